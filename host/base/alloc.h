@@ -11,7 +11,8 @@ void ln_free(void *p);
 /* A copy of a string, or NULL. */
 char *ln_strdup(const char *s);
 
-/* Called before every allocation where it is set; returning non-zero makes that allocation fail. Tests only. */
+/* Called before every allocation where it is set; returning non-zero makes that allocation fail. Tests only.
+ */
 extern int (*ln_alloc_gate)(size_t n);
 
 #endif

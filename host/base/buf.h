@@ -7,11 +7,11 @@
 #include "base/slice.h"
 
 struct ln_buf {
-  uint8_t *base;  /* allocation, or NULL while empty and untouched */
-  size_t start;   /* first live byte */
-  size_t len;     /* live bytes */
-  size_t cap;     /* bytes allocated */
-  size_t max;     /* never more live bytes than this */
+  uint8_t *base; /* allocation, or NULL while empty and untouched */
+  size_t start;  /* first live byte */
+  size_t len;    /* live bytes */
+  size_t cap;    /* bytes allocated */
+  size_t max;    /* never more live bytes than this */
 };
 
 void ln_buf_init(struct ln_buf *b, size_t max);

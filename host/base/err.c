@@ -5,7 +5,7 @@ const char *ln_err_text(int err)
 {
   switch (err) {
   case LN_OK: return "no error";
-#define LN_ERR_TEXT(name, number, text)                                                                      \
+#define LN_ERR_TEXT(name, number, text) \
   case LN_E_##name: return text;
     LN_ERRORS(LN_ERR_TEXT)
 #undef LN_ERR_TEXT
@@ -17,7 +17,7 @@ const char *ln_err_name(int err)
 {
   switch (err) {
   case LN_OK: return "OK";
-#define LN_ERR_NAME(name, number, text)                                                                      \
+#define LN_ERR_NAME(name, number, text) \
   case LN_E_##name: return #name;
     LN_ERRORS(LN_ERR_NAME)
 #undef LN_ERR_NAME

@@ -1,5 +1,5 @@
-/* The one sink of the host's log. Levels are MadelineProto's. Lines go to stderr until a sink is set (the Lua logger sets
- * one). Secrets handed to ln_log_secret are masked in every line, whoever writes it. */
+/* The one sink of the host's log. Levels are MadelineProto's. Lines go to stderr until a sink is set (the Lua
+ * logger sets one). Secrets handed to ln_log_secret are masked in every line, whoever writes it. */
 #ifndef LN_BASE_LOG_H
 #define LN_BASE_LOG_H
 
@@ -26,7 +26,8 @@ bool ln_log_wants(enum ln_log_level level);
 void ln_log(enum ln_log_level level, const char *room, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* From now on this text (8 bytes or more) shows as "***" in every line. Up to 64 texts of up to 512 bytes, the oldest leaves first. */
+/* From now on this text (8 bytes or more) shows as "***" in every line. Up to 64 texts of up to 512 bytes,
+ * the oldest leaves first. */
 void ln_log_secret(struct ln_slice text);
 /* Masks the registered secrets in a NUL-terminated line, in place. */
 void ln_log_redact(char *line);

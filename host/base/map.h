@@ -1,4 +1,5 @@
-/* A hash map from a 64-bit number (msg_id, user id, …) to a pointer, by open addressing. Owns its table, not the values. */
+/* A hash map from a 64-bit number (msg_id, user id, …) to a pointer, by open addressing. Owns its table, not
+ * the values. */
 #ifndef LN_BASE_MAP_H
 #define LN_BASE_MAP_H
 

@@ -1,5 +1,5 @@
-/* Reads TL primitives from borrowed bytes. The first error sticks: later reads give zeros and change nothing, so a
- * parser may check `err` once at its end. Format: https://core.telegram.org/mtproto/serialize */
+/* Reads TL primitives from borrowed bytes. The first error sticks: later reads give zeros and change nothing,
+ * so a parser may check `err` once at its end. Format: https://core.telegram.org/mtproto/serialize */
 #ifndef LN_TL_READER_H
 #define LN_TL_READER_H
 
@@ -32,7 +32,8 @@ double ln_read_double(struct ln_reader *r);
 struct ln_slice ln_read_raw(struct ln_reader *r, size_t n);
 /* bytes and string: the length, the bytes, the padding to 4 (whose content is not looked at). */
 struct ln_slice ln_read_bytes(struct ln_reader *r);
-/* The count of a vector, after its constructor where `boxed`; refused where count * min_item_size exceeds what is left. */
+/* The count of a vector, after its constructor where `boxed`; refused where count * min_item_size exceeds
+ * what is left. */
 uint32_t ln_read_vector(struct ln_reader *r, bool boxed, size_t min_item_size);
 /* The next 32 bits without taking them; 0 and no error when fewer are left. */
 uint32_t ln_peek_u32(const struct ln_reader *r);

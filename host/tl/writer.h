@@ -1,5 +1,5 @@
-/* Writes TL primitives to an ln_buf. The first error (LN_E_TOOBIG, LN_E_NOMEM) sticks in `err`; later writes do nothing.
- * Format: https://core.telegram.org/mtproto/serialize */
+/* Writes TL primitives to an ln_buf. The first error (LN_E_TOOBIG, LN_E_NOMEM) sticks in `err`; later writes
+ * do nothing. Format: https://core.telegram.org/mtproto/serialize */
 #ifndef LN_TL_WRITER_H
 #define LN_TL_WRITER_H
 

@@ -7,7 +7,7 @@
 #include "base/slice.h"
 
 /* n is a multiple of 16; in == out is allowed; iv is not changed. Uses AES-NI where the processor has it,
- * else EVP. */
+ * else EVP. They cannot fail. */
 void ln_aes_ige_encrypt(const uint8_t key[32], const uint8_t iv[32], const uint8_t *in, uint8_t *out,
                         size_t n);
 void ln_aes_ige_decrypt(const uint8_t key[32], const uint8_t iv[32], const uint8_t *in, uint8_t *out,

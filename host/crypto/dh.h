@@ -18,8 +18,11 @@ int ln_dh_check_public(struct ln_slice prime, struct ln_slice value);
 int ln_dh_public(struct ln_slice prime, int32_t g, const uint8_t secret[256], uint8_t out[256]);
 /* out = peer^secret mod p, left-padded to 256 bytes; constant time in the secret. */
 int ln_dh_shared(struct ln_slice prime, struct ln_slice peer, const uint8_t secret[256], uint8_t out[256]);
-/* The prime that Telegram's servers send, 256 bytes; the sandbox sends it too. It goes through the same
- * check, once. */
+/* The prime that Telegram's servers send, 256 bytes; the sandbox sends it too. ln_dh_check_group knows it
+ * without the slow part of the check (dh_spec proves it), so that a first start does not pay for it. */
 extern const uint8_t ln_dh_telegram_prime[256];
+/* The slow part alone, whatever is remembered: 256 bytes, top bit set, p and (p-1)/2 prime. LN_E_BAD_VALUE.
+ */
+int ln_dh_prove_safe_prime(struct ln_slice prime);
 
 #endif

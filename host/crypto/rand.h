@@ -12,7 +12,7 @@ struct ln_rng {
 
 /* The process's CSPRNG (RAND_bytes); small requests are served from a pool that a fork empties. */
 struct ln_rng ln_rng_system(void);
-/* Deterministic stream from a seed (ChaCha20 or AES-CTR). For specs, simulation and faults alone. */
+/* Deterministic stream from a seed (ChaCha20). For specs, simulation and faults alone. */
 struct ln_rng_seeded {
   uint8_t state[64];
 };

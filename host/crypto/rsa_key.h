@@ -1,0 +1,29 @@
+/* Inside crypto/: what an RSA key is made of; rsa_pem.c reads and writes it, rsa.c computes with it. */
+#ifndef LN_CRYPTO_RSA_KEY_H
+#define LN_CRYPTO_RSA_KEY_H
+
+#include <openssl/bn.h>
+#include "crypto/rsa.h"
+
+enum ln_rsa_part {
+  LN_RSA_N,
+  LN_RSA_E,
+  LN_RSA_D, /* from here on NULL in a public key */
+  LN_RSA_P,
+  LN_RSA_Q,
+  LN_RSA_DP,
+  LN_RSA_DQ,
+  LN_RSA_QINV,
+  LN_RSA_PARTS
+};
+
+struct ln_rsa {
+  BIGNUM *part[LN_RSA_PARTS];
+  uint64_t fingerprint;
+};
+
+/* Checks size, exponent and (where there is one) the private half, and fills in the fingerprint.
+ * LN_E_BAD_KEY, LN_E_NOMEM. */
+int ln_rsa_key_finish(struct ln_rsa *k);
+
+#endif

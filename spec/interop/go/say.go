@@ -1,0 +1,134 @@
+// The command `say`: a person with gotd's client, who logs in, writes to a bot and waits for each answer.
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gotd/td/exchange"
+	sessions "github.com/gotd/td/session"
+	"github.com/gotd/td/telegram"
+	"github.com/gotd/td/telegram/auth"
+	"github.com/gotd/td/telegram/dcs"
+	"github.com/gotd/td/telegram/message"
+	"github.com/gotd/td/tg"
+	"github.com/gotd/td/transport"
+)
+
+func publicKey(file string) (exchange.PublicKey, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return exchange.PublicKey{}, err
+	}
+	block, _ := pem.Decode(data)
+	if block == nil {
+		return exchange.PublicKey{}, fmt.Errorf("%s: no PEM", file)
+	}
+	key, err := x509.ParsePKCS1PublicKey(block.Bytes)
+	return exchange.PublicKey{RSA: key}, err
+}
+
+var transports = map[string]dcs.Protocol{
+	"abridged": transport.Abridged, "intermediate": transport.Intermediate, "padded": transport.PaddedIntermediate,
+	"full": transport.Full,
+}
+
+// clientOptions point gotd's client at one server.
+func clientOptions(server, keyFile, framing string, dc int) (telegram.Options, error) {
+	host, portText, err := net.SplitHostPort(server)
+	if err != nil {
+		return telegram.Options{}, err
+	}
+	port, err := strconv.Atoi(portText)
+	if err != nil {
+		return telegram.Options{}, err
+	}
+	key, err := publicKey(keyFile)
+	if err != nil {
+		return telegram.Options{}, err
+	}
+	obfuscated := strings.HasPrefix(framing, "obfuscated-")
+	protocol := transports[strings.TrimPrefix(framing, "obfuscated-")]
+	if protocol == nil {
+		return telegram.Options{}, fmt.Errorf("unknown transport %q", framing)
+	}
+	return telegram.Options{
+		DC:         dc,
+		DCList:     dcs.List{Options: []tg.DCOption{{ID: dc, IPAddress: host, Port: port, Static: true}}},
+		PublicKeys: []telegram.PublicKey{key},
+		Resolver:   dcs.Plain(dcs.PlainOptions{Protocol: protocol, Obfuscated: obfuscated}),
+	}, nil
+}
+
+func say(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("say", flag.ExitOnError)
+	server := flags.String("server", "", "HOST:PORT")
+	keyFile := flags.String("key", "", "the server's public key, PEM")
+	dc := flags.Int("dc", 1, "number of the data centre")
+	phone := flags.String("phone", "", "a test phone, 99966XYYYY")
+	framing := flags.String("transport", "intermediate", "[obfuscated-]abridged|intermediate|padded|full")
+	patience := flags.Duration("timeout", 15*time.Second, "how long to wait for each answer")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() < 2 {
+		return errors.New("whom, and what to say?")
+	}
+	if *phone == "" {
+		*phone = fmt.Sprintf("99966%d0007", *dc)
+	}
+	options, err := clientOptions(*server, *keyFile, *framing, *dc)
+	if err != nil {
+		return err
+	}
+	answers := make(chan string, 64)
+	updates := tg.NewUpdateDispatcher()
+	updates.OnNewMessage(func(_ context.Context, _ tg.Entities, u *tg.UpdateNewMessage) error {
+		if m, ok := u.Message.(*tg.Message); ok && !m.Out {
+			answers <- m.Message
+		}
+		return nil
+	})
+	options.UpdateHandler = updates
+	options.SessionStorage = &sessions.StorageMemory{}
+
+	client := telegram.NewClient(1, "hash", options)
+	return client.Run(ctx, func(ctx context.Context) error {
+		code := auth.CodeAuthenticatorFunc(func(context.Context, *tg.AuthSentCode) (string, error) {
+			return strings.Repeat((*phone)[5:6], 5), nil
+		})
+		flow := auth.NewFlow(auth.CodeOnly(*phone, code), auth.SendCodeOptions{})
+		if err := client.Auth().IfNecessary(ctx, flow); err != nil {
+			return err
+		}
+		me, err := client.Self(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Println("me", me.ID)
+		bot := message.NewSender(client.API()).Resolve("@" + flags.Arg(0))
+		for _, text := range flags.Args()[1:] {
+			if _, err := bot.Text(ctx, text); err != nil {
+				return err
+			}
+			select {
+			case answer := <-answers:
+				fmt.Println("answer", answer)
+			case <-time.After(*patience):
+				return fmt.Errorf("no answer to %q", text)
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+}

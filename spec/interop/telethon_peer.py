@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+"""Telethon as the other end: logs in to a server of ours and chats, one line of standard output for each thing done.
+
+  telethon_peer.py HOST PORT KEY --dc N --bot TOKEN           an echo bot (with a menu at /menu), until SIGTERM
+  telethon_peer.py HOST PORT KEY --dc N --user PHONE --say BOT TEXT...   a person who writes and waits for each answer
+  telethon_peer.py HOST PORT KEY --dc N --user PHONE --tour BOT          ... and edits, deletes, reads, lists
+  telethon_peer.py HOST PORT KEY --dc N --user PHONE --click BOT TEXT LABEL   ... and presses a button
+
+KEY is the server's public key (PKCS#1 PEM). Ends with 1 and a line "failed ..." when anything is not as it should be.
+"""
+import argparse
+import asyncio
+import signal
+import sys
+
+import telethon
+from telethon import TelegramClient, events, functions, types
+from telethon.crypto import rsa
+from telethon.network import connection
+from telethon.sessions import MemorySession
+from telethon.tl import alltlobjects
+
+TRANSPORTS = {
+    "full": connection.ConnectionTcpFull,
+    "abridged": connection.ConnectionTcpAbridged,
+    "intermediate": connection.ConnectionTcpIntermediate,
+    "obfuscated-abridged": connection.ConnectionTcpObfuscated,
+}
+
+
+class Failed(Exception):
+    pass
+
+
+def say(*words):
+    print(*words, flush=True)
+
+
+def check(right, what):
+    if not right:
+        raise Failed(what)
+
+
+def make_client(args):
+    with open(args.key, encoding="ascii") as file:
+        rsa.add_key(file.read(), old=False)
+    if args.layer == 227:
+        # A server of layer 227 sends users by this id; what follows it is read alike.
+        alltlobjects.tlobjects[0x31774388] = types.User
+    session = MemorySession()
+    session.set_dc(args.dc, args.host, args.port)
+    return TelegramClient(session, 1, "hash", connection=TRANSPORTS[args.transport], connection_retries=1,
+                          request_retries=1, timeout=args.timeout)
+
+
+async def run_bot(client, args):
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+    @client.on(events.NewMessage(incoming=True))
+    async def on_message(event):
+        if event.raw_text == "/menu":
+            buttons = None if args.layer == 227 else [[telethon.Button.inline("One", b"one")]]
+            await event.respond("menu", buttons=buttons)
+        elif event.raw_text:
+            await event.respond(event.raw_text)
+
+    @client.on(events.CallbackQuery)
+    async def on_button(event):
+        await event.answer("pressed " + event.data.decode())
+
+    await client.start(bot_token=args.bot)
+    me = await client.get_me()
+    check(me.bot, "a bot that is no bot")
+    say("me", me.id, me.username)
+    say("ready")
+    await stop.wait()
+
+
+class Person:
+    """A logged-in person and what the bot has answered so far."""
+
+    def __init__(self, client, args):
+        self.client, self.args, self.answers = client, args, asyncio.Queue()
+
+    async def start(self, username):
+        args, client = self.args, self.client
+        await client.connect()
+        check(not await client.is_user_authorized(), "authorized before the login")
+        sent = await client.send_code_request(args.user)
+        wrong = "1" if args.code[0] != "1" else "2"
+        try:
+            await client.sign_in(args.user, wrong * 5, phone_code_hash=sent.phone_code_hash)
+            raise Failed("a wrong code was taken")
+        except telethon.errors.PhoneCodeInvalidError:
+            pass
+        me = await client.sign_in(args.user, args.code, phone_code_hash=sent.phone_code_hash)
+        check(me.is_self and me.phone == args.user.lstrip("+"), "somebody else logged in")
+        say("me", me.id)
+        self.bot = await client.get_entity("@" + username)
+        check(self.bot.username.lower() == username.lower() and self.bot.bot, "resolved to another")
+        say("resolved", self.bot.id, self.bot.username)
+
+        @client.on(events.NewMessage(incoming=True, from_users=self.bot.id))
+        async def on_message(event):
+            self.answers.put_nowait(event.message)
+
+    async def ask(self, text):
+        sent = await self.client.send_message(self.bot, text)
+        try:
+            answer = await asyncio.wait_for(self.answers.get(), self.args.timeout)
+        except asyncio.TimeoutError:
+            raise Failed(f"no answer to {text!r}") from None
+        say("answer", answer.message)
+        return sent, answer
+
+    async def chat(self, texts):
+        for text in texts:
+            await self.ask(text)
+
+    async def click(self, text, label):
+        _, answer = await self.ask(text)
+        for row in answer.buttons or []:
+            for button in row:
+                if button.text == label:
+                    result = await button.click()
+                    say("clicked", result.message or "")
+                    return
+        raise Failed(f"no button {label!r}")
+
+    async def tour(self):
+        client, bot = self.client, self.bot
+        sent, answer = await self.ask("hello")
+        check(answer.message == "hello" and answer.sender_id == bot.id, "not an echo")
+        _, last = await self.ask("zwei äöü 🙂")
+        check(last.message == "zwei äöü 🙂", "not an echo of what is not ASCII")
+
+        edited = await client.edit_message(bot, sent.id, "hello, edited")
+        check(edited.message == "hello, edited", "the edit's answer")
+        again = await client.get_messages(bot, ids=sent.id)
+        check(again.message == "hello, edited" and again.edit_date, "the edited message")
+        say("edited", again.message)
+
+        await client.send_read_acknowledge(bot, last)
+        await client(functions.messages.SetTypingRequest(bot, types.SendMessageTypingAction()))
+        say("read", last.id)
+
+        gone, _ = await self.ask("delete me")
+        affected = await client.delete_messages(bot, [gone.id], revoke=True)
+        check(affected[0].pts_count == 1, "one message deleted")
+        check(await client.get_messages(bot, ids=gone.id) is None, "deleted, and still there")
+        say("deleted", gone.id)
+
+        history = await client.get_messages(bot, limit=10)
+        texts = [m.message for m in history]
+        check(texts[:2] == ["delete me", "zwei äöü 🙂"] and "hello, edited" in texts, f"history {texts}")
+        page = await client.get_messages(bot, limit=2, offset_id=history[1].id)
+        check([m.id for m in page] == [m.id for m in history[2:4]], "history by offset")
+        say("history", len(history))
+
+        dialogs = await client.get_dialogs()
+        check(any(d.entity.id == bot.id and d.message.id == history[0].id for d in dialogs), "dialogs")
+        say("dialogs", len(dialogs))
+
+        full = await client(functions.users.GetFullUserRequest("me"))
+        check(full.users[0].is_self, "getFullUser")
+        me = await client.get_me()
+        check(me.phone == self.args.user.lstrip("+"), "getMe")
+        state = await client(functions.updates.GetStateRequest())
+        difference = await client(functions.updates.GetDifferenceRequest(state.pts - 1, state.date, state.qts))
+        check(not isinstance(difference, types.updates.DifferenceEmpty), "a difference that is empty")
+        say("difference", type(difference).__name__)
+        try:
+            await client.get_entity("@nobody_of_this_name")
+            raise Failed("resolved nobody")
+        except ValueError:
+            pass
+
+
+async def main(args):
+    client = make_client(args)
+    try:
+        if args.bot:
+            await run_bot(client, args)
+        else:
+            person = Person(client, args)
+            await person.start((args.say or args.click or [args.tour])[0])
+            if args.say:
+                await person.chat(args.say[1:])
+            elif args.click:
+                await person.click(*args.click[1:])
+            else:
+                await person.tour()
+            await client.log_out()
+            say("done")
+    finally:
+        await client.disconnect()
+
+
+def parse():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("host")
+    parser.add_argument("port", type=int)
+    parser.add_argument("key")
+    parser.add_argument("--dc", type=int, default=1)
+    parser.add_argument("--bot", metavar="TOKEN")
+    parser.add_argument("--user", metavar="PHONE")
+    parser.add_argument("--code")
+    parser.add_argument("--say", nargs="+", metavar=("BOT", "TEXT"))
+    parser.add_argument("--click", nargs=3, metavar=("BOT", "TEXT", "LABEL"))
+    parser.add_argument("--tour", metavar="BOT")
+    parser.add_argument("--transport", choices=TRANSPORTS, default="full")
+    parser.add_argument("--layer", type=int, default=alltlobjects.LAYER, help="227 for a server of gotd's")
+    parser.add_argument("--timeout", type=float, default=15)
+    args = parser.parse_args()
+    if not args.bot and not (args.user and (args.say or args.click or args.tour)):
+        parser.error("either --bot, or --user with --say, --click or --tour")
+    if args.user and not args.code:
+        args.code = args.user.lstrip("+")[5] * 5
+    return args
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(main(parse()))
+    except (Failed, telethon.errors.RPCError, ConnectionError, asyncio.TimeoutError) as error:
+        say("failed", f"{type(error).__name__}: {error}")
+        sys.exit(1)

@@ -1,6 +1,6 @@
 // teled: an independent Telegram server and an independent user, both made of gotd/td's parts, for the interop specs.
 //
-//	teled serve [-listen 127.0.0.1:0] [-dc 1] [-key-dir DIR] [-bot NAME=TOKEN]... [-short] [-log]
+//	teled serve [-listen 127.0.0.1:0] [-dc 1] [-key-dir DIR] [-bot NAME=TOKEN]... [-short] [-strict] [-log]
 //	teled say -server HOST:PORT -dc N -key FILE [-phone 9996610001] [-transport NAME] BOT TEXT...
 //
 // serve prints "listen HOST:PORT", "dc N", "key FILE", "bot NAME TOKEN", "ready" and runs until SIGTERM. say logs in as

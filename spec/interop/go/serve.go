@@ -23,6 +23,7 @@ func serve(ctx context.Context, args []string) error {
 	keyDir := flags.String("key-dir", os.TempDir(), "where the key pair is kept (made if absent)")
 	short := flags.Bool("short", false, "push plain messages as updateShortMessage")
 	verbose := flags.Bool("log", false, "log each call to stderr")
+	strict := flags.Bool("strict", false, "insist on the rules for seqno where known clients break them")
 	var bots list
 	flags.Var(&bots, "bot", "a bot, NAME=TOKEN")
 	if err := flags.Parse(args); err != nil {
@@ -46,6 +47,7 @@ func serve(ctx context.Context, args []string) error {
 		}
 	}
 	server := newServer(*dc, key, world, *verbose)
+	server.strict = *strict
 
 	fmt.Println("listen", address)
 	fmt.Println("dc", *dc)

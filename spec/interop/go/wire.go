@@ -70,6 +70,7 @@ type server struct {
 	rpc     *tg.ServerDispatcher
 	types   *tmap.Map
 	verbose bool
+	strict  bool // refuse odd seqnos of what is not content-related
 
 	mu       sync.Mutex
 	keys     map[[8]byte]*authKey
@@ -154,6 +155,9 @@ func (s *server) receive(ctx context.Context, out *outbox, id [8]byte, b *bin.Bu
 		refusal.PutInt32(-codec.CodeAuthKeyNotFound)
 		out.send(refusal.Buf)
 		return nil
+	}
+	if n := b.Len(); n > 24 {
+		b.Buf = b.Buf[:n-(n-24)%16] // gotd's padded framing leaves some of the padding on
 	}
 	msg, err := s.cipher.DecryptFromBuffer(key.AuthKey, b)
 	if err != nil {

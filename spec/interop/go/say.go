@@ -69,61 +69,102 @@ func clientOptions(server, keyFile, framing string, dc int) (telegram.Options, e
 	}, nil
 }
 
+// place is where to log in, and as whom.
+type place struct {
+	server, key, phone, transport *string
+	dc                            *int
+	patience                      *time.Duration
+}
+
+func placeFlags(flags *flag.FlagSet) place {
+	return place{
+		server:    flags.String("server", "", "HOST:PORT"),
+		key:       flags.String("key", "", "the server's public key, PEM"),
+		dc:        flags.Int("dc", 1, "number of the data centre"),
+		phone:     flags.String("phone", "", "a test phone, 99966XYYYY"),
+		transport: flags.String("transport", "intermediate", "[obfuscated-]abridged|intermediate|padded|full"),
+		patience:  flags.Duration("timeout", 15*time.Second, "how long to wait for each answer"),
+	}
+}
+
+// person is a client that is logged in; what others write to it comes in answers.
+type person struct {
+	client  *telegram.Client
+	answers chan string
+}
+
+// asPerson logs in, prints "me ID" and calls do.
+func asPerson(ctx context.Context, where place, do func(context.Context, *person) error) error {
+	phone := *where.phone
+	if phone == "" {
+		phone = fmt.Sprintf("99966%d0007", *where.dc)
+	}
+	options, err := clientOptions(*where.server, *where.key, *where.transport, *where.dc)
+	if err != nil {
+		return err
+	}
+	p := &person{answers: make(chan string, 1<<14)}
+	updates := tg.NewUpdateDispatcher()
+	updates.OnNewMessage(func(_ context.Context, _ tg.Entities, u *tg.UpdateNewMessage) error {
+		if m, ok := u.Message.(*tg.Message); ok && !m.Out {
+			p.answers <- m.Message
+		}
+		return nil
+	})
+	options.UpdateHandler = shortMessages{updates, p}
+	options.SessionStorage = &sessions.StorageMemory{}
+	p.client = telegram.NewClient(1, "hash", options)
+	return p.client.Run(ctx, func(ctx context.Context) error {
+		code := auth.CodeAuthenticatorFunc(func(context.Context, *tg.AuthSentCode) (string, error) {
+			return strings.Repeat(phone[5:6], 5), nil
+		})
+		if err := p.client.Auth().IfNecessary(ctx, auth.NewFlow(auth.CodeOnly(phone, code), auth.SendCodeOptions{})); err != nil {
+			return err
+		}
+		me, err := p.client.Self(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Println("me", me.ID)
+		return do(ctx, p)
+	})
+}
+
+// shortMessages takes updateShortMessage too, which gotd's dispatcher leaves to its gap manager.
+type shortMessages struct {
+	next tg.UpdateDispatcher
+	p    *person
+}
+
+func (s shortMessages) Handle(ctx context.Context, u tg.UpdatesClass) error {
+	if m, ok := u.(*tg.UpdateShortMessage); ok {
+		if !m.Out {
+			s.p.answers <- m.Message
+		}
+		return nil
+	}
+	return s.next.Handle(ctx, u)
+}
+
 func say(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("say", flag.ExitOnError)
-	server := flags.String("server", "", "HOST:PORT")
-	keyFile := flags.String("key", "", "the server's public key, PEM")
-	dc := flags.Int("dc", 1, "number of the data centre")
-	phone := flags.String("phone", "", "a test phone, 99966XYYYY")
-	framing := flags.String("transport", "intermediate", "[obfuscated-]abridged|intermediate|padded|full")
-	patience := flags.Duration("timeout", 15*time.Second, "how long to wait for each answer")
+	where := placeFlags(flags)
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if flags.NArg() < 2 {
 		return errors.New("whom, and what to say?")
 	}
-	if *phone == "" {
-		*phone = fmt.Sprintf("99966%d0007", *dc)
-	}
-	options, err := clientOptions(*server, *keyFile, *framing, *dc)
-	if err != nil {
-		return err
-	}
-	answers := make(chan string, 64)
-	updates := tg.NewUpdateDispatcher()
-	updates.OnNewMessage(func(_ context.Context, _ tg.Entities, u *tg.UpdateNewMessage) error {
-		if m, ok := u.Message.(*tg.Message); ok && !m.Out {
-			answers <- m.Message
-		}
-		return nil
-	})
-	options.UpdateHandler = updates
-	options.SessionStorage = &sessions.StorageMemory{}
-
-	client := telegram.NewClient(1, "hash", options)
-	return client.Run(ctx, func(ctx context.Context) error {
-		code := auth.CodeAuthenticatorFunc(func(context.Context, *tg.AuthSentCode) (string, error) {
-			return strings.Repeat((*phone)[5:6], 5), nil
-		})
-		flow := auth.NewFlow(auth.CodeOnly(*phone, code), auth.SendCodeOptions{})
-		if err := client.Auth().IfNecessary(ctx, flow); err != nil {
-			return err
-		}
-		me, err := client.Self(ctx)
-		if err != nil {
-			return err
-		}
-		fmt.Println("me", me.ID)
-		bot := message.NewSender(client.API()).Resolve("@" + flags.Arg(0))
+	return asPerson(ctx, where, func(ctx context.Context, p *person) error {
+		bot := message.NewSender(p.client.API()).Resolve("@" + flags.Arg(0))
 		for _, text := range flags.Args()[1:] {
 			if _, err := bot.Text(ctx, text); err != nil {
 				return err
 			}
 			select {
-			case answer := <-answers:
+			case answer := <-p.answers:
 				fmt.Println("answer", answer)
-			case <-time.After(*patience):
+			case <-time.After(*where.patience):
 				return fmt.Errorf("no answer to %q", text)
 			case <-ctx.Done():
 				return ctx.Err()

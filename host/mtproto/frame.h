@@ -54,7 +54,7 @@ struct ln_frame_event {
 
 /* The next event of `in`. The bytes of the event before are consumed first, so the payload stays valid
  * between calls (do not append to `in` while it is used). LN_E_AGAIN: more bytes are needed. LN_E_FRAME:
- * broken, close. Never allocates. */
+ * broken, close. Never allocates, save for a server's two ciphers as an obfuscated stream opens. */
 int ln_frame_next(struct ln_frame *f, struct ln_buf *in, struct ln_frame_event *ev);
 
 /* Writes one frame without copying its payload: begin appends the header and reserves len bytes for the

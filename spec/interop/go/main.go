@@ -5,7 +5,8 @@
 //	teled drive -server HOST:PORT -dc N -key FILE BOT     (see drive.go)
 //
 // serve prints "listen HOST:PORT", "dc N", "key FILE", "bot NAME TOKEN", "ready" and runs until SIGTERM. say logs in as
-// a person, writes each TEXT to BOT in turn and prints each answer as "answer TEXT"; it ends with 1 if one is not answered.
+// a person, writes each TEXT to BOT in turn, prints "said TEXT" and the answer as "answer TEXT"; it ends with 1 if one is
+// not answered.
 package main
 
 import (

@@ -161,6 +161,7 @@ func say(ctx context.Context, args []string) error {
 			if _, err := bot.Text(ctx, text); err != nil {
 				return err
 			}
+			fmt.Println("said", text)
 			select {
 			case answer := <-p.answers:
 				fmt.Println("answer", answer)

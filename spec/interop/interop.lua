@@ -1,0 +1,201 @@
+--- What the interop specs share: child processes whose standard output is read line by line, and the programs in
+--- build/interop. Loaded with dofile by the specs of this folder; not a spec itself.
+local M = {}
+
+local here = debug.getinfo(1, "S").source:match("^@(.*/)") or "./"
+local root = here .. "../../"
+local out = os.getenv("LUNA_INTEROP_DIR") or (root .. "build/interop")
+local hosted, luna = pcall(require, "luna")
+
+M.luna = os.getenv("LUNA") or (root .. "build/luna")
+M.teled = out .. "/teled"
+M.telethon = out .. "/py/bin/python " .. here .. "telethon_peer.py"
+M.mtcute = "MTCUTE_MODULES=" .. out .. "/node node " .. here .. "mtcute_peer.mjs"
+M.here = here
+
+local function exists(path)
+  local file = io.open(path)
+  if file then file:close() end
+  return file ~= nil
+end
+
+--- Where each peer's presence is seen.
+local marks = {
+  luna = M.luna, teled = M.teled, Telethon = out .. "/py/.stamp", mtcute = out .. "/node/.stamp",
+}
+
+--- What of the named is not there, as a text for pending(), or nil; where CI is set, its absence is an error.
+function M.lacks(...)
+  for _, name in ipairs { ... } do
+    if not exists(marks[name]) then
+      local text = name .. " is not there (spec/interop/setup brings it)"
+      if os.getenv("CI") then error(text, 2) end
+      return text
+    end
+  end
+end
+
+--- One word for the shell.
+function M.quote(word)
+  return "'" .. tostring(word):gsub("'", [['\'']]) .. "'"
+end
+
+-- In the host a blocking read would hold the loop: wait until the pipe can be read.
+local function read_some(child)
+  if not (hosted and luna.loop and luna.Deferred) then return child.pipe:read("L") end
+  while true do
+    local data = luna.loop.read(child.pipe, 65536)
+    if data == nil or data ~= "" then return data end
+    local readable = luna.Deferred()
+    luna.loop.onReadable(child.pipe, function(id)
+      luna.loop.cancel(id)
+      readable:resolve()
+    end)
+    luna.await(readable:promise())
+  end
+end
+
+local Child = {}
+Child.__index = Child
+
+--- The next line, or nil at the end. Every line is kept in child.lines.
+function Child:line()
+  while true do
+    local line, rest = self.buffer:match("^([^\n]*)\n(.*)$")
+    if line then
+      self.buffer = rest
+      self.lines[#self.lines + 1] = line
+      return line
+    end
+    local data = read_some(self)
+    if not data then return nil end
+    self.buffer = self.buffer .. data
+  end
+end
+
+--- All that it has said, for messages of failed tests.
+function Child:said()
+  local errors = not self.stderr and io.open(self.errors)
+  local text = errors and errors:read("a") or self.stderr or ""
+  if errors then errors:close() end
+  return ("%s\n%s\n-- stderr\n%s"):format(self.command, table.concat(self.lines, "\n"), text)
+end
+
+--- Reads on until a line matches; gives its captures. The end of the output is an error.
+function Child:expect(pattern)
+  for line in function() return self:line() end do
+    if line:find(pattern) then return line:match(pattern) end
+  end
+  error("no line like " .. pattern .. " from " .. self:said(), 2)
+end
+
+--- Sends a signal (TERM, KILL) to the program itself, not to its guard.
+function Child:signal(name)
+  local file = io.open(("/proc/%d/task/%d/children"):format(self.pid, self.pid))
+  local children = file and file:read("a") or ""
+  if file then file:close() end
+  if children:match("%d") then os.execute(("kill -%s %s 2>/dev/null"):format(name, children)) end
+end
+
+--- Waits for its end; gives its exit status.
+function Child:finish()
+  if not self.pipe then return self.status end
+  while self:line() do end
+  local _, kind, code = self.pipe:close()
+  self.pipe, self.status = nil, kind == "exit" and code or 128 + (code or 0)
+  local errors = io.open(self.errors)
+  if errors then
+    self.stderr = errors:read("a")
+    errors:close()
+    os.remove(self.errors)
+  end
+  return self.status
+end
+
+function Child:stop()
+  if not self.pipe then return self.status end
+  self:signal("TERM")
+  return self:finish()
+end
+
+--- Starts a shell command (one program, with assignments before it if need be). It is ended after `seconds` at most.
+function M.start(command, seconds)
+  local errors = os.tmpname()
+  local assignments, program = "", command
+  while program:match("^[%w_]+=%S+ ") do
+    local one, rest = program:match("^(%S+ )(.*)$")
+    assignments, program = assignments .. one, rest
+  end
+  local pipe = assert(io.popen(("echo $$; %sexec timeout -k 5 %d %s 2>%s </dev/null"):format(
+    assignments, seconds or 60, program, errors)))
+  local child = setmetatable({ pipe = pipe, command = command, errors = errors, lines = {}, buffer = "" }, Child)
+  child.pid = assert(tonumber(child:line()))
+  child.lines = {}
+  return child
+end
+
+--- Runs it to its end: the child, finished, with `status`.
+function M.run(command, seconds)
+  local child = M.start(command, seconds)
+  child:finish()
+  return child
+end
+
+--- Runs it and insists on status 0 and, in this order, on lines that match.
+function M.must(command, ...)
+  local child = M.run(command)
+  if child.status ~= 0 then error(("status %d from %s"):format(child.status, child:said()), 2) end
+  local at = 1
+  for _, pattern in ipairs { ... } do
+    while child.lines[at] and not child.lines[at]:find(pattern) do at = at + 1 end
+    if not child.lines[at] then error("no line like " .. pattern .. " from " .. child:said(), 2) end
+    at = at + 1
+  end
+  return child
+end
+
+--- Starts a server (`luna sandbox` or `teled serve`) and reads what it prints until it is ready:
+--- { host, port, dc, key, child }.
+function M.server(command)
+  local child = M.start(command, 300)
+  local server = { child = child }
+  for line in function() return child:line() end do
+    local word, value = line:match("^(%S+)%s*(.*)$")
+    if word == "listen" and not server.host then server.host, server.port = value:match("^(.*):(%d+)$") end
+    if word == "dc" and not server.dc then server.dc = tonumber(value) end
+    if word == "key" then server.key = value end
+    if word == "ready" then break end
+  end
+  if not (server.port and server.dc and server.key) then error("no server: " .. child:said(), 2) end
+  return server
+end
+
+--- A sandbox of ours with the bots NAME=TOKEN.
+function M.sandbox(...)
+  local command = M.luna .. " sandbox"
+  for _, bot in ipairs { ... } do command = command .. " --bot " .. bot end
+  return M.server(command)
+end
+
+--- Our client as a bot on a server, logged in when this returns. opts: script, token, session, flags.
+function M.bot(server, opts)
+  local command = ("LUNA_BOT_TOKEN=%s LUNA_API_ID=1 LUNA_API_HASH=hash %s run %s --dc %d=%s:%s --dc-key %s --no-watch %s"):format(
+    opts.token, M.luna, opts.script or (here .. "ready_echo.lua"), server.dc, server.host, server.port, server.key,
+    opts.flags or "")
+  if opts.session then command = command .. " --session " .. opts.session end
+  local child = M.start(command, 120)
+  child:expect("^ready")
+  return child
+end
+
+--- The arguments by which a peer finds a server.
+function M.at(server)
+  return ("%s %s %s --dc %d"):format(server.host, server.port, server.key, server.dc)
+end
+
+--- gotd's person on a server: `teled say` with its flags.
+function M.say(server, flags)
+  return ("%s say -server %s:%s -key %s -dc %d %s"):format(M.teled, server.host, server.port, server.key, server.dc, flags or "")
+end
+
+return M

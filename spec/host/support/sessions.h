@@ -10,6 +10,7 @@
 #include "mtproto/server_session.h"
 #include "mtproto/session.h"
 #include "base/clock.h"
+#include "crypto/aes.h"
 #include "tl/reader.h"
 #include "tl/writer.h"
 #include "tl_ids.h"
@@ -339,15 +340,30 @@ static inline uint64_t pair_push(struct pair *p, uint32_t word)
 
 /* --- a server's messages made by hand --- */
 
-static inline struct packet pair_seal(struct pair *p, enum ln_direction x, const struct ln_plain *plain,
-                                      size_t padding)
+/* Seals without any rule: `len` is what the length field says, inner everything that is encrypted. */
+static inline struct packet pair_seal_raw(const struct pair *p, enum ln_direction x,
+                                          const struct ln_plain *plain, uint32_t len, size_t inner)
 {
-  size_t n = plain->body.n, size = padding ? LN_ENVELOPE_BODY + n + padding : ln_envelope_size(n);
-  struct packet k = {calloc(1, size), size};
+  struct packet k = {calloc(1, LN_ENVELOPE_OUTER + inner), LN_ENVELOPE_OUTER + inner};
   assert_non_null(k.p);
-  memcpy(k.p + LN_ENVELOPE_BODY, plain->body.p, n);
-  assert_int_equal(ln_envelope_seal(&p->key, x, &p->rng, plain, k.p, size, n), LN_OK);
+  uint8_t *at = k.p + LN_ENVELOPE_OUTER, key[32], iv[32];
+  ln_put_le64(at, plain->salt);
+  ln_put_le64(at + 8, plain->session_id);
+  ln_put_le64(at + 16, plain->msg_id);
+  ln_put_le32(at + 24, plain->seqno);
+  ln_put_le32(at + 28, len);
+  if (plain->body.n) memcpy(at + LN_ENVELOPE_INNER, plain->body.p, plain->body.n);
+  ln_put_le64(k.p, p->key.id);
+  ln_msg_key(&p->key, x, ln_slice(at, inner), k.p + 8);
+  ln_kdf(&p->key, k.p + 8, x, key, iv);
+  ln_aes_ige_encrypt(key, iv, at, at, inner);
   return k;
+}
+
+static inline struct packet pair_seal(const struct pair *p, enum ln_direction x, const struct ln_plain *plain)
+{
+  return pair_seal_raw(p, x, plain, (uint32_t)plain->body.n,
+                       ln_envelope_size(plain->body.n) - LN_ENVELOPE_OUTER);
 }
 
 /* The next msg_id that a server would take; `ago` µs in the past. */
@@ -361,7 +377,7 @@ static inline uint64_t pair_server_id(const struct pair *p, int64_t ago, unsigne
 static inline struct packet pair_forge(struct pair *p, uint64_t msg_id, uint32_t seqno, struct ln_slice body)
 {
   struct ln_plain plain = {p->salt, p->session_id, msg_id, seqno, body};
-  return pair_seal(p, LN_TO_CLIENT, &plain, 0);
+  return pair_seal(p, LN_TO_CLIENT, &plain);
 }
 
 static inline struct ln_slice pair_words(uint32_t *to, size_t n, ...)

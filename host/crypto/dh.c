@@ -83,7 +83,7 @@ static uint32_t modulo(struct ln_slice number, uint32_t divisor)
 
 /* g generates the subgroup of order (p-1)/2 exactly where it is a quadratic residue; by the law of
  * reciprocity a remainder of p tells. */
-static bool generator_fits(struct ln_slice p, int32_t g)
+bool ln_dh_generator_fits(struct ln_slice p, int32_t g)
 {
   uint32_t r;
   switch (g) {
@@ -99,7 +99,7 @@ static bool generator_fits(struct ln_slice p, int32_t g)
 
 int ln_dh_check_group(struct ln_slice prime, int32_t g)
 {
-  if (prime.n != PRIME_BYTES || !(prime.p[0] & 0x80) || !generator_fits(prime, g)) return LN_E_BAD_VALUE;
+  if (prime.n != PRIME_BYTES || !(prime.p[0] & 0x80) || !ln_dh_generator_fits(prime, g)) return LN_E_BAD_VALUE;
   if (memcmp(prime.p, ln_dh_telegram_prime, PRIME_BYTES) == 0) return LN_OK;
   uint8_t hash[32];
   ln_sha256(prime, hash);

@@ -12,6 +12,8 @@
  * Known good primes are remembered by SHA-256 (thread safe), the rule on g is checked every time.
  * LN_E_BAD_VALUE. */
 int ln_dh_check_group(struct ln_slice prime, int32_t g);
+/* The rule on g alone: 2..7, and a quadratic residue modulo the safe prime. */
+bool ln_dh_generator_fits(struct ln_slice prime, int32_t g);
 /* 2^1984 <= value <= p - 2^1984, at most 256 bytes. */
 int ln_dh_check_public(struct ln_slice prime, struct ln_slice value);
 /* out = g^secret mod p, left-padded to 256 bytes; constant time in the secret. */

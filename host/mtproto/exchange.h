@@ -40,7 +40,7 @@ struct ln_exchange_result {
 
 int ln_exchange_client_new(const struct ln_exchange_client_config *config, struct ln_exchange **out);
 int ln_exchange_server_new(const struct ln_exchange_server_config *config, struct ln_exchange **out);
-void ln_exchange_free(struct ln_exchange *x); /* wipes */
+void ln_exchange_free(struct ln_exchange *x); /* wipes; not while a job is handed out: ln_exchange_abandon */
 
 /* Client: queues req_pq_multi. now: µs, monotonic, the owner's clock throughout. */
 int ln_exchange_start(struct ln_exchange *x, int64_t now);
@@ -51,15 +51,22 @@ int ln_exchange_input(struct ln_exchange *x, struct ln_slice payload, int64_t no
 /* The next payload to send, complete with its envelope; borrowed until the next call on x. False: nothing. */
 bool ln_exchange_output(struct ln_exchange *x, int64_t wall, struct ln_slice *payload);
 
-/* A job that waits to be run, or NULL. run() touches the job alone and may be called on any thread; then
- * job_done on the owner's thread, which goes on. x must not be freed while a job runs: ln_exchange_abandon
- * instead. */
+/* A job that waits to be run, or NULL; each is handed out once. run() touches the job alone and may be called
+ * on any thread; then job_done on the owner's thread, which goes on. */
 struct ln_exchange_job;
 struct ln_exchange_job *ln_exchange_job(struct ln_exchange *x);
 void ln_exchange_job_run(struct ln_exchange_job *job);
 int ln_exchange_job_done(struct ln_exchange *x, int64_t now, int64_t wall);
+/* Frees x, now or (while a job is handed out) in job_done, which then gives LN_E_CANCELLED. NULL is fine. */
+void ln_exchange_abandon(struct ln_exchange *x);
 
-/* True once the key is agreed on; out is filled (wipe it after use). */
+/* After LN_E_HANDSHAKE, for the log: the enum ln_check_id of the check that failed, LN_CK_COUNT where the
+ * peer itself said no, -1 for our own lack of memory or randomness. Never for the peer: all failures look
+ * alike to it. */
+int ln_exchange_failed_check(const struct ln_exchange *x);
+
+/* True once the key is agreed on; out is filled (wipe it after use). A server's last answer still waits to be
+ * sent then. */
 bool ln_exchange_finished(const struct ln_exchange *x, struct ln_exchange_result *out);
 int64_t ln_exchange_deadline(const struct ln_exchange *x); /* LN_NEVER where there is none */
 int ln_exchange_tick(struct ln_exchange *x, int64_t now);  /* LN_E_TIMEOUT: 10 s a step, 30 s in all (K18) */

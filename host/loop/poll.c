@@ -1,0 +1,114 @@
+/* See poll.h. */
+#include "loop/poll.h"
+#include "loop/internal.h"
+#include "base/alloc.h"
+
+#include <fcntl.h>
+
+struct ln_poll {
+  struct ln_open open;
+  uv_poll_t handle;
+  struct ln_deferred always; /* of a regular file: one call a turn */
+  bool regular;
+  bool closed;
+  bool calling;
+  int events;
+  void (*fn)(void *ctx, int events);
+  void *ctx;
+};
+
+static void freed(uv_handle_t *h)
+{
+  ln_free(h->data);
+}
+
+static void close_poll(struct ln_open *o)
+{
+  struct ln_poll *p = (struct ln_poll *)o;
+  p->closed = true;
+  if (!p->regular) {
+    uv_close((uv_handle_t *)&p->handle, freed);
+    return;
+  }
+  ln_loop_undefer(p->open.loop, &p->always);
+  if (!p->calling) ln_free(p);
+}
+
+static void on_poll(uv_poll_t *h, int status, int events)
+{
+  struct ln_poll *p = h->data;
+  int ready = 0;
+  /* A broken descriptor counts as ready: its owner learns of it by reading or writing. */
+  if (status < 0) {
+    ready = p->events;
+  } else {
+    if (events & (UV_READABLE | UV_DISCONNECT)) ready |= LN_POLL_READABLE;
+    if (events & UV_WRITABLE) ready |= LN_POLL_WRITABLE;
+  }
+  ready &= p->events;
+  if (ready) p->fn(p->ctx, ready);
+}
+
+static void on_always(struct ln_deferred *d)
+{
+  struct ln_poll *p = (struct ln_poll *)((char *)d - offsetof(struct ln_poll, always));
+  if (!p->events) return;
+  p->calling = true;
+  p->fn(p->ctx, p->events);
+  p->calling = false;
+  if (p->closed)
+    ln_free(p);
+  else if (p->events)
+    ln_loop_defer(p->open.loop, &p->always);
+}
+
+int ln_poll_open(struct ln_loop *loop, int fd, void (*fn)(void *ctx, int events), void *ctx,
+                 struct ln_poll **out)
+{
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0) return LN_E_INVAL;
+  struct ln_poll *p = ln_calloc(1, sizeof *p);
+  if (!p) return LN_E_NOMEM;
+  p->fn = fn;
+  p->ctx = ctx;
+  p->always.fn = on_always;
+  int r = uv_poll_init(&loop->uv, &p->handle, fd);
+  /* libuv makes it non-blocking; a terminal shares that with the shell, and it is not ours to decide. */
+  if (!(flags & O_NONBLOCK)) fcntl(fd, F_SETFL, flags);
+  if (r == UV_EPERM) {
+    p->regular = true; /* epoll takes no regular files */
+  } else if (r) {
+    ln_free(p);
+    return ln_uv_error(r);
+  } else {
+    uv_unref((uv_handle_t *)&p->handle);
+    p->handle.data = p;
+  }
+  ln_open_add(loop, &p->open, close_poll);
+  *out = p;
+  return LN_OK;
+}
+
+void ln_poll_set(struct ln_poll *p, int events)
+{
+  p->events = events;
+  if (p->regular) {
+    if (events)
+      ln_loop_defer(p->open.loop, &p->always);
+    else
+      ln_loop_undefer(p->open.loop, &p->always);
+    return;
+  }
+  int wanted = (events & LN_POLL_READABLE ? UV_READABLE : 0) | (events & LN_POLL_WRITABLE ? UV_WRITABLE : 0);
+  if (wanted)
+    uv_poll_start(&p->handle, wanted, on_poll);
+  else
+    uv_poll_stop(&p->handle);
+}
+
+void ln_poll_close(struct ln_poll *p)
+{
+  if (!p) return;
+  ln_open_remove(&p->open);
+  close_poll(&p->open);
+}

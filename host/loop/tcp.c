@@ -1,0 +1,275 @@
+/* TCP streams once they are connected; see stream.h for the contract. How they come to be is in tcp_dial.c
+ * and tcp_listen.c. */
+#include "loop/tcp.h"
+#include "base/alloc.h"
+
+#include <netinet/tcp.h>
+
+#define READ_MIN ((size_t)8 << 10)
+#define READ_MAX ((size_t)256 << 10)
+#define KEEP_BUFFER ((size_t)64 << 10)
+#define USER_TIMEOUT_MS 30000
+#define KEEPALIVE_S 60
+#define LINGER_US LN_US_PER_S
+
+static void freed(uv_handle_t *h)
+{
+  struct ln_tcp *t = h->data;
+  ln_buf_deinit(&t->sending);
+  ln_buf_deinit(&t->queued);
+  ln_free(t);
+}
+
+int ln_tcp_new(struct ln_loop *loop, struct ln_tcp **out)
+{
+  struct ln_tcp *t = ln_calloc(1, sizeof *t);
+  if (!t) return LN_E_NOMEM;
+  int r = uv_tcp_init(&loop->uv, &t->handle);
+  if (r) {
+    ln_free(t);
+    return ln_uv_error(r);
+  }
+  uv_unref((uv_handle_t *)&t->handle);
+  t->handle.data = t;
+  t->loop = loop;
+  t->in_size = READ_MIN;
+  ln_buf_init(&t->sending, LN_STREAM_OUT_MAX);
+  ln_buf_init(&t->queued, LN_STREAM_OUT_MAX);
+  *out = t;
+  return LN_OK;
+}
+
+void ln_tcp_close(struct ln_tcp *t)
+{
+  if (t->closing) return;
+  t->closing = true;
+  t->stream = NULL;
+  t->dial = NULL;
+  ln_timer_stop(&t->linger);
+  ln_open_remove(&t->open);
+  uv_close((uv_handle_t *)&t->handle, freed);
+}
+
+/* --- reading --- */
+
+static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
+{
+  struct ln_tcp *t = h->data;
+  (void)suggested;
+  *buf = uv_buf_init(NULL, 0); /* libuv reports ENOBUFS then */
+  if (!t->stream) return;
+  struct ln_buf *in = &t->stream->in;
+  size_t left = in->len < in->max ? in->max - in->len : 0;
+  size_t want = t->in_size < left ? t->in_size : left;
+  if (!want || ln_buf_reserve(in, want)) return;
+  size_t room = in->cap - in->start - in->len;
+  if (room > left) room = left;
+  *buf = uv_buf_init((char *)in->base + in->start + in->len, (unsigned)room);
+}
+
+static void on_read(uv_stream_t *h, ssize_t n, const uv_buf_t *buf)
+{
+  struct ln_tcp *t = h->data;
+  struct ln_stream *s = t->stream;
+  if (!s || n == 0) return;
+  if (n > 0) {
+    s->in.len += (size_t)n;
+    if ((size_t)n == buf->len && t->in_size < READ_MAX) t->in_size *= 2;
+    ln_stream_arrived(s);
+    return;
+  }
+  switch (n) {
+  case UV_EOF: ln_stream_fail(s, LN_E_CLOSED, "closed by the peer"); break;
+  case UV_ENOBUFS:
+    if (s->in.len >= s->in.max)
+      ln_stream_fail(s, LN_E_TOOBIG, "too much came in that nobody took");
+    else
+      ln_stream_fail(s, LN_E_NOMEM, NULL);
+    break;
+  default: ln_stream_fail(s, ln_uv_error((int)n), uv_strerror((int)n)); break;
+  }
+}
+
+static void tcp_pause(struct ln_stream *s)
+{
+  if (!s->connected || !s->impl) return; /* impl is the dialling still */
+  struct ln_tcp *t = s->impl;
+  bool read = s->ops && !s->paused;
+  if (t->closing) return;
+  if (read == t->reading) return;
+  t->reading = read;
+  if (!read) {
+    uv_read_stop((uv_stream_t *)&t->handle);
+    return;
+  }
+  int r = uv_read_start((uv_stream_t *)&t->handle, on_alloc, on_read);
+  if (r) ln_stream_fail_later(s, ln_uv_error(r), "cannot read from the socket");
+}
+
+/* --- writing --- */
+
+static void write_on(struct ln_tcp *t);
+
+static void on_written(uv_write_t *req, int status)
+{
+  struct ln_tcp *t = req->data;
+  struct ln_stream *s = t->stream;
+  ln_buf_clear(&t->sending);
+  if (t->closing) return;
+  if (status) {
+    if (s)
+      ln_stream_fail(s, ln_uv_error(status), uv_strerror(status));
+    else
+      ln_tcp_close(t);
+    return;
+  }
+  if (s) ln_stream_set_unsent(s, t->queued.len);
+  if (t->queued.len) {
+    write_on(t);
+    return;
+  }
+  ln_buf_trim(&t->sending, KEEP_BUFFER);
+  ln_buf_trim(&t->queued, KEEP_BUFFER);
+  if (s)
+    ln_stream_drained(s);
+  else
+    ln_tcp_close(t); /* it lingered for this */
+}
+
+static void swap(struct ln_buf *a, struct ln_buf *b)
+{
+  struct ln_buf was = *a;
+  *a = *b;
+  *b = was;
+}
+
+/* Hands `queued` to the kernel: at once as far as it goes, the rest through the loop. Nothing is under way.
+ */
+static void write_on(struct ln_tcp *t)
+{
+  swap(&t->queued, &t->sending);
+  uv_buf_t buf = uv_buf_init((char *)ln_buf_data(&t->sending), (unsigned)t->sending.len);
+  t->write.data = t;
+  int r = uv_write(&t->write, (uv_stream_t *)&t->handle, &buf, 1, on_written);
+  if (!r) return;
+  ln_buf_clear(&t->sending);
+  if (t->stream)
+    ln_stream_fail_later(t->stream, ln_uv_error(r), uv_strerror(r));
+  else
+    ln_tcp_close(t);
+}
+
+static void tcp_send(struct ln_stream *s)
+{
+  struct ln_tcp *t = s->impl;
+  if (t->sending.len) { /* in order: behind what is under way */
+    if (!t->queued.len) {
+      size_t max = s->out.max;
+      swap(&s->out, &t->queued);
+      s->out.max = max;
+      t->queued.max = LN_STREAM_OUT_MAX;
+    } else if (ln_buf_append(&t->queued, ln_buf_data(&s->out), s->out.len)) {
+      ln_stream_fail_later(s, LN_E_NOMEM, NULL);
+    }
+    ln_buf_clear(&s->out);
+    ln_stream_set_unsent(s, t->sending.len + t->queued.len);
+    return;
+  }
+  uv_buf_t buf = uv_buf_init((char *)ln_buf_data(&s->out), (unsigned)s->out.len);
+  int n = uv_try_write((uv_stream_t *)&t->handle, &buf, 1);
+  if (n == (int)s->out.len) {
+    ln_buf_clear(&s->out);
+    return;
+  }
+  if (n < 0 && n != UV_EAGAIN) {
+    ln_buf_clear(&s->out);
+    ln_stream_fail_later(s, ln_uv_error(n), uv_strerror(n));
+    return;
+  }
+  if (n > 0) ln_buf_consume(&s->out, (size_t)n);
+  swap(&s->out, &t->queued);
+  t->queued.max = LN_STREAM_OUT_MAX;
+  ln_buf_clear(&s->out);
+  size_t unsent = t->queued.len;
+  write_on(t);
+  ln_stream_set_unsent(s, unsent);
+}
+
+/* --- the end --- */
+
+static void on_linger(struct ln_timer *timer)
+{
+  struct ln_tcp *t = (struct ln_tcp *)((char *)timer - offsetof(struct ln_tcp, linger));
+  ln_tcp_close(t);
+}
+
+static void linger_cut(struct ln_open *o)
+{
+  struct ln_tcp *t = (struct ln_tcp *)((char *)o - offsetof(struct ln_tcp, open));
+  ln_tcp_close(t);
+}
+
+static void tcp_close(struct ln_stream *s, bool now)
+{
+  struct ln_tcp *t = s->impl;
+  if (s->connected && t) {
+    t->stream = NULL;
+    if (!now && t->sending.len && !t->closing) {
+      struct ln_clock *clock = ln_loop_clock(t->loop);
+      uv_read_stop((uv_stream_t *)&t->handle);
+      t->linger.fn = on_linger;
+      ln_open_add(t->loop, &t->open, linger_cut);
+      if (ln_timer_start(clock, &t->linger, ln_clock_now(clock) + LINGER_US)) ln_tcp_close(t);
+    } else {
+      ln_tcp_close(t);
+    }
+  } else if (s->impl) {
+    ln_dial_abandon(s->impl);
+  }
+  s->impl = NULL;
+}
+
+static void tcp_free(struct ln_stream *s)
+{
+  (void)s;
+}
+
+const struct ln_stream_kind ln_tcp_kind = {tcp_send, tcp_pause, tcp_close, tcp_free};
+
+bool ln_sockaddr_is_loopback(const struct sockaddr *a)
+{
+  if (a->sa_family == AF_INET)
+    return ntohl(((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr) >> 24 == 127;
+  if (a->sa_family != AF_INET6) return false;
+  const struct in6_addr *in6 = &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr;
+  return IN6_IS_ADDR_LOOPBACK(in6) || (IN6_IS_ADDR_V4MAPPED(in6) && in6->s6_addr[12] == 127);
+}
+
+void ln_tcp_attach(struct ln_tcp *t, struct ln_stream *s)
+{
+  struct sockaddr_storage addr;
+  int len = sizeof addr;
+  char ip[INET6_ADDRSTRLEN] = "?";
+  uv_os_fd_t fd;
+  t->stream = s;
+  t->dial = NULL;
+  s->impl = t;
+  uv_tcp_nodelay(&t->handle, 1);
+  uv_tcp_keepalive(&t->handle, 1, KEEPALIVE_S);
+  if (uv_fileno((uv_handle_t *)&t->handle, &fd) == 0) {
+    unsigned ms = USER_TIMEOUT_MS;
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
+  }
+  if (uv_tcp_getpeername(&t->handle, (struct sockaddr *)&addr, &len) == 0) {
+    s->loopback = ln_sockaddr_is_loopback((struct sockaddr *)&addr);
+    if (addr.ss_family == AF_INET6) {
+      struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&addr;
+      uv_ip6_name(in6, ip, sizeof ip);
+      snprintf(s->peer, sizeof s->peer, "[%s]:%u", ip, ntohs(in6->sin6_port));
+    } else {
+      struct sockaddr_in *in = (struct sockaddr_in *)&addr;
+      uv_ip4_name(in, ip, sizeof ip);
+      snprintf(s->peer, sizeof s->peer, "%s:%u", ip, ntohs(in->sin_port));
+    }
+  }
+}

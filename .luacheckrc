@@ -1,0 +1,4 @@
+std = "lua54"
+max_line_length = 140
+unused_args = false
+files["spec"] = { std = "lua54+busted" }

@@ -1,0 +1,279 @@
+--- The client behind an API object: settings, session store, connections, account, and the one way a call takes. API objects and
+--- handlers hold it as `_core`; everything else in luna.* gets it as its first argument. Owns the store handle and the connections.
+local client = require "_luna.client"
+local storeLib = require "_luna.store"
+local task = require "_luna.task"
+local core_ = require "_luna.promise"
+local host = require "_luna.host"
+local tl = require "_luna.tl"
+local Class = require "luna.class"
+local errors = require "luna.errors"
+local params = require "luna.params"
+local scope = require "luna.scope"
+local settings = require "luna.settings"
+local middleware = require "luna.middleware"
+local Logger = require "luna.logger"
+local Peers = require "luna.peers"
+local RandomId = require "luna.random_id"
+local Dcs = require "luna.dc"
+local Updates = require "luna.updates"
+local Dispatch = require "luna.dispatch"
+
+local Core = Class.new "Core"
+local classes = errors.classes
+local prepare, refused = params.prepare, middleware.refused
+
+-- path → { store, users }: bots of one process share a session file.
+local stores = {}
+
+local storeHints = {
+  BUSY = "another process uses it: end that one, or give each its own --session",
+  CORRUPT = "it is damaged and was left as it is: restore a copy, or move it away and log in anew",
+  PERMISSION = "no permission: check who owns it",
+}
+
+local function openStore(path, durability)
+  local shared = path and stores[path]
+  if shared then
+    shared.users = shared.users + 1
+    return shared.store
+  end
+  local store, name, text = storeLib.open(path, durability)
+  if not store then
+    local hint = storeHints[name] or text or name
+    error(classes.SessionException(("the session %s cannot be used: %s"):format(path or "in memory", hint),
+      { name = name, status = name == "PERMISSION" and 2 or 1 }), 0)
+  end
+  if path then stores[path] = { store = store, users = 1 } end
+  return store
+end
+
+local function closeStore(path, store)
+  local shared = path and stores[path]
+  if shared then
+    shared.users = shared.users - 1
+    if shared.users > 0 then return end
+    stores[path] = nil
+  end
+  store:flush()
+  store:close()
+end
+
+--- session: a path or nil; opts: as settings.resolve, and `name` for the log.
+function Core:init(session, opts)
+  self.settings = settings.resolve(opts)
+  self.session = session
+  self.name = opts.name or opts.stem or self.settings.name or "luna"
+  self.async, self.state = false, "new"
+  self.namespaces, self.methods = {}, {}
+  self.loops = {}
+  self.scope = scope.new(self)
+  self.peers, self.randomId, self.dcs = Peers(self), RandomId(self), Dcs(self)
+  self.dispatch = Dispatch(self)
+  self.updates = Updates(self)
+  -- As plain functions, so that a call needs no closure: core.call(core, method, p).
+  self.call, self.invokeMethod = Core.callWith, Core.invokeMethod
+end
+
+function Core:log(level, text, ...)
+  if not Logger.wants(level) then return end
+  if select("#", ...) > 0 then text = text:format(...) end
+  Logger.write(level, self.name, text)
+end
+
+--- Runs fn(self…) once in the next turn: for work that a turn's calls share.
+function Core:later(fn, object)
+  local pending = self.pending
+  if not pending then
+    pending = {}
+    self.pending = pending
+    task.defer(Core.runPending, self)
+  end
+  pending[#pending + 1] = fn
+  pending[#pending + 1] = object
+end
+
+function Core:runPending()
+  local pending = self.pending
+  self.pending = nil
+  for i = 1, #pending, 2 do pending[i](pending[i + 1]) end
+end
+
+--- The compiled method of that full name, or nil.
+function Core:method(name)
+  local method = self.methods[name]
+  if method == nil then
+    method = params.compile(name) or false
+    self.methods[name] = method
+  end
+  return method or nil
+end
+
+function Core:prefix()
+  local s = self.settings
+  return client.encodePrefix {
+    layer = tl.layer, api_id = s.app.id, device_model = s.device.model or host.hostname(), system_version = s.device.system or "Linux",
+    app_version = s.device.app or ("luna " .. tostring(host.version)), system_lang_code = s.device.lang or "en", lang_pack = "",
+    lang_code = s.device.lang or "en",
+  }
+end
+
+-- What a result teaches: peers, and the updates that ride in it.
+local function absorb(self, method, q, result)
+  if type(result) ~= "table" then return result end
+  if method.result == "Updates" then
+    self.updates:fromResult(result, q)
+  elseif result.users or result.chats then
+    self.peers:harvest(result)
+  elseif result.pts_count then
+    self.updates:affected(q, result)
+  elseif result._ == "user" then
+    self.peers:addUser(result)
+  elseif result[1] and type(result[1]) == "table" and result[1]._ == "user" then
+    for i = 1, #result do self.peers:addUser(result[i]) end
+  end
+  return result
+end
+
+--- The way of a call: prepares the parameters, sends, suspends, handles refusals. Raises exceptions; wrong parameters as strings.
+function Core.callWith(self, method, p, opts)
+  local conn = self.conn
+  if not conn or self.state ~= "up" then
+    if self.state ~= "starting" then self:start() end
+    conn = self.conn
+  end
+  local q = prepare(self, method, p)
+  local sendOpts
+  if opts then
+    if opts.dc then conn = self.dcs:get(opts.dc) end
+    if opts.timeout or opts.noResponse or opts.queue then
+      sendOpts = { timeout = opts.timeout, noResponse = opts.noResponse }
+      if opts.queue then return self:queued(conn, method, q, opts.queue, sendOpts) end
+    end
+  end
+  local result, code, text, detail = conn:call(method.name, q, sendOpts)
+  if code then result = refused(self, conn, method, q, sendOpts, code, text, detail) end
+  if method.harvests == false then return result end
+  return absorb(self, method, q, result)
+end
+
+--- Calls of one queue are ordered by the server: each names the one before it.
+function Core:queued(conn, method, q, name, sendOpts)
+  self.queues = self.queues or {}
+  sendOpts.after = self.queues[name]
+  local promise = conn:callAsync(method.name, q, sendOpts)
+  local id = conn:lastRequest()
+  self.queues[name] = id
+  local ok, result = pcall(core_.await, promise)
+  if self.queues[name] == id then self.queues[name] = nil end
+  if not ok then
+    if not errors.is(result, classes.RPCErrorException) then error(result, 0) end
+    sendOpts.after = nil
+    result = refused(self, conn, method, q, sendOpts, result.code, result.rpc)
+  end
+  return absorb(self, method, q, result)
+end
+
+--- A call from inside the library, by name.
+function Core:invoke(name, p, opts)
+  local method = self:method(name)
+  if not method then error("no method " .. name, 2) end
+  return self.call(self, method, p, opts)
+end
+
+--- Connects and logs in; waits while another task does. Raises what keeps it from working.
+function Core:start()
+  if self.state == "up" then return self end
+  if self.state == "stopped" then errors.throw(classes.Exception "this API object has been stopped") end
+  if self.started then
+    core_.await(self.started)
+    return self
+  end
+  self.state = "starting"
+  self.started = task.spawn(function()
+    scope.enter(self.scope, 0)
+    self:boot()
+  end)
+  local ok, err = pcall(core_.await, self.started)
+  if ok then return self end
+  if self.state == "starting" then self.state, self.started = "new", nil end
+  error(err, 0)
+end
+
+local function sandboxed(self)
+  local s = self.settings
+  if not s.sandbox then return end
+  s.app = s.app or {}
+  s.app.id, s.app.hash = s.app.id or 1, s.app.hash or "sandbox"
+  if type(s.sandbox) == "userdata" then return end
+  -- `true` or a served sandbox: luna.sandbox gives server, address, keys and a token for this bot.
+  local kit = require "luna.sandbox"
+  local place = kit.attach(s.sandbox, { stem = self.name, username = s.username })
+  for key, value in pairs(place) do s[key] = value end
+end
+
+function Core:boot()
+  sandboxed(self)
+  local s = self.settings
+  if not (s.app and s.app.id and s.app.hash) then
+    error(classes.SettingsException(
+      "no app id: set LUNA_API_ID and LUNA_API_HASH (from https://my.telegram.org), or try --sandbox, which needs neither"), 0)
+  end
+  if s.botToken then host.secret(s.botToken) end
+  host.secret(s.app.hash)
+  if s.logger then Logger.configure(s.logger) end
+  local login = require "luna.login"
+  self.dcs:keys()
+  if not self.store then
+    self.store = openStore(self.session, s.durability)
+    self.accountName = login.accountName(s, self.store)
+    self.account = self.store:account(self.accountName)
+  end
+  self.home = self.home or math.tointeger(tonumber(self.account:get "home")) or s.homeDc or (s.dc and next(s.dc)) or 2
+  if s.dc and not s.dc[self.home] and next(s.dc) then self.home = s.homeDc or next(s.dc) end
+  self.dcs:connectHome()
+  login.run(self)
+  self.state = "up"
+  self.updates:prepare()
+end
+
+--- The account is no longer authorised: said once; the next start logs in anew.
+function Core:unauthorized(text)
+  if self.state ~= "up" or text == "SESSION_PASSWORD_NEEDED" then return end
+  self:log(Logger.ERROR, "the server says %s: the session is logged out", text)
+  self.account:set("self", nil)
+end
+
+--- A connection has given up for good.
+function Core:fatal(err)
+  if self.state == "stopped" then return end
+  self:log(Logger.FATAL_ERROR, "%s", tostring(err))
+  self.fatalError = err
+  for i = #self.loops, 1, -1 do
+    local p = self.loops[i]
+    if core_.state(p) == "pending" then core_.fail(p, err) end
+  end
+end
+
+--- Ends: no more updates, handlers get `grace` seconds, state and store are written, connections closed.
+function Core:stop(reason, grace)
+  if self.state == "stopped" then return end
+  local wasUp = self.state == "up"
+  self.state = "stopped"
+  self.updates:stop()
+  self.dispatch:stop(reason, grace or 3)
+  if wasUp then self.updates:flush() end
+  self.peers:flush()
+  self.dcs:close()
+  if self.store then closeStore(self.session, self.store) end
+  for _, p in ipairs(self.loops) do
+    if core_.state(p) == "pending" then core_.resolve(p) end
+  end
+  scope.free(self.scope)
+end
+
+if client.setErrorFactory then
+  client.setErrorFactory(function(code, text, detail, method) return middleware.toError(code, text, detail, method) end)
+end
+
+return Core

@@ -1,0 +1,278 @@
+--- Updates to handlers: a task for each update, in lanes. A lane is a chat (or a user, where there is no chat): its updates run one after
+--- the other, lanes beside each other. A handler that waits for time or a person lets its lane go on. One object per client core.
+local task = require "_luna.task"
+local timer = require "_luna.timer"
+local core_ = require "_luna.promise"
+local Class = require "luna.class"
+local errors = require "luna.errors"
+local helpers = require "luna.helpers"
+local lanes = require "luna.lanes"
+local scope = require "luna.scope"
+local Logger = require "luna.logger"
+
+local Dispatch = Class.new "Dispatch"
+
+local HELD = 30 -- seconds after which a lane that keeps others waiting is logged
+
+function Dispatch:init(core)
+  self.core = core
+  self.entries = {} -- serial → entry of a running handler
+  self.serial, self.running, self.waiting = 0, 0, 0
+  self.lanes = {} -- key → { busy = entry | nil, first, last, [n] = entry }
+  self.ready, self.readyFirst, self.readyLast = {}, 1, 0 -- lanes that may run but for the limit
+  self.found = {} -- update name → function(instance, update) or false
+  self.order = core.settings.updates.order
+  self.limit = core.settings.updates.pending
+end
+
+--- The handler class's instance that gets the updates.
+function Dispatch:setHandler(instance, class)
+  self.instance, self.class, self.callback = instance, class, nil
+  self.found = {}
+end
+
+--- One function for all updates.
+function Dispatch:setCallback(fn)
+  self.instance, self.class = nil, nil
+  self.callback = function(_, update) return fn(update) end
+  self.found = {}
+end
+
+function Dispatch:hasHandler() return self.callback ~= nil or self.instance ~= nil end
+
+--- The function for an update of that name, or false.
+function Dispatch:lookup(name)
+  local fn = self.found[name]
+  if fn == nil then
+    local class = self.class
+    fn = self.callback or (class and (class["on" .. name:sub(1, 1):upper() .. name:sub(2)] or class.onAny)) or false
+    self.found[name] = fn
+  end
+  return fn
+end
+
+--- What the running task's handler is about: { update, sent, … }, or nil outside of handlers.
+function Dispatch:context()
+  local core, serial = scope.current()
+  if core ~= self.core then return nil end
+  return self.entries[serial]
+end
+
+local start
+
+local function startNext(self, lane)
+  local entry = lane[lane.first]
+  if not entry then
+    if lane.key ~= nil and self.lanes[lane.key] == lane then self.lanes[lane.key] = nil end
+    return
+  end
+  lane[lane.first] = nil
+  lane.first = lane.first + 1
+  self.waiting = self.waiting - 1
+  start(self, lane, entry, true)
+end
+
+local function leave(self, entry)
+  local lane = entry.lane
+  if lane and lane.busy == entry then
+    lane.busy = nil
+    entry.lane = nil
+    startNext(self, lane)
+  end
+end
+
+-- Called with the stack of the error still standing.
+local function trace(err)
+  if errors.isException(err) then
+    return errors.annotate(err, debug.traceback(nil, 2))
+  end
+  return { err, debug.traceback(tostring(err), 2) }
+end
+
+--- An error of a handler: to the log, to onError, and nowhere else.
+function Dispatch:report(err, update, what, text)
+  self.core:log(Logger.ERROR, "%s failed: %s", what, text)
+  self.failures = (self.failures or 0) + 1
+  if self.onFailure then self.onFailure(err, update, text) end
+  if self.instance and self.class.onError then
+    local ok, why = pcall(self.class.onError, self.instance, err, update)
+    if not ok then self.core:log(Logger.ERROR, "onError failed: %s", tostring(why)) end
+  end
+end
+
+-- What `trace` made of an error → the error and its text.
+local function unpackTrace(traced)
+  if errors.isException(traced) then return traced, tostring(traced) .. "\n" .. (traced.traceback or "") end
+  return traced[1], traced[2]
+end
+
+--- Runs one of a handler's own functions (onStart, onGap) so that its error ends nothing else.
+function Dispatch:guard(name, fn, ...)
+  local ok, traced = xpcall(fn, trace, ...)
+  if ok then return true end
+  local err, text = unpackTrace(traced)
+  if not errors.is(err, errors.classes.CancelledException) then self:report(err, nil, name, text) end
+  return false
+end
+
+local function done(self, entry)
+  entry.done = true
+  self.entries[entry.serial] = nil
+  self.running = self.running - 1
+  leave(self, entry)
+  self.core.updates:handled(entry)
+  if self.readyFirst <= self.readyLast and self.running < self.limit then
+    local lane = self.ready[self.readyFirst]
+    self.ready[self.readyFirst] = nil
+    self.readyFirst = self.readyFirst + 1
+    if not lane.busy then startNext(self, lane) end
+  end
+  local room = self.room
+  if room and self.running + self.waiting < self.limit then
+    self.room = nil
+    core_.resolve(room)
+  end
+end
+
+local function body(self, entry)
+  scope.enter(self.core.scope, entry.serial)
+  local ok, err = xpcall(entry.fn, trace, self.instance, entry.update)
+  if not ok and not (entry.ended and errors.is(err, errors.classes.CancelledException)) then
+    local original, text = unpackTrace(err)
+    self:report(original, entry.update, "the handler of " .. tostring(entry.update._), text)
+  end
+  done(self, entry)
+end
+
+function start(self, lane, entry, later)
+  if self.running >= self.limit then -- bounded: the lane waits until a handler has ended
+    lane.first = lane.first - 1
+    lane[lane.first] = entry
+    self.waiting = self.waiting + 1
+    self.readyLast = self.readyLast + 1
+    self.ready[self.readyLast] = lane
+    return
+  end
+  local serial = self.serial % 0xffffffff + 1
+  self.serial = serial
+  entry.serial = serial
+  self.entries[serial] = entry
+  self.running = self.running + 1
+  lane.busy, entry.lane = entry, lane
+  entry.promise = (later and task.defer or task.spawn)(body, self, entry)
+end
+
+--- Hands an update to its handler. Returns the entry, or nil where no handler wants it. `seq` is its number in the store's inbox, where
+--- it has one already.
+function Dispatch:handle(update, seq)
+  local fn = self:lookup(update._)
+  if not fn then return nil end
+  local entry = { update = update, fn = fn, seq = seq, done = false }
+  local laneKey
+  if self.order == "chat" then
+    laneKey = lanes.key(update)
+  elseif self.order == "all" then
+    laneKey = 0
+  end
+  if laneKey == nil then
+    start(self, { first = 1, last = 0 }, entry)
+    return entry
+  end
+  local lane = self.lanes[laneKey]
+  if not lane then
+    lane = { first = 1, last = 0, key = laneKey }
+    self.lanes[laneKey] = lane
+    start(self, lane, entry)
+  elseif not lane.busy and lane.first > lane.last then
+    start(self, lane, entry)
+  else
+    lane.last = lane.last + 1
+    lane[lane.last] = entry
+    self.waiting = self.waiting + 1
+    if not lane.since then
+      lane.since = timer.now()
+      self:watch()
+    end
+  end
+  return entry
+end
+
+--- self:release(): the next update of this chat may begin though this handler still runs.
+function Dispatch:release()
+  local entry = self:context()
+  if entry then leave(self, entry) end
+end
+
+--- Waits until fewer updates are pending than the limit.
+function Dispatch:waitForRoom()
+  while self.running + self.waiting >= self.limit do
+    self.room = self.room or core_.new()
+    core_.await(self.room)
+  end
+end
+
+function Dispatch:isIdle() return self.running == 0 and self.waiting == 0 end
+
+local function where(self, serial)
+  local owner = self.core.scope << 32 | serial
+  for _, t in ipairs(task.all()) do
+    if t.owner == owner then return t:where() or "" end
+  end
+  return ""
+end
+
+-- Logs lanes that have been held too long; runs only while updates wait.
+function Dispatch:check()
+  self.watching = nil
+  if self.core.state == "stopped" then return end
+  local now, any = timer.now(), false
+  for key, lane in pairs(self.lanes) do
+    if lane.busy and lane.first <= lane.last then
+      any = true
+      if lane.heldBy ~= lane.busy then
+        lane.heldBy, lane.since, lane.told = lane.busy, now, nil
+      elseif now - lane.since >= HELD and not lane.told then
+        lane.told = true
+        self.core:log(Logger.WARNING, "chat %s: one handler has run for %d s while %d updates wait: self:release() lets them begin\n%s",
+          tostring(key), now - lane.since, lane.last - lane.first + 1, where(self, lane.busy.serial))
+      end
+    else
+      lane.heldBy, lane.since = nil, nil
+    end
+  end
+  if any then self:watch() end
+end
+
+function Dispatch:watch()
+  if self.watching then return end
+  self.watching = timer.unref(timer.after(5, self.check, self))
+end
+
+--- Ends: handlers get `grace` seconds, then a CancelledException at their wait.
+function Dispatch:stop(reason, grace)
+  if self.watching then timer.cancel(self.watching) end
+  self.lanes, self.waiting = {}, 0
+  local limit = timer.now() + grace
+  local mine = self:context()
+  for _, entry in pairs(self.entries) do
+    entry.lane = nil
+    if entry ~= mine and entry.promise and core_.state(entry.promise) == "pending" then
+      local left = limit - timer.now()
+      if left <= 0 or core_.awaitTimeout(entry.promise, left) == false then
+        entry.ended = true
+        core_.cancel(entry.promise, errors.classes.CancelledException(reason))
+      end
+    end
+  end
+  if self.instance and self.class.onStop then
+    self:guard("onStop", self.class.onStop, self.instance, reason)
+  end
+end
+
+-- A handler that sleeps or asks lets its chat go on.
+helpers.onPatience = function()
+  local core = scope.current()
+  if core and core.dispatch then core.dispatch:release() end
+end
+
+return Dispatch

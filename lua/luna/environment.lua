@@ -1,0 +1,74 @@
+--- The environment of one bot: its own globals over the read-only ones of the program, and its own `require`, whose modules of the bot's
+--- folder are loaded into the same environment. So several bots share a process without meeting, and a reload starts anew.
+local environment = {}
+
+local function readOnlyGlobals()
+  return setmetatable({}, {
+    __index = _G,
+    __newindex = function(_, name) error(('"%s" is a global of the program and cannot be set'):format(tostring(name)), 2) end,
+    __pairs = function() return pairs(_G) end,
+  })
+end
+
+local function readable(path)
+  local file = io.open(path, "rb")
+  if not file then return nil end
+  local text = file:read "a"
+  file:close()
+  return text
+end
+
+-- Modules of the library and of the program stay what they are for everybody.
+local function isShared(name)
+  return name == "luna" or name:find("^luna%.") or name:find "^_luna%." or package.loaded[name] ~= nil and not name:find "^%."
+end
+
+--- A new environment for the script at `path` (nil: for code without a file). Returns it and the list that its loaded files go to.
+function environment.new(path)
+  local folder = path and (path:match "^(.*)/[^/]*$" or ".") or "."
+  local env = setmetatable({}, { __index = readOnlyGlobals() })
+  env._G = env
+  local loaded, files, loading = {}, {}, {}
+  local places = { folder .. "/?.lua", folder .. "/?/init.lua", folder .. "/lua_modules/share/lua/5.4/?.lua",
+    folder .. "/lua_modules/share/lua/5.4/?/init.lua" }
+
+  --- require of this bot.
+  function env.require(name)
+    if type(name) ~= "string" then error(("require wants the name of a module, got a %s"):format(type(name)), 2) end
+    if loaded[name] ~= nil then return loaded[name], files[name] end
+    if isShared(name) then return require(name) end
+    local file = name:gsub("%.", "/")
+    for _, template in ipairs(places) do
+      local where = template:gsub("%?", (file:gsub("%%", "%%%%")))
+      local text = readable(where)
+      if text then
+        if loading[name] then error(('the module "%s" requires itself'):format(name), 2) end
+        loading[name] = true
+        local chunk, why = load(text:gsub("^#[^\n]*", "", 1), "@" .. where, "t", env)
+        if not chunk then
+          loading[name] = nil
+          error(why, 0)
+        end
+        files[name] = where
+        files[#files + 1] = where
+        local value = chunk(name, where)
+        loading[name] = nil
+        if loaded[name] == nil then loaded[name] = value == nil and true or value end
+        return loaded[name], where
+      end
+    end
+    return require(name)
+  end
+
+  env.package = setmetatable({ loaded = loaded }, { __index = package })
+  env.load = function(chunk, name, mode, e) return load(chunk, name, mode, e == nil and env or e) end
+  env.loadfile = function(where, mode, e) return loadfile(where, mode, e == nil and env or e) end
+  env.dofile = function(where)
+    local chunk, why = loadfile(where, "t", env)
+    if not chunk then error(why, 0) end
+    return chunk()
+  end
+  return env, files
+end
+
+return environment

@@ -1,0 +1,199 @@
+--- The helpers: sleep, readLine, echo, call, callFork, the combinators, logger. Each exists three times: as a function of `luna` (always
+--- suspends), as a method of an API object and of a handler (returns a promise where async mode or the call's options say so).
+local task = require "_luna.task"
+local core = require "_luna.promise"
+local host = require "_luna.host"
+local errors = require "luna.errors"
+local combinators = require "luna.combinators"
+local Logger = require "luna.logger"
+
+local helpers = {
+  functions = {}, -- luna.x(…): suspends
+  methods = {}, -- api:x(…): through the mode
+}
+local functions, methods = helpers.functions, helpers.methods
+local await, isYieldable = core.await, task.isYieldable
+
+local optionNames = { async = true, timeout = true, cancellation = true, queue = true, noResponse = true, dc = true }
+
+-- Raises "cannot wait inside …" at the line of who called the helper.
+local function waitable(level)
+  if isYieldable() then return end
+  local _, why = pcall(task.checkWait)
+  error(errors.bare(tostring(why)), level + 1)
+end
+
+--- Told just before a handler waits for time or a person, so that its chat's next update may begin. Set by luna.dispatch.
+helpers.onPatience = function() end
+
+--- sleep(s): suspends; returns the seconds slept.
+function functions.sleep(s)
+  if type(s) ~= "number" then error(("sleep wants a number of seconds, got a %s"):format(type(s)), 2) end
+  waitable(2)
+  helpers.onPatience()
+  return task.sleep(s)
+end
+
+-- Lines of standard input nobody has asked for yet, and who waits for one. A chat that owns the input gives `helpers.takeLines` instead.
+local waiting, reading = {}, false
+
+local function arrived(line)
+  local p = table.remove(waiting, 1)
+  if p then core.resolve(p, line) end
+end
+
+--- Set by a chat at the terminal: fn(prompt, promise) resolves the promise with the next line.
+helpers.lineSource = nil
+local lines, ended = {}, false
+
+local function readLine(prompt)
+  if prompt ~= nil then host.write(1, tostring(prompt)) end
+  local p = core.new()
+  if helpers.lineSource then
+    helpers.lineSource(p)
+    return p
+  end
+  if #lines > 0 then
+    core.resolve(p, table.remove(lines, 1))
+  elseif ended then
+    core.resolve(p, nil)
+  else
+    waiting[#waiting + 1] = p
+    if not reading then
+      reading = true
+      host.readLines(function(line)
+        if line == nil then ended = true end
+        if #waiting == 0 and line ~= nil then
+          lines[#lines + 1] = line
+        elseif line == nil then
+          while #waiting > 0 do arrived(nil) end
+        else
+          arrived(line)
+        end
+      end)
+    end
+  end
+  return p
+end
+
+--- readLine(prompt?): the next line of standard input, without its end; nil at the end of input.
+function functions.readLine(prompt)
+  waitable(2)
+  helpers.onPatience()
+  return await(readLine(prompt))
+end
+
+--- echo(text): to standard output, as it is.
+function functions.echo(text)
+  host.write(1, tostring(text))
+end
+
+--- logger(message, level = NOTICE)
+function functions.logger(message, level) Logger.log(message, level) end
+
+-- What call() gives a promise of: what a function returns, a promise, or a value.
+local function call(x, ...)
+  if core.is(x) then return x end
+  if type(x) == "function" then return task.spawn(x, ...) end
+  return core.success(x)
+end
+helpers.call = call
+
+--- luna.call(x, …): waits for what the function x returns, the promise x, or gives the value x.
+function functions.call(x, ...) return await(call(x, ...)) end
+
+for _, name in ipairs { "all", "some", "any", "first" } do
+  local make = combinators[name]
+  functions[name] = function(items) return await(make(items, 2)) end
+  methods[name] = function(api, items, opts) return helpers.settle(api, opts, make(items, 2)) end
+end
+
+function functions.timeout(p, s) return await(combinators.timeout(p, s, 2)) end
+function functions.timeoutWithDefault(p, s, v) return await(combinators.timeoutWithDefault(p, s, v, 2)) end
+function methods.timeout(api, p, s, opts) return helpers.settle(api, opts, combinators.timeout(p, s, 2)) end
+function methods.timeoutWithDefault(api, p, s, v, opts)
+  return helpers.settle(api, opts, combinators.timeoutWithDefault(p, s, v, 2))
+end
+
+-- An error of a fork surfaces out of api:loop; where no loop runs, it is an unhandled error of the program.
+local function fork(api, p)
+  core.onResolve(p, function(err)
+    if err == nil or errors.is(err, errors.classes.CancelledException) then return end
+    helpers.surface(api, err)
+  end)
+  return p
+end
+
+--- Set by luna.api: hands an error to the innermost api:loop of that API object (nil: of any); reports it where there is none.
+function helpers.surface(_, err) Logger.write(1, "fork", tostring(err)) end
+
+function functions.callFork(x) return fork(nil, combinators.toPromise(x, "argument 1", 2)) end
+function methods.callFork(api, x) return fork(api, combinators.toPromise(x, "argument 1", 2)) end
+
+local function forkDefer(api, x, level)
+  if type(x) == "function" then return fork(api, task.defer(x)) end
+  local p = combinators.toPromise(x, "argument 1", level + 1)
+  return fork(api, task.defer(function() return await(p) end))
+end
+function functions.callForkDefer(x) return forkDefer(nil, x, 2) end
+function methods.callForkDefer(api, x) return forkDefer(api, x, 2) end
+
+functions.rethrow = functions.callFork
+methods.rethrow = methods.callFork
+
+--- An options table of a call, checked: raises at `level` for an unknown option. Whether it is one: a table with no metatable.
+function helpers.options(opts, level)
+  if opts == nil then return nil end
+  if type(opts) ~= "table" then error(("the options are a table, not a %s"):format(type(opts)), level + 1) end
+  for key in pairs(opts) do
+    if not optionNames[key] then
+      error(('unknown option "%s"%s'):format(tostring(key), require("luna.suggest").hint(tostring(key), optionNames)), level + 1)
+    end
+  end
+  return opts
+end
+
+--- Whether a call with these options gives a promise.
+function helpers.isAsync(api, opts)
+  if opts and opts.async ~= nil then return opts.async end
+  return api._core.async
+end
+
+--- The promise itself, or what it resolves to, by the mode.
+function helpers.settle(api, opts, p)
+  if helpers.isAsync(api, helpers.options(opts, 2)) then return p end
+  waitable(2)
+  return await(p)
+end
+
+--- Runs fn(…) by the mode: at once, or in a task of its own for a promise.
+function helpers.run(api, opts, fn, ...)
+  if helpers.isAsync(api, helpers.options(opts, 2)) then return task.spawn(fn, ...) end
+  return fn(...)
+end
+
+function methods.sleep(api, s, opts)
+  if type(s) ~= "number" then error(("sleep wants a number of seconds, got a %s"):format(type(s)), 2) end
+  if helpers.isAsync(api, helpers.options(opts, 2)) then
+    helpers.onPatience()
+    return task.spawn(function() task.sleep(s) end)
+  end
+  waitable(2)
+  helpers.onPatience()
+  return task.sleep(s)
+end
+
+function methods.readLine(api, prompt, opts)
+  helpers.onPatience()
+  return helpers.settle(api, opts, readLine(prompt))
+end
+
+function methods.echo(api, text, opts)
+  host.write(1, tostring(text))
+  if helpers.isAsync(api, opts) then return core.success() end
+end
+
+function methods.call(_, x, ...) return call(x, ...) end
+function methods.logger(api, message, level) Logger.log(message, level, api._core.name) end
+
+return helpers

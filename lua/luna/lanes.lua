@@ -1,0 +1,38 @@
+--- Which updates belong together: the chat of an update, or its user where there is no chat, as one number. Pure.
+local ids = require "luna.ids"
+
+local lanes = {}
+
+--- The marked id, or nil where the update is about nobody.
+function lanes.key(update)
+  local message = update.message
+  if type(message) == "table" then
+    local peer = message.peer_id
+    return peer and ids.ofPeer(peer) or nil
+  end
+  local peer = update.peer
+  if type(peer) == "table" then
+    if peer._ == "dialogPeer" then peer = peer.peer end
+    return peer and ids.ofPeer(peer) or nil
+  end
+  if update.channel_id then return ids.CHANNEL - update.channel_id end
+  if update.chat_id then return -update.chat_id end
+  if update.user_id then return update.user_id end
+  if type(update.participants) == "table" and update.participants.chat_id then return -update.participants.chat_id end
+  return nil
+end
+
+--- A name that stays the same however often and on whatever way the update comes: for random_id. nil where it has none.
+function lanes.identity(update)
+  local message = update.message
+  if type(message) == "table" and message.id then
+    local peer = message.peer_id and ids.ofPeer(message.peer_id) or 0
+    return ("%s:%d:%d:%d"):format(update._, peer, message.id, message.edit_date or 0)
+  end
+  if update.query_id then return ("%s:%d"):format(update._, update.query_id) end
+  if update.qts then return ("%s:qts:%d"):format(update._, update.qts) end
+  if update.pts then return ("%s:%d:%d"):format(update._, update.channel_id or 0, update.pts) end
+  return nil
+end
+
+return lanes

@@ -1,0 +1,91 @@
+--- luna.Logger: the levels, and the one place where a line of the log is written: to standard error, a file, syslog or a function.
+--- The host's own lines come here too. Secrets are masked here and nowhere else, so that no way round exists.
+local host = require "_luna.host"
+local timer = require "_luna.timer"
+
+local Logger = {
+  FATAL_ERROR = 0, ERROR = 1, WARNING = 2, NOTICE = 3, VERBOSE = 4, ULTRA_VERBOSE = 5,
+}
+local names = { [0] = "FATAL", "ERROR", "WARNING", "NOTICE", "VERBOSE", "ULTRA" }
+local colours = { [0] = "\27[1;31m", "\27[31m", "\27[33m", "\27[36m", "\27[2m", "\27[2m" }
+local target, level, colour
+local writeLine = function(text) host.write(2, text) end
+
+-- Bot tokens and phone numbers are masked by their form as well, since a script may print one that the host never heard of.
+local function redact(text)
+  text = host.redact(text)
+  if text:find("%d%d%d%d%d%d:[%w_-]") then
+    text = text:gsub("(%d%d%d%d%d%d+):[%w_-]+", function(id) return id .. ":***" end)
+  end
+  if text:find("+", 1, true) then
+    text = text:gsub("%+(%d%d)%d%d%d%d%d+(%d%d)", "+%1***%2")
+  end
+  return text
+end
+
+local function clean(text)
+  return (text:gsub("[%z\1-\8\11-\31\127]", function(c) return ("\\x%02x"):format(c:byte()) end))
+end
+
+local function write(lvl, room, text)
+  if lvl > level then return end
+  text = clean(redact(text))
+  if type(target) == "function" then return target(text, lvl, room) end
+  local head = ("%s %s %s: "):format(os.date("%H:%M:%S", timer.wall() // 1 | 0), names[lvl], room)
+  if colour and colours[lvl] then
+    writeLine(colours[lvl] .. head .. "\27[0m" .. text .. "\n")
+  elseif type(target) == "string" then
+    local file = io.open(target, "a")
+    if file then
+      file:write(os.date("%Y-%m-%d "), head, text, "\n")
+      file:close()
+    end
+  else
+    writeLine(head .. text .. "\n")
+  end
+end
+
+--- Sets where lines go (nil: standard error; a file's name; a function(text, level, room)) and down to which level.
+function Logger.configure(settings)
+  settings = settings or {}
+  target = settings.target
+  if settings.level then level = Logger.level(settings.level) end
+  level = level or Logger.NOTICE
+  host.setLogLevel(level)
+  colour = target == nil and host.isatty(2) and not host.env "NO_COLOR"
+end
+
+--- A level by number or by name ("notice", "VERBOSE"); raises for anything else.
+function Logger.level(x, depth)
+  if math.type(x) == "integer" and names[x] then return x end
+  if type(x) == "string" then
+    local wanted = x:upper():gsub("[- ]", "_")
+    if Logger[wanted] and type(Logger[wanted]) == "number" then return Logger[wanted] end
+    for i = 0, 5 do
+      if names[i] == wanted then return i end
+    end
+  end
+  error(('"%s" is no log level: FATAL_ERROR, ERROR, WARNING, NOTICE, VERBOSE, ULTRA_VERBOSE'):format(tostring(x)), (depth or 1) + 1)
+end
+
+--- luna.Logger.log(message, level = NOTICE, room?)
+function Logger.log(message, lvl, room)
+  lvl = lvl == nil and Logger.NOTICE or Logger.level(lvl, 2)
+  if lvl > level then return end
+  if type(message) == "table" and not getmetatable(message) then message = require("luna.inspect")(message) end
+  write(lvl, room or "script", tostring(message))
+end
+
+--- Where finished lines of standard error go instead (the chat prints them above its prompt); nil: back to standard error.
+function Logger.setWriter(fn) writeLine = fn or function(text) host.write(2, text) end end
+
+--- Whether a line of this level would be written: to skip making it.
+function Logger.wants(lvl) return lvl <= level end
+
+Logger.write = write
+Logger.redact = redact
+
+Logger.configure()
+host.setLogSink(write)
+
+return Logger

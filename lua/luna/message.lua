@@ -1,0 +1,98 @@
+--- Methods of messages: message:reply "text", :edit, :delete, :getChat, :getSender. Fields stay raw; what may wait is a method. A message
+--- knows its API object by the task that handles it.
+local tl = require "_luna.tl"
+local errors = require "luna.errors"
+local ids = require "luna.ids"
+local scope = require "luna.scope"
+local expand = require "luna.updates.expand"
+
+local message = {}
+local methods = {}
+
+local function core(level)
+  local c = scope.core()
+  if not c then error("a message's methods need an API object, and there is none", level + 1) end
+  return c
+end
+
+local function options(x, level)
+  if type(x) == "string" then return { message = x } end
+  if type(x) ~= "table" or x._ ~= nil then error(("a text or a table of parameters is wanted, not a %s"):format(type(x)), level + 1) end
+  local copy = {}
+  for k, v in pairs(x) do copy[k] = v end
+  return copy
+end
+
+local function call(name, p, level)
+  local c = core(level + 1)
+  local method = c:method(name)
+  local ok, result = pcall(c.call, c, method, p)
+  if ok then return result end
+  local text = require("luna.params").isBadCall(method, result)
+  if text then error(text, level + 1) end
+  error(result, 0)
+end
+
+--- reply(text | { message =, media =, … }): an answer to this message in its chat.
+function methods:reply(x)
+  local p = options(x, 2)
+  p.peer = p.peer or self.peer_id
+  if p.reply_to == nil and p.reply_to_msg_id == nil then p.reply_to_msg_id = self.id end
+  if p.media then
+    p.message = p.message or ""
+    return call("messages.sendMedia", p, 2)
+  end
+  return call("messages.sendMessage", p, 2)
+end
+
+--- send(text | table): to the message's chat, without the reference.
+function methods:send(x)
+  local p = options(x, 2)
+  p.peer = p.peer or self.peer_id
+  return call(p.media and "messages.sendMedia" or "messages.sendMessage", p, 2)
+end
+
+--- edit(text | table): changes this message.
+function methods:edit(x)
+  local p = options(x, 2)
+  p.peer, p.id = self.peer_id, self.id
+  return call("messages.editMessage", p, 2)
+end
+
+--- delete(): for both sides.
+function methods:delete()
+  if self.peer_id.channel_id then
+    return call("channels.deleteMessages", { channel = self.peer_id, id = { self.id } }, 2)
+  end
+  return call("messages.deleteMessages", { revoke = true, id = { self.id } }, 2)
+end
+
+--- forward(peer): to another chat.
+function methods:forward(peer)
+  return call("messages.forwardMessages", { from_peer = self.peer_id, id = { self.id }, to_peer = peer }, 2)
+end
+
+--- getChat(): the user, chat or channel object of the message's chat.
+function methods:getChat()
+  local c = core(2)
+  return require("luna.info").object(c, ids.ofPeer(self.peer_id))
+end
+
+--- getSender(): the user or channel that wrote it.
+function methods:getSender()
+  local c = core(2)
+  local from = self.from_id or self.peer_id
+  if self.out and not self.from_id then return require("luna.info").object(c, c.me.id) end
+  return require("luna.info").object(c, ids.ofPeer(from))
+end
+
+message.methods = methods
+message.meta = { __index = methods, __name = "luna.Message" }
+
+if tl.setMetatable then
+  tl.setMetatable("message", message.meta)
+end
+expand.setMessageMeta(message.meta)
+message.errors = errors
+
+return message

@@ -1,0 +1,151 @@
+--- api.messages.sendMessage{…}: namespaces and the functions in them, made when first named and kept. The function does what one call
+--- needs: options, async mode, `multiple`, errors at the caller's line. Called by API objects and handlers for every schema method.
+local tl = require "_luna.tl"
+local task = require "_luna.task"
+local core_ = require "_luna.promise"
+local params = require "luna.params"
+local errors = require "luna.errors"
+local helpers = require "luna.helpers"
+local cancellation = require "luna.cancellation"
+
+local namespace = {}
+
+local MultiReasonException = errors.classes.MultiReasonException
+
+-- name → true, read once.
+local known
+local function names()
+  if known then return known end
+  known = {}
+  for key, value in pairs(tl.namespaces()) do known[type(key) == "number" and value or key] = true end
+  return known
+end
+
+function namespace.exists(name) return names()[name] == true end
+namespace.names = names
+
+-- Raises what a call raised, wrong parameters at the caller's line.
+local function rethrow(method, err, level)
+  local text = params.isBadCall(method, err)
+  if text then error(text, level + 1) end
+  error(err, 0)
+end
+
+local function didYouMean(name, kind)
+  local guess = tl.suggest(name, kind)
+  if type(guess) == "table" then guess = guess[1] end
+  return guess and ('; did you mean "%s"?'):format(guess) or ""
+end
+
+-- One call in a task of its own; a wrong parameter is raised at once rather than put into the promise.
+local function async(core, method, p, opts, level)
+  local promise = task.spawn(core.call, core, method, p, opts)
+  if core_.state(promise) == "failed" then
+    local err = select(1, core_.values(promise))
+    if params.isBadCall(method, err) then
+      core_.markHandled(promise)
+      rethrow(method, err, level + 1)
+    end
+  end
+  return promise
+end
+
+local function multiple(core, method, p, opts, level)
+  local promises, n = {}, #p
+  for key in pairs(p) do
+    if key ~= "multiple" and not (math.type(key) == "integer" and key >= 1 and key <= n) then
+      error(('%s: with "multiple", the parameters stand in tables; "%s" is outside of them'):format(method.name, tostring(key)), level + 1)
+    end
+  end
+  for i = 1, n do
+    if type(p[i]) ~= "table" then error(("%s: item %d of multiple is a %s"):format(method.name, i, type(p[i])), level + 1) end
+    promises[i] = async(core, method, p[i], opts, level + 1)
+  end
+  return task.spawn(function()
+    local reasons, values = {}, {}
+    for i = 1, n do
+      local ok, value = pcall(core_.await, promises[i])
+      if ok then values[i] = value else reasons[i] = value end
+    end
+    if next(reasons) then errors.throw(MultiReasonException(reasons, values)) end
+    return setmetatable(values, { __len = function() return n end })
+  end)
+end
+
+local function withToken(token, promise)
+  if not cancellation.isToken(token) then error("the option \"cancellation\" wants a token of a CancellationTokenSource", 4) end
+  local id = token:subscribe(function(err) require("luna.promise").cancel(promise, err) end)
+  core_.onResolve(promise, function() token:unsubscribe(id) end)
+  return promise
+end
+
+-- The way with options or in async mode.
+local function general(core, method, p, opts, level)
+  helpers.options(opts, level + 1)
+  local wantsPromise = core.async
+  if opts and opts.async ~= nil then wantsPromise = opts.async end
+  local promise
+  if p.multiple then
+    promise = multiple(core, method, p, opts, level + 1)
+  else
+    promise = async(core, method, p, opts, level + 1)
+  end
+  if opts and opts.cancellation then withToken(opts.cancellation, promise) end
+  if wantsPromise then return promise end -- dropped, its error is logged by the host, never thrown
+  return core_.await(promise)
+end
+
+-- The function of one schema method.
+local function make(core, ns, method)
+  local call = core.call
+  return function(p, opts)
+    if p == nil then
+      p = {}
+    elseif p == ns then
+      error(('%s is called with a dot: api.%s{…}, not with a colon'):format(method.name, method.name), 2)
+    elseif type(p) ~= "table" then
+      error(("%s wants a table of parameters, got a %s"):format(method.name, type(p)), 2)
+    end
+    if opts ~= nil or core.async or p.multiple then return general(core, method, p, opts, 2) end
+    local ok, result = pcall(call, core, method, p)
+    if ok then return result end
+    return rethrow(method, result, 2)
+  end
+end
+
+--- The namespace of that name for a core, or nil where the schema has none.
+function namespace.get(core, name)
+  local made = core.namespaces[name]
+  if made then return made end
+  if not names()[name] then return nil end
+  local ns = {}
+  setmetatable(ns, {
+    __index = function(t, key)
+      if type(key) ~= "string" then return nil end
+      local full = name .. "." .. key
+      local method = core:method(full)
+      if not method then
+        error(('unknown method "%s"%s'):format(full, didYouMean(full, "method")), 2)
+      end
+      local fn = make(core, t, method)
+      rawset(t, key, fn)
+      return fn
+    end,
+    __newindex = function(_, key) error(('"%s.%s" is a name of the schema and cannot be set'):format(name, tostring(key)), 2) end,
+    __call = function(_, _, ...)
+      local helper = helpers.methods[name]
+      if helper then return helper(core.api, ...) end
+      error(('"%s" is a namespace; call one of its methods: api.%s.…{}'):format(name, name), 2)
+    end,
+    __tostring = function() return "namespace " .. name end,
+  })
+  core.namespaces[name] = ns
+  return ns
+end
+
+--- What to say about a name that an API object or a handler does not have.
+function namespace.unknown(name)
+  return ('no method, helper or namespace "%s"%s'):format(name, didYouMean(name, "namespace"))
+end
+
+return namespace

@@ -1,0 +1,186 @@
+--- From a script's parameters to TL-ready ones: peers, random_id, parse_mode, reply_to_msg_id, reply_markup, media. For each method one
+--- list of steps is made when it is first called ("compiled"), so that a call costs a table copy and its steps, no closure.
+local tl = require "_luna.tl"
+local errors = require "luna.errors"
+local forms = require "luna.peer_forms"
+local markup = require "luna.markup"
+
+local params = {}
+
+-- Steps: fn(core, q, field, method) changes q, a copy of the parameters. Errors in words begin with the method's name.
+local steps = {}
+
+local function bad(method, field, text) error(('%s: parameter "%s": %s'):format(method.name, field, text), 0) end
+params.bad = bad
+
+function steps.InputPeer(core, q, field)
+  local x = q[field]
+  if x ~= nil then q[field] = forms.inputPeer(core.peers, x) end
+end
+
+function steps.InputUser(core, q, field)
+  local x = q[field]
+  if x ~= nil then q[field] = forms.inputUser(core.peers, x) end
+end
+
+function steps.InputChannel(core, q, field)
+  local x = q[field]
+  if x ~= nil then q[field] = forms.inputChannel(core.peers, x) end
+end
+
+function steps.InputDialogPeer(core, q, field)
+  local x = q[field]
+  if x == nil or (type(x) == "table" and (x._ == "inputDialogPeer" or x._ == "inputDialogPeerFolder")) then return end
+  q[field] = { _ = "inputDialogPeer", peer = forms.inputPeer(core.peers, x) }
+end
+
+local function each(fn)
+  return function(core, q, field, method)
+    local list = q[field]
+    if list == nil then return end
+    if type(list) ~= "table" or list._ ~= nil then bad(method, field, "expected a list, got a single " .. type(list)) end
+    local out = {}
+    for i = 1, #list do
+      out.one = list[i]
+      fn(core, out, "one", method)
+      out[i] = out.one
+    end
+    out.one = nil
+    q[field] = out
+  end
+end
+for _, name in ipairs { "InputPeer", "InputUser", "InputChannel", "InputDialogPeer" } do
+  steps["Vector<" .. name .. ">"] = each(steps[name])
+end
+
+-- messages.getMessages{ id = { 1, 2 } }: plain numbers are messages' ids.
+steps["Vector<InputMessage>"] = each(function(_, q, field)
+  if math.type(q[field]) == "integer" then q[field] = { _ = "inputMessageID", id = q[field] } end
+end)
+
+function steps.randomId(core, q, field, method)
+  if q[field] == nil then q[field] = core.randomId:next(method.name, q, field) end
+end
+
+function steps.randomIds(core, q, field, method)
+  if q[field] ~= nil or type(q.id) ~= "table" then return end
+  local list = {}
+  for i = 1, #q.id do list[i] = core.randomId:next(method.name, q, field, i) end
+  q[field] = list
+end
+
+steps["Vector<InputSingleMedia>"] = function(core, q, field, method)
+  local list = q[field]
+  if type(list) ~= "table" then return end
+  local out = {}
+  for i, item in ipairs(list) do
+    local copy = {}
+    for k, v in pairs(item) do copy[k] = v end
+    copy._ = copy._ or "inputSingleMedia"
+    if copy.random_id == nil then copy.random_id = core.randomId:next(method.name, copy, "random_id", i) end
+    out[i] = copy
+  end
+  q[field] = out
+end
+
+function steps.parseMode(core, q, _, method)
+  local mode = q.parse_mode
+  if mode == nil then return end
+  q.parse_mode = nil
+  local parse = require("luna.entities").parser(mode)
+  if not parse then bad(method, "parse_mode", ('"%s" is neither "HTML" nor "Markdown"'):format(tostring(mode))) end
+  if type(q.message) ~= "string" then return end
+  local text, found = parse(q.message)
+  for _, entity in ipairs(found) do
+    if entity._ == "inputMessageEntityMentionName" then entity.user_id = forms.inputUser(core.peers, entity.user_id) end
+  end
+  q.message = text
+  if #found > 0 and q.entities == nil then q.entities = found end
+end
+
+function steps.replyTo(core, q, _, method)
+  local id, reply = q.reply_to_msg_id, q.reply_to
+  if id ~= nil then
+    q.reply_to_msg_id = nil
+    if math.type(id) ~= "integer" then bad(method, "reply_to_msg_id", "expected the id of a message, got a " .. type(id)) end
+    if reply == nil then
+      q.reply_to = { _ = "inputReplyToMessage", reply_to_msg_id = id }
+      if q.top_msg_id then q.reply_to.top_msg_id, q.top_msg_id = q.top_msg_id, nil end
+    end
+  elseif math.type(reply) == "integer" then
+    q.reply_to = { _ = "inputReplyToMessage", reply_to_msg_id = reply }
+  elseif type(reply) == "table" and reply._ == "message" then
+    q.reply_to = { _ = "inputReplyToMessage", reply_to_msg_id = reply.id }
+  end
+end
+
+function steps.ReplyMarkup(core, q, field, method)
+  local x = q[field]
+  if x == nil or (type(x) == "table" and x._ ~= nil) then return end
+  local made, why = markup.toTL(x, function(user) return forms.inputUser(core.peers, user) end)
+  if not made then bad(method, field, why) end
+  q[field] = made
+end
+
+function steps.InputMedia(_, q, field, method)
+  local x = q[field]
+  if x == nil then return end
+  local made, why = require("luna.media").toInput(x)
+  if not made then bad(method, field, why) end
+  q[field] = made
+end
+
+-- hash = 0 asks for the whole list, which is what one wants who does not say.
+function steps.hash(_, q, field)
+  if q[field] == nil then q[field] = 0 end
+end
+
+local function typeOf(p)
+  local t = p.type
+  if p.vector and not t:find "^[Vv]ector" then t = "Vector<" .. t .. ">" end
+  return (t:gsub("^vector<", "Vector<"))
+end
+
+--- The compiled form of a method: { name, result, steps, n, prepare?, needsChannel }. nil for an unknown name.
+function params.compile(name)
+  local info = tl.method(name)
+  if not info then return nil end
+  local method = { name = name, result = info.result, usersOnly = info.usersOnly, botsOnly = info.botsOnly, fields = {} }
+  local list, has = {}, {}
+  for _, p in ipairs(info.params) do
+    has[p.name] = typeOf(p)
+    method.fields[p.name] = has[p.name]
+  end
+  if has.entities and has.message then list[#list + 1] = { steps.parseMode, "parse_mode" } end
+  if has.reply_to and not has.reply_to_msg_id then list[#list + 1] = { steps.replyTo, "reply_to_msg_id" } end
+  for _, p in ipairs(info.params) do
+    local t = typeOf(p)
+    if steps[t] then list[#list + 1] = { steps[t], p.name } end
+    if p.name == "hash" and t == "long" and not p.flag then list[#list + 1] = { steps.hash, "hash" } end
+  end
+  if has.random_id == "long" then list[#list + 1] = { steps.randomId, "random_id" } end -- last: it hashes the finished rest
+  if has.random_id == "Vector<long>" then list[#list + 1] = { steps.randomIds, "random_id" } end
+  method.n = #list
+  for i, step in ipairs(list) do method[i], method[-i] = step[1], step[2] end
+  return method
+end
+
+--- TL-ready parameters; p itself is never changed.
+function params.prepare(core, method, p)
+  local n = method.n
+  if n == 0 then return p end
+  local q = {}
+  for k, v in next, p do q[k] = v end
+  for i = 1, n do method[i](core, q, method[-i], method) end
+  return q
+end
+
+--- A string error of the C encoder or of a step: is it about the call's parameters, and so to be raised where the call stands?
+function params.isBadCall(method, err)
+  if type(err) ~= "string" then return nil end
+  local text = errors.bare(err)
+  if text:sub(1, #method.name + 1) == method.name .. ":" then return text end
+  return nil
+end
+
+return params

@@ -1,0 +1,78 @@
+--- Promises for scripts: the names of luna.await, luna.Deferred, luna.Success … over the host's `_luna.promise`, and the hooks that the
+--- host wants from Lua. A promise is a userdata of the host; a Deferred is the right to resolve one.
+local core = require "_luna.promise"
+local task = require "_luna.task"
+local Class = require "luna.class"
+local errors = require "luna.errors"
+
+local promise = {}
+
+promise.new = core.new
+promise.is = core.is
+promise.markHandled = core.markHandled
+promise.resolve = core.resolve
+promise.fail = core.fail
+promise.onResolve = core.onResolve
+promise.awaitTimeout = core.awaitTimeout
+
+--- luna.await(x): the values of a promise, or its error raised; of a list of promises the list of their values; anything else as it is.
+promise.await = core.await
+
+--- luna.Success(…), luna.Failure(err): promises that are already done.
+promise.Success = core.success
+promise.Failure = core.failure
+
+--- luna.stateOf(promise) → "pending", "resolved" or "failed".
+function promise.stateOf(p)
+  if not core.is(p) then error("luna.stateOf wants a promise, got a " .. type(p), 2) end
+  return core.state(p)
+end
+
+--- luna.cancel(promise, reason): ends what stands behind it by a CancelledException at its wait. Cancelling twice, or what is done, is
+--- nothing. Returns whether there was something to cancel.
+function promise.cancel(p, reason)
+  if not core.is(p) then error("luna.cancel wants a promise, got a " .. type(p), 2) end
+  if core.state(p) ~= "pending" then return false end
+  local err = errors.isException(reason) and reason or errors.classes.CancelledException(reason)
+  local did = core.cancel(p, err)
+  core.markHandled(p)
+  return did
+end
+
+--- luna.Deferred(): d:promise(), d:resolve(…), d:fail(err).
+local Deferred = Class.new "Deferred"
+promise.Deferred = Deferred
+
+function Deferred:init() self._promise = core.new() end
+
+function Deferred:promise() return self._promise end
+
+function Deferred:resolve(...)
+  if core.state(self._promise) ~= "pending" then error("promise already resolved", 2) end
+  core.resolve(self._promise, ...)
+end
+
+function Deferred:fail(err)
+  if core.state(self._promise) ~= "pending" then error("promise already resolved", 2) end
+  core.fail(self._promise, err == nil and errors.classes.Exception "failed without a reason" or err)
+end
+
+--- Runs fn(…) in a task of its own; a promise of what it returns.
+promise.spawn = task.spawn
+promise.defer = task.defer
+
+-- What the host asks Lua for. A list of promises waits for all of them together: the first failure is raised.
+if core.setAll then
+  core.setAll(function(list) return require("luna.combinators").all(list) end)
+end
+if core.setInvalidYield then
+  core.setInvalidYield(function(value)
+    local err = errors.classes.InvalidYieldError(
+      ("only a promise or a list of promises can be yielded here, not a %s"):format(type(value)))
+    err.traceback = debug.traceback(nil, 2)
+    return err
+  end)
+end
+if task.setErrorAnnotator then task.setErrorAnnotator(errors.annotate) end
+
+return promise

@@ -1,0 +1,71 @@
+--- Loading a bot's file: compiles it in an environment of its own, runs its top level, and says what it returned. Called by the command
+--- line, the test kit and the reload. The caller's task is where the top level runs, so it may wait.
+local Class = require "luna.class"
+local errors = require "luna.errors"
+local environment = require "luna.environment"
+
+local runner = {}
+
+--- The stem of a path: "bots/echo.lua" → "echo"; "-" → "stdin".
+function runner.stem(path)
+  if path == "-" then return "stdin" end
+  return (path:match "([^/]+)$" or path):gsub("%.lua$", "")
+end
+
+-- A handler class, a function, a list of these, or nothing.
+local function classify(value, path)
+  local handler = require "luna.handler"
+  local function one(x, where)
+    if type(x) == "function" then return x end
+    if handler.isHandler(x) then
+      local ok, why = pcall(handler.check, x, 0)
+      if not ok then
+        if errors.isException(why) then error(why, 0) end
+        error(errors.classes.Exception(("%s: %s"):format(path, errors.bare(tostring(why))), { status = 1 }), 0)
+      end
+      return x
+    end
+    local what = type(x)
+    if Class.isClass(x) then what = tostring(x) end
+    error(errors.classes.Exception(
+      ("%s returned %s: a bot returns a handler class (luna.EventHandler:extend \"Name\"), a function, a list of these, or nothing")
+        :format(where, what == "table" and "a table" or what == "nil" and "nothing" or "a " .. what), { status = 1 }), 0)
+  end
+  if value == nil then return nil end
+  if type(value) == "table" and not Class.isClass(value) and getmetatable(value) == nil and #value > 0 then
+    local list = {}
+    for i, x in ipairs(value) do list[i] = one(x, ("%s: item %d that it"):format(path, i)) end
+    return list
+  end
+  return one(value, path)
+end
+
+--- Reads, compiles and runs a file ("-": standard input). Returns what it returned (class | function | list | nil), its environment and
+--- the files of modules that it loaded. Raises an exception with `status` (2: cannot be read, 1: does not compile); an error of the top
+--- level is raised as it is.
+function runner.load(path, source)
+  local text = source
+  if not text then
+    local file, why
+    if path == "-" then
+      file = io.stdin
+    else
+      file, why = io.open(path, "rb")
+    end
+    if not file then
+      error(errors.classes.Exception(("the script %s cannot be read: %s"):format(path, (why or ""):gsub("^.*: ", "")), { status = 2 }), 0)
+    end
+    text = file:read "a"
+    if path ~= "-" then file:close() end
+    if not text then
+      error(errors.classes.Exception(("the script %s cannot be read: is it a folder?"):format(path), { status = 2 }), 0)
+    end
+  end
+  local env, files = environment.new(path ~= "-" and path or nil)
+  local chunk, why = load((text:gsub("^#[^\n]*", "", 1)), path == "-" and "=stdin" or "@" .. path, "t", env)
+  if not chunk then error(errors.classes.Exception(why, { status = 1, compile = true }), 0) end
+  local value = chunk(path)
+  return classify(value, path), env, files
+end
+
+return runner

@@ -1,0 +1,297 @@
+--- Updates of one account: every container, whether it was pushed, rode in a result, came by a difference or waited in the store, passes
+--- here. Boxes put them in order and drop doubles, dispatch.lua runs the handlers, and the store's inbox keeps what is not yet done.
+--- Acks go out after the commit that holds what they acknowledge. One object per client core.
+local timer = require "_luna.timer"
+local task = require "_luna.task"
+local tl = require "_luna.tl"
+local Class = require "luna.class"
+local Box = require "luna.updates.box"
+local Journal = require "luna.updates.journal"
+local difference = require "luna.updates.difference"
+local expand = require "luna.updates.expand"
+local scope = require "luna.scope"
+local Logger = require "luna.logger"
+
+local Updates = Class.new "Updates"
+
+local SILENCE = 15 * 60
+local CHECK = 60
+
+function Updates:init(core)
+  self.core = core
+  self.active = false
+  self.journal = Journal(core)
+  self.channels = {} -- bare channel id → box
+  self.seq, self.date, self.pendingSeq = 0, 0, {}
+  self.heard = 0
+end
+
+-- item = { update, unit }: a unit is a container on its way to its ack.
+local function settle(self, unit)
+  unit.left = unit.left - 1
+  if unit.left == 0 then self.journal:ack(unit) end
+end
+
+local function makeBox(self, name, pts, onGap)
+  return Box(name, pts,
+    function(item)
+      self.journal:take(item, name)
+      settle(self, item.unit)
+    end,
+    function(item) settle(self, item.unit) end,
+    onGap)
+end
+
+--- The account is logged in: learns where the server stands, so that nothing is lost before a handler is there.
+function Updates:prepare()
+  local saved = self.core.account:state()
+  if saved then
+    self:setState(saved)
+  else
+    self:setState(self.core:invoke("updates.getState", {}))
+    self.journal:touch()
+  end
+end
+
+function Updates:setState(state)
+  self.date, self.seq = state.date or self.date, state.seq or self.seq
+  if not self.common then
+    self.common = makeBox(self, "common", state.pts, function() difference.common(self) end)
+    self.qts = makeBox(self, "qts", state.qts or 0, function() difference.common(self) end)
+  else
+    self.common.pts, self.qts.pts = state.pts, state.qts or self.qts.pts
+  end
+end
+
+--- What the store keeps.
+function Updates:state()
+  return { pts = self.common.pts, qts = self.qts.pts, date = self.date, seq = self.seq }
+end
+
+--- A handler is there: hands over what was left, then what was missed, then what comes.
+function Updates:activate()
+  if self.active then return end
+  self.active = true
+  self.heard = timer.now()
+  local core = self.core
+  local instance, class = core.dispatch.instance, core.dispatch.class
+  if instance and class.onStart then
+    task.spawn(function()
+      scope.enter(core.scope, 0)
+      core.dispatch:guard("onStart", class.onStart, instance, core.startReason or "start")
+    end)
+  end
+  self:redeliver()
+  if core.settings.updates.catchUp then
+    difference.common(self)
+  else
+    task.spawn(function() self:setState(core:invoke("updates.getState", {})) end)
+  end
+  self.ticking = timer.unref(timer.every(CHECK, function()
+    if self.active and timer.now() - self.heard > SILENCE then
+      self.heard = timer.now()
+      difference.common(self)
+    end
+  end))
+end
+
+--- Updates that were journalled but not done when the last process ended.
+function Updates:redeliver()
+  for _, kept in ipairs(self.core.account:inbox()) do
+    local ok, u = pcall(tl.decode, kept.raw, "Updates", kept.layer)
+    local full = ok and u and expand.container(u, self.core.me and self.core.me.id)
+    if full and full.updates[1] then
+      local update = full.updates[1]
+      update.redelivered = true
+      self.core.peers:harvest(full)
+      if not self.core.dispatch:handle(update, kept.seq) then self.journal:forget(kept.seq) end
+    else
+      self.core:log(Logger.WARNING, "an update kept from before cannot be read and is given up: %s", tostring(ok and u and u._ or u))
+      self.journal:forget(kept.seq)
+    end
+  end
+end
+
+function Updates:channelBox(id, pts)
+  local box = self.channels[id]
+  if not box then
+    local known = self.core.account:channelPts(id)
+    box = makeBox(self, id, known, function(b) difference.channel(self, id, b) end)
+    self.channels[id] = box
+    if known == nil and pts then box.pts = pts end
+  end
+  return box
+end
+
+--- One update into its box.
+function Updates:route(update, unit)
+  local item = { update = update, unit = unit }
+  local kind = update._
+  if update.pts_count then
+    local message = update.message
+    local channel = update.channel_id or (type(message) == "table" and message.peer_id and message.peer_id.channel_id)
+    if channel then
+      return self:channelBox(channel, update.pts - update.pts_count):offer(update.pts, update.pts_count, item)
+    end
+    return self.common:offer(update.pts, update.pts_count, item)
+  end
+  if update.qts then return self.qts:offer(update.qts, 1, item) end
+  if kind == "updateChannelTooLong" then
+    local box = self:channelBox(update.channel_id, update.pts)
+    if not update.pts or box.pts ~= update.pts then difference.channel(self, update.channel_id, box) end
+  elseif kind == "updatePtsChanged" then
+    task.spawn(function() self:setState(self.core:invoke("updates.getState", {})) end)
+  end
+  self.journal:take(item, "none")
+  settle(self, unit)
+end
+
+local function hasOrder(update) return update.pts_count ~= nil or update.qts ~= nil end
+
+-- seq orders what has no pts of its own. Returns whether the container's rest may be applied now.
+local function inSequence(self, full)
+  local last = full.seq or 0
+  if last == 0 then return true end
+  local first = full.seq_start or last
+  if self.seq == 0 or first == self.seq + 1 then
+    self.seq = last
+    if full.date and full.date > self.date then self.date = full.date end
+    return true
+  end
+  if first <= self.seq then return false end
+  return nil -- a gap
+end
+
+local function applySeq(self, full, unit)
+  local list = full.updates
+  for i = 1, #list do
+    if not hasOrder(list[i]) then self:route(list[i], unit) end
+  end
+end
+
+local function skipSeq(self, full, unit)
+  for _, update in ipairs(full.updates) do
+    if not hasOrder(update) then settle(self, unit) end
+  end
+end
+
+-- Containers whose seq came too early, after a gap closed.
+local function drainSeq(self)
+  local again = true
+  while again do
+    again = false
+    for i, waiting in ipairs(self.pendingSeq) do
+      local now = inSequence(self, waiting.full)
+      if now ~= nil then
+        table.remove(self.pendingSeq, i)
+        if now then applySeq(self, waiting.full, waiting.unit) else skipSeq(self, waiting.full, waiting.unit) end
+        again = true
+        break
+      end
+    end
+  end
+end
+Updates.drainSeq = drainSeq
+
+--- A full container, its unit counting what of it is still open.
+function Updates:takeContainer(full, unit)
+  local list = full.updates
+  local n = #list
+  unit.left, unit.n = n + 1, n
+  self.core.peers:harvest(full)
+  local ordered = true
+  if (full.seq or 0) ~= 0 then ordered = inSequence(self, full) end
+  for i = 1, n do
+    local update = list[i]
+    if hasOrder(update) or ordered then
+      self:route(update, unit)
+    elseif ordered == false then
+      settle(self, unit)
+    end
+  end
+  if ordered == nil then
+    self.pendingSeq[#self.pendingSeq + 1] = { full = full, unit = unit }
+    if not self.seqTimer then
+      self.seqTimer = timer.after(0.7, function()
+        self.seqTimer = nil
+        if #self.pendingSeq > 0 then difference.common(self) end
+      end)
+    end
+  elseif self.pendingSeq[1] then
+    drainSeq(self)
+  end
+  if full.pts_count and not full.updates[1] then self.common:offer(full.pts, full.pts_count, { unit = { left = 1 } }) end
+  settle(self, unit)
+end
+
+--- What a connection pushes. `ack` is owed once all of it is safe.
+function Updates:receive(conn, u, ack, raw, errname)
+  if self.stopped then return end
+  self.heard = timer.now()
+  if not u then
+    self.core:log(Logger.WARNING, "an update cannot be read (%s): asking for the difference", tostring(errname))
+    if ack then conn:ack(ack) end
+    if self.active then difference.common(self) end
+    return
+  end
+  if not self.active then -- nobody to hand it to: the state stays, so the difference brings it when a handler is set
+    self.core.peers:harvest(u)
+    if ack then conn:ack(ack) end
+    return
+  end
+  local me = self.core.me
+  local full = expand.container(u, me and me.id)
+  local unknown = full and full.needs and not (me and me.bot) and not self.core.peers:get(full.needs)
+  if not full or unknown then -- updatesTooLong, or a short form about somebody never met
+    if ack then conn:ack(ack) end
+    return difference.common(self)
+  end
+  self:takeContainer(full, { conn = conn, ack = ack, raw = raw })
+end
+
+--- Updates inside a call's result.
+function Updates:fromResult(u, request)
+  if not self.active or self.stopped then
+    if u.users then self.core.peers:harvest(u) end
+    return
+  end
+  local me = self.core.me
+  local full = expand.container(u, me and me.id, request)
+  if not full then return difference.common(self) end
+  self:takeContainer(full, {})
+end
+
+--- messages.affectedMessages and its kin move a box without an update.
+function Updates:affected(request, result)
+  if not self.active or self.stopped then return end
+  local where = request.channel or (request.peer and request.peer.channel_id and request.peer)
+  local item = { unit = { left = 1 } }
+  if where and where.channel_id then
+    self:channelBox(where.channel_id, result.pts - result.pts_count):offer(result.pts, result.pts_count, item)
+  else
+    self.common:offer(result.pts, result.pts_count, item)
+  end
+end
+
+--- The server began a new session: what it had queued for the old one may be gone.
+function Updates:newSession()
+  if self.active then difference.common(self) end
+end
+
+--- A handler has ended.
+function Updates:handled(entry) self.journal:handled(entry) end
+
+function Updates:flush() self.journal:flush() end
+
+function Updates:stop()
+  self.stopped, self.active = true, false
+  if self.ticking then timer.cancel(self.ticking) end
+  if self.seqTimer then timer.cancel(self.seqTimer) end
+  if self.common then
+    self.common:close()
+    self.qts:close()
+  end
+  for _, box in pairs(self.channels) do box:close() end
+end
+
+return Updates

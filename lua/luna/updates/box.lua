@@ -1,0 +1,94 @@
+--- One numbered sequence of updates (common pts, a channel's pts, qts): applies them in order, drops what was applied, and keeps what
+--- comes too early until the gap is filled or 0.7 s have passed. https://core.telegram.org/api/updates#update-handling
+local timer = require "_luna.timer"
+local Class = require "luna.class"
+
+local Box = Class.new "Box"
+
+local PATIENCE = 0.7
+local MAX_PENDING = 1000
+
+--- apply(item): one update in its turn. drop(item): one that was applied before. onGap(box): the difference is needed.
+function Box:init(name, pts, apply, drop, onGap)
+  self.name, self.pts = name, pts
+  self.apply, self.drop, self.onGap = apply, drop, onGap
+  self.pending, self.n = {}, 0
+  self.fetching = false
+end
+
+local function gapOver(self)
+  self.timer = nil
+  if self.n > 0 and not self.fetching then self.onGap(self) end
+end
+
+local function insert(self, pts, count, item)
+  local list, n = self.pending, self.n
+  if n >= MAX_PENDING then -- the difference brings it again
+    self.drop(item)
+    if not self.fetching then self.onGap(self) end
+    return
+  end
+  local i = n
+  while i >= 1 and list[i].pts > pts do
+    list[i + 1] = list[i]
+    i = i - 1
+  end
+  list[i + 1] = { pts = pts, count = count, item = item }
+  self.n = n + 1
+end
+
+--- What waits, tried again: after a gap closed or a difference came.
+function Box:drain()
+  while self.n > 0 and not self.fetching do
+    local first = self.pending[1]
+    if self.pts and first.pts - first.count > self.pts then break end
+    table.remove(self.pending, 1)
+    self.n = self.n - 1
+    if self.pts and first.pts - first.count < self.pts then
+      self.drop(first.item)
+    else
+      self.pts = first.pts
+      self.apply(first.item)
+    end
+  end
+  if self.n == 0 and self.timer then
+    timer.cancel(self.timer)
+    self.timer = nil
+  elseif self.n > 0 and not self.timer and not self.fetching then
+    self.timer = timer.after(PATIENCE, gapOver, self)
+  end
+end
+
+--- One update with its pts after and its count.
+function Box:offer(pts, count, item)
+  local own = self.pts
+  if self.fetching then return insert(self, pts, count, item) end
+  if own == nil or (pts - count == own and self.n == 0) then
+    self.pts = pts
+    return self.apply(item)
+  end
+  if pts - count < own then return self.drop(item) end
+  insert(self, pts, count, item)
+  self:drain()
+end
+
+--- A difference begins: everything waits.
+function Box:beginFetch()
+  self.fetching = true
+  if self.timer then timer.cancel(self.timer) end
+  self.timer = nil
+end
+
+--- A difference has ended; pts is where it led to (nil: as before).
+function Box:endFetch(pts)
+  self.fetching = false
+  if pts then self.pts = pts end
+  self:drain()
+end
+
+function Box:close()
+  if self.timer then timer.cancel(self.timer) end
+  self.timer, self.n, self.pending = nil, 0, {}
+end
+
+return Box

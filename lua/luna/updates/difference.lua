@@ -1,0 +1,158 @@
+--- updates.getDifference and updates.getChannelDifference: what was missed over a gap, a restart or a silence. Runs in a task of its own;
+--- while it runs, its box keeps what is pushed. https://core.telegram.org/api/updates#recovering-gaps
+local task = require "_luna.task"
+local core_ = require "_luna.promise"
+local errors = require "luna.errors"
+local scope = require "luna.scope"
+local Logger = require "luna.logger"
+
+local difference = {}
+
+local function newMessage(name, message, pts)
+  return { _ = name, message = message, pts = pts, pts_count = 0 }
+end
+
+-- What a slice holds, in its order, straight to the handlers: the boxes stand still meanwhile.
+local function apply(self, slice, name, box, pts)
+  self.core.peers:harvest(slice)
+  local unit = { left = math.huge }
+  for _, message in ipairs(slice.new_messages or {}) do
+    self.journal:take({ update = newMessage(name, message, pts), unit = unit }, box)
+  end
+  for _, message in ipairs(slice.new_encrypted_messages or {}) do
+    self.journal:take({ update = { _ = "updateNewEncryptedMessage", message = message, qts = self.qts.pts }, unit = unit }, box)
+  end
+  for _, update in ipairs(slice.other_updates or {}) do
+    local message = update.message
+    local channel = update.channel_id or (type(message) == "table" and message.peer_id and message.peer_id.channel_id)
+    if box == "common" and channel and (update.pts_count or update._ == "updateChannelTooLong") then
+      self:route(update, { left = 1 })
+    else
+      self.journal:take({ update = update, unit = unit }, box)
+    end
+  end
+end
+
+local function onGap(self, info)
+  local instance, class = self.core.dispatch.instance, self.core.dispatch.class
+  if not instance or not class.onGap then return end
+  task.spawn(function()
+    scope.enter(self.core.scope, 0)
+    self.core.dispatch:guard("onGap", class.onGap, instance, info)
+  end)
+end
+
+-- All slices from where the box stands to where the server stands.
+local function fetchCommon(self)
+  local core = self.core
+  local pts, qts = self.common.pts, self.qts.pts
+  for _ = 1, 10000 do
+    local r = core:invoke("updates.getDifference", { pts = pts, date = self.date, qts = qts })
+    local state = r.state or r.intermediate_state
+    if r._ == "updates.differenceEmpty" then
+      self.date, self.seq = r.date, r.seq
+      return pts, qts
+    elseif r._ == "updates.differenceTooLong" then
+      core:log(Logger.WARNING, "too much was missed: the server gives no updates before pts %d", r.pts)
+      onGap(self, { box = "common", from = pts, to = r.pts })
+      pts = r.pts
+    else
+      pts, qts = state.pts, state.qts
+      self.date, self.seq = state.date, state.seq
+      self.common.pts, self.qts.pts = pts, qts -- before anything is journalled: one commit holds both
+      apply(self, r, "updateNewMessage", "common", pts)
+      self.journal:touch()
+      core.dispatch:waitForRoom()
+      if r._ == "updates.difference" then return pts, qts end
+    end
+  end
+  return pts, qts
+end
+
+--- Brings the common box up to date. A second call while one runs makes it run once more afterwards.
+function difference.common(self)
+  if self.stopped or not self.common then return end
+  if self.common.fetching then
+    self.again = true
+    return
+  end
+  self.common:beginFetch()
+  self.qts:beginFetch()
+  self.fetched = task.spawn(function()
+    scope.enter(self.core.scope, 0)
+    local ok, pts, qts
+    repeat
+      self.again = false
+      ok, pts, qts = pcall(fetchCommon, self)
+    until self.stopped or not ok or not self.again
+    if self.stopped then return end
+    if not ok then
+      self.core:log(Logger.ERROR, "the difference could not be fetched: %s", tostring(pts))
+      pts, qts = nil, nil
+      task.sleep(1)
+    end
+    self.journal:touch()
+    self.common:endFetch(pts)
+    self.qts:endFetch(qts)
+    self:drainSeq()
+    for _, waiting in ipairs(self.pendingSeq) do waiting.full.seq = 0 end -- the difference has brought what seq waited for
+    if self.pendingSeq[1] then
+      self.seq = 0
+      self:drainSeq()
+    end
+  end)
+  core_.markHandled(self.fetched)
+end
+
+local gone = { CHANNEL_PRIVATE = true, CHANNEL_INVALID = true, USER_NOT_PARTICIPANT = true, CHANNEL_PUBLIC_GROUP_NA = true }
+
+local function fetchChannel(self, id, box)
+  local core = self.core
+  local peer = require("luna.peer_forms").inputChannel(core.peers, -1000000000000 - id)
+  local pts = box.pts or 1
+  for _ = 1, 10000 do
+    local r = core:invoke("updates.getChannelDifference", {
+      channel = peer, filter = { _ = "channelMessagesFilterEmpty" }, pts = pts, limit = core.me and core.me.bot and 1000 or 100,
+    })
+    if r._ == "updates.channelDifferenceTooLong" then
+      local to = r.dialog.pts or pts
+      core.peers:harvest(r)
+      core:log(Logger.WARNING, "too much was missed in channel %d: going on at pts %d", id, to)
+      onGap(self, { box = id, channel_id = id, from = pts, to = to })
+      return to
+    end
+    pts = r.pts
+    box.pts = pts
+    if r._ == "updates.channelDifference" then apply(self, r, "updateNewChannelMessage", id, pts) end
+    if r.final then return pts end
+    core.dispatch:waitForRoom()
+  end
+  return pts
+end
+
+--- Brings a channel's box up to date.
+function difference.channel(self, id, box)
+  if self.stopped or box.fetching then return end
+  box:beginFetch()
+  core_.markHandled(task.spawn(function()
+    scope.enter(self.core.scope, 0)
+    local ok, pts = pcall(fetchChannel, self, id, box)
+    if self.stopped then return end
+    if not ok then
+      local err = pts
+      if errors.is(err, errors.classes.RPCErrorException) and gone[err.name] then
+        self.channels[id] = nil
+        box.fetching = false
+        box:close()
+        return
+      end
+      self.core:log(Logger.WARNING, "the difference of channel %d could not be fetched: %s", id, tostring(err))
+      pts = nil
+      if box.n > 0 then box.pts = box.pending[box.n].pts end -- better a hole than a standstill
+    end
+    self.journal:take({}, id)
+    box:endFetch(pts)
+  end))
+end
+
+return difference

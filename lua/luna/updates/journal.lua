@@ -1,0 +1,111 @@
+--- From ordered updates to handlers and to the store: what a turn brought goes into one commit (state, inbox, what is done), and the acks
+--- follow when that commit is durable. A handler that has ended by then leaves nothing in the inbox. Owned by luna.updates.
+local tl = require "_luna.tl"
+local Class = require "luna.class"
+
+local Journal = Class.new "Journal"
+
+function Journal:init(core)
+  self.core = core
+  self.entries, self.acks, self.done, self.channels = {}, {}, {}, nil
+  self.scheduled = false
+end
+
+--- The state has changed: there will be a commit in the next turn.
+function Journal:touch()
+  if self.scheduled then return end
+  self.scheduled = true
+  self.core:later(self.flush, self)
+end
+
+--- One update in its turn: starts its handler, and remembers what the inbox needs of it. box: "common", "qts", "none" or a channel's id.
+function Journal:take(item, box)
+  self:touch()
+  if math.type(box) == "integer" then
+    self.channels = self.channels or {}
+    self.channels[box] = true
+  end
+  local update = item.update
+  if not update then return end
+  local entry = self.core.dispatch:handle(update)
+  if not entry or entry.done then return end
+  entry.box, entry.unit = box, item.unit
+  self.entries[#self.entries + 1] = entry
+end
+
+--- Everything of a container is in place: its ack may follow the next commit.
+function Journal:ack(unit)
+  if not unit.ack then return end
+  self.acks[#self.acks + 1] = unit
+  self:touch()
+end
+
+--- A handler has ended.
+function Journal:handled(entry)
+  local seq = entry.seq
+  if seq then
+    self.done[#self.done + 1] = seq
+    self:touch()
+  end
+end
+
+function Journal:forget(seq)
+  self.done[#self.done + 1] = seq
+  self:touch()
+end
+
+-- The bytes to hand over again: the container's own where it held this update alone.
+local function raw(entry)
+  local unit, update = entry.unit, entry.update
+  if unit.raw and unit.n == 1 then return unit.raw end
+  local ok, bytes = pcall(tl.encode, { _ = "updateShort", update = update, date = 0 }, "Updates")
+  return ok and bytes or nil
+end
+
+function Journal:flush()
+  self.scheduled = false
+  local account, updates = self.core.account, self.core.updates
+  if not account or not updates.common then return end
+  local adds, kept = nil, nil
+  local entries = self.entries
+  if entries[1] then
+    self.entries = {}
+    for i = 1, #entries do
+      local entry = entries[i]
+      if not entry.done then
+        local bytes = raw(entry)
+        if bytes then
+          adds, kept = adds or {}, kept or {}
+          local box = entry.box
+          adds[#adds + 1] = { box = tostring(box), pts = entry.update.pts or entry.update.qts or 0, raw = bytes, layer = tl.layer }
+          kept[#kept + 1] = entry
+        end
+      end
+    end
+  end
+  local channels
+  if self.channels then
+    channels = {}
+    for id in pairs(self.channels) do
+      local box = updates.channels[id]
+      if box and box.pts then channels[id] = box.pts end
+    end
+    self.channels = nil
+  end
+  local done, acks, n = self.done, self.acks, #self.acks
+  if done[1] then self.done = {} else done = nil end
+  if n > 0 then self.acks = {} end
+  local durable = n > 0 and function()
+    for i = 1, n do
+      local unit = acks[i]
+      unit.conn:ack(unit.ack)
+    end
+  end or nil
+  local persist = self.persist and self.persist() -- set by the reload: the handler's persistent fields
+  local seqs = account:commit({ state = updates:state(), channels = channels, add = adds, done = done, persist = persist }, durable)
+  if kept then
+    for i = 1, #kept do kept[i].seq = seqs[i] end
+  end
+end
+
+return Journal

@@ -1,0 +1,24 @@
+/* The table of C modules, see modules.h. */
+#include "bind/modules.h"
+
+#include <lauxlib.h>
+
+void ln_modules_open(lua_State *L)
+{
+  static const luaL_Reg modules[] = {
+      {"_luna.task", luaopen__luna_task},     {"_luna.promise", luaopen__luna_promise},
+      {"_luna.timer", luaopen__luna_timer},   {"_luna.tl", luaopen__luna_tl},
+      {"_luna.client", luaopen__luna_client}, {"_luna.server", luaopen__luna_server},
+      {"_luna.store", luaopen__luna_store},   {"_luna.host", luaopen__luna_host},
+      {"_luna.crypto", luaopen__luna_crypto}, {NULL, NULL}};
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+  for (const luaL_Reg *m = modules; m->name; m++) {
+    lua_pushcfunction(L, m->func);
+    lua_setfield(L, -2, m->name);
+  }
+  lua_pop(L, 1);
+  luaL_requiref(L, "_luna.task", luaopen__luna_task, 0);
+  lua_pop(L, 1);
+  ln_require_install(L);
+  ln_os_install(L);
+}

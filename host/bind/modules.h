@@ -1,0 +1,25 @@
+/* The C modules of Lua: one line each in modules.c, one file each beside it. */
+#ifndef LN_BIND_MODULES_H
+#define LN_BIND_MODULES_H
+
+#include <lua.h>
+
+/* Preloads the _luna.* modules, puts the host's require, print, os.exit and os.time in place. */
+void ln_modules_open(lua_State *L);
+
+int luaopen__luna_task(lua_State *L);
+int luaopen__luna_promise(lua_State *L);
+int luaopen__luna_timer(lua_State *L);
+int luaopen__luna_tl(lua_State *L);
+int luaopen__luna_client(lua_State *L);
+int luaopen__luna_server(lua_State *L);
+int luaopen__luna_store(lua_State *L);
+int luaopen__luna_host(lua_State *L);
+int luaopen__luna_crypto(lua_State *L);
+
+/* A Lua module that is part of the program, as a loaded chunk on L (true), or nothing. See require.c. */
+int ln_embedded_load(lua_State *L, const char *name);
+void ln_require_install(lua_State *L);
+void ln_os_install(lua_State *L);
+
+#endif

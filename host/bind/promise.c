@@ -1,0 +1,591 @@
+/* Promises: see promise.h. Indexing one gives a promise of the field, so every name but `onResolve` belongs
+ * to the value; all that scripts do with promises otherwise goes through functions of luna. Tasks that wait
+ * are linked in the struct, callbacks run as tasks. */
+#include "bind/promise.h"
+#include "base/log.h"
+
+#define UNHANDLED "luna.unhandledPromises" /* registry: set of failed promises nobody has looked at */
+#define ALL "luna.awaitAll"                /* registry: function(list) → promise */
+#define INVALID_YIELD "luna.invalidYield"  /* registry: function(value) → error */
+#define ON_UNHANDLED "luna.onUnhandled"    /* registry: function(err, owner) */
+
+struct ln_promise *ln_promise_push(lua_State *L)
+{
+  struct ln_promise *p = lua_newuserdatauv(L, sizeof *p, 3);
+  memset(p, 0, sizeof *p);
+  p->waiters_end = &p->waiters;
+  luaL_setmetatable(L, LN_PROMISE_NAME);
+  return p;
+}
+
+struct ln_promise *ln_promise_test(lua_State *L, int index)
+{
+  return luaL_testudata(L, index, LN_PROMISE_NAME);
+}
+
+static struct ln_promise *check(lua_State *L, int index)
+{
+  struct ln_promise *p = ln_promise_test(L, index);
+  if (!p) luaL_typeerror(L, index, "promise");
+  return p;
+}
+
+/* Pushes the values of a settled promise; gives their count. */
+static int push_values(lua_State *L, int index, const struct ln_promise *p)
+{
+  index = lua_absindex(L, index);
+  if (p->n == 0) return 0;
+  lua_getiuservalue(L, index, 1);
+  if (p->n == 1) return 1;
+  int table = lua_gettop(L);
+  luaL_checkstack(L, p->n + 1, "too many values");
+  for (int i = 1; i <= p->n; i++) lua_rawgeti(L, table, i);
+  lua_remove(L, table);
+  return p->n;
+}
+
+static void waiter_unlink(struct ln_task *t)
+{
+  struct ln_promise *p = t->promise;
+  if (!p) return;
+  *t->waiter_at = t->waiter_next;
+  if (t->waiter_next)
+    t->waiter_next->waiter_at = t->waiter_at;
+  else
+    p->waiters_end = t->waiter_at;
+  t->promise = NULL;
+}
+
+static void waiter_cancel(struct ln_task *t, void *ctx)
+{
+  (void)ctx;
+  if (ln_timer_running(&t->timer)) {
+    ln_timer_stop(&t->timer);
+    ln_host_unref(ln_host_get());
+  }
+  waiter_unlink(t);
+}
+
+/* callbacks get (err, values…): the function on top of L (popped) is started as a task. index: the promise.
+ */
+static void start_callback(lua_State *L, int index, struct ln_promise *p)
+{
+  int n;
+  if (p->state == LN_PROMISE_FAILED) {
+    n = push_values(L, index, p);
+    if (n == 0) {
+      lua_pushnil(L);
+      n = 1;
+    }
+  } else {
+    lua_pushnil(L);
+    n = push_values(L, index, p) + 1;
+  }
+  ln_task_spawn(L, n, false);
+  lua_pop(L, 1);
+}
+
+static void wake_waiters(lua_State *L, int index, struct ln_promise *p)
+{
+  while (p->waiters) {
+    struct ln_task *t = p->waiters;
+    waiter_unlink(t);
+    if (ln_timer_running(&t->timer)) {
+      ln_timer_stop(&t->timer);
+      ln_host_unref(ln_host_get());
+    }
+    bool failed = p->state == LN_PROMISE_FAILED;
+    int n = 0;
+    luaL_checkstack(L, p->n + 2, NULL);
+    if (t->timed && !failed) {
+      lua_pushboolean(L, 1);
+      n = 1;
+    }
+    n += push_values(L, index, p);
+    if (failed && n == 0) {
+      lua_pushnil(L);
+      n = 1;
+    }
+    if (!lua_checkstack(t->wait_L, n + 1)) luaL_error(L, "too many values");
+    lua_xmove(L, t->wait_L, n);
+    ln_task_wake(t, n, failed);
+  }
+}
+
+bool ln_promise_settle(lua_State *L, int index, int n, bool failed)
+{
+  index = lua_absindex(L, index);
+  struct ln_promise *p = lua_touserdata(L, index);
+  if (p->state != LN_PROMISE_PENDING) {
+    lua_pop(L, n);
+    return false;
+  }
+  p->n = n;
+  if (n > 1) {
+    lua_createtable(L, n, 0);
+    lua_insert(L, -n - 1);
+    for (int i = n; i >= 1; i--) lua_rawseti(L, -i - 1, i);
+    lua_setiuservalue(L, index, 1);
+  } else if (n == 1) {
+    lua_setiuservalue(L, index, 1);
+  }
+  p->state = failed ? LN_PROMISE_FAILED : LN_PROMISE_RESOLVED;
+  int type = lua_getiuservalue(L, index, 2);
+  if (type == LUA_TFUNCTION) {
+    p->handled = true;
+    start_callback(L, index, p);
+  } else if (type == LUA_TTABLE) {
+    p->handled = true;
+    int list = lua_gettop(L);
+    lua_Integer count = (lua_Integer)lua_rawlen(L, list);
+    for (lua_Integer i = 1; i <= count; i++) {
+      lua_rawgeti(L, list, i);
+      start_callback(L, index, p);
+    }
+    lua_pop(L, 1);
+  } else {
+    lua_pop(L, 1);
+  }
+  if (type != LUA_TNIL && type != LUA_TNONE) {
+    lua_pushnil(L);
+    lua_setiuservalue(L, index, 2);
+  }
+  if (p->waiters) {
+    p->handled = true;
+    wake_waiters(L, index, p);
+  }
+  if (failed && !p->handled) {
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, UNHANDLED);
+    lua_pushvalue(L, index);
+    lua_pushboolean(L, 1);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+  }
+  return true;
+}
+
+static int report_step(lua_State *L)
+{
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, UNHANDLED);
+  int set = lua_gettop(L);
+  lua_pushnil(L);
+  if (!lua_next(L, set)) return 0;
+  lua_pop(L, 1);
+  struct ln_promise *p = lua_touserdata(L, -1);
+  lua_pushvalue(L, -1);
+  lua_pushnil(L);
+  lua_rawset(L, set);
+  lua_pushboolean(L, 1);
+  if (p->handled) return 1;
+  p->handled = true;
+  if (lua_getfield(L, LUA_REGISTRYINDEX, ON_UNHANDLED) == LUA_TFUNCTION) {
+    if (push_values(L, set + 1, p) == 0) lua_pushnil(L);
+    lua_pushinteger(L, p->owner);
+    ln_task_spawn(L, 2, false);
+  } else {
+    push_values(L, set + 1, p);
+    ln_log(LN_LOG_ERROR, "task", "%s", luaL_tolstring(L, -1, NULL));
+  }
+  return 1;
+}
+
+bool ln_promise_report_unhandled(struct ln_host *h)
+{
+  bool any = false;
+  lua_State *L = h->L;
+  for (;;) {
+    if (lua_getfield(L, LUA_REGISTRYINDEX, UNHANDLED) != LUA_TTABLE) {
+      lua_pop(L, 1);
+      return any;
+    }
+    lua_pushnil(L);
+    bool more = lua_next(L, -2);
+    lua_pop(L, more ? 3 : 1);
+    if (!more) return any;
+    any = true;
+    if (ln_host_protect(h, report_step, NULL)) return any;
+  }
+}
+
+static void limit_reached(struct ln_timer *timer)
+{
+  struct ln_task *t = (struct ln_task *)((char *)timer - offsetof(struct ln_task, timer));
+  ln_host_unref(ln_host_get());
+  waiter_unlink(t);
+  lua_pushboolean(t->wait_L, 0); /* a suspended C call has LUA_MINSTACK slots */
+  ln_task_wake(t, 1, false);
+}
+
+int ln_promise_await(lua_State *L, int index, double seconds)
+{
+  index = lua_absindex(L, index);
+  struct ln_promise *p = lua_touserdata(L, index);
+  p->handled = true;
+  if (p->state == LN_PROMISE_FAILED) {
+    if (push_values(L, index, p) == 0) lua_pushnil(L);
+    return lua_error(L);
+  }
+  if (p->state == LN_PROMISE_RESOLVED) {
+    if (seconds < 0) return push_values(L, index, p);
+    lua_pushboolean(L, 1);
+    return push_values(L, index, p) + 1;
+  }
+  ln_task_check_wait(L);
+  struct ln_host *h = ln_host_get();
+  struct ln_task *t = h->current;
+  t->timed = seconds >= 0;
+  if (t->timed) {
+    t->timer.fn = limit_reached;
+    int64_t now = ln_clock_now(t->clock);
+    int64_t us = seconds > 1e12 ? LN_NEVER - now - 1 : (int64_t)(seconds * 1e6);
+    if (ln_timer_start(t->clock, &t->timer, now + us)) return luaL_error(L, "out of memory");
+    ln_host_ref(h);
+  }
+  t->promise = p;
+  t->waiter_next = NULL;
+  t->waiter_at = p->waiters_end;
+  *p->waiters_end = t;
+  p->waiters_end = &t->waiter_next;
+  return ln_task_wait(L, "promise", waiter_cancel, NULL);
+}
+
+static bool is_promise_list(lua_State *L, int index)
+{
+  if (lua_type(L, index) != LUA_TTABLE || lua_getmetatable(L, index)) return false;
+  bool any = false;
+  index = lua_absindex(L, index);
+  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+    any = true;
+    if (!ln_promise_test(L, -1)) {
+      lua_pop(L, 2);
+      return false;
+    }
+  }
+  return any;
+}
+
+static int list_ready(lua_State *L, int status, lua_KContext ctx)
+{
+  (void)status;
+  (void)ctx;
+  return ln_promise_await(L, -1, -1);
+}
+
+int ln_promise_await_any(lua_State *L)
+{
+  if (ln_promise_test(L, 1)) return ln_promise_await(L, 1, -1);
+  if (is_promise_list(L, 1) && lua_getfield(L, LUA_REGISTRYINDEX, ALL) == LUA_TFUNCTION) {
+    lua_pushvalue(L, 1);
+    lua_callk(L, 1, 1, 0, list_ready);
+    return list_ready(L, LUA_OK, 0);
+  }
+  lua_settop(L, 1);
+  if (lua_getfield(L, LUA_REGISTRYINDEX, INVALID_YIELD) == LUA_TFUNCTION) {
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 1);
+    return lua_error(L);
+  }
+  return luaL_error(L, "only a promise or a list of promises can be yielded here");
+}
+
+/* --- the Lua side --- */
+
+static int p_new(lua_State *L)
+{
+  ln_promise_push(L);
+  return 1;
+}
+
+static int p_resolve(lua_State *L)
+{
+  check(L, 1);
+  if (!ln_promise_settle(L, 1, lua_gettop(L) - 1, false)) return luaL_error(L, "promise already resolved");
+  return 0;
+}
+
+static int p_fail(lua_State *L)
+{
+  check(L, 1);
+  lua_settop(L, 2);
+  if (!ln_promise_settle(L, 1, 1, true)) return luaL_error(L, "promise already resolved");
+  return 0;
+}
+
+static int p_success(lua_State *L)
+{
+  int n = lua_gettop(L);
+  ln_promise_push(L);
+  lua_insert(L, 1);
+  ln_promise_settle(L, 1, n, false);
+  return 1;
+}
+
+static int p_failure(lua_State *L)
+{
+  lua_settop(L, 1);
+  ln_promise_push(L);
+  lua_insert(L, 1);
+  ln_promise_settle(L, 1, 1, true);
+  return 1;
+}
+
+static int p_await(lua_State *L)
+{
+  if (ln_promise_test(L, 1)) return ln_promise_await(L, 1, -1);
+  if (is_promise_list(L, 1)) {
+    lua_settop(L, 1);
+    return ln_promise_await_any(L);
+  }
+  lua_settop(L, 1);
+  return 1;
+}
+
+static int p_await_timeout(lua_State *L)
+{
+  check(L, 1);
+  double seconds = luaL_checknumber(L, 2);
+  return ln_promise_await(L, 1, seconds > 0 ? seconds : 0);
+}
+
+static int p_state(lua_State *L)
+{
+  static const char *const names[] = {"pending", "resolved", "failed"};
+  lua_pushstring(L, names[check(L, 1)->state]);
+  return 1;
+}
+
+static int p_values(lua_State *L)
+{
+  return push_values(L, 1, check(L, 1));
+}
+
+static int p_on_resolve(lua_State *L)
+{
+  struct ln_promise *p = check(L, 1);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_settop(L, 2);
+  if (p->state != LN_PROMISE_PENDING) {
+    p->handled = true;
+    start_callback(L, 1, p);
+    return 0;
+  }
+  int type = lua_getiuservalue(L, 1, 2);
+  if (type == LUA_TTABLE) {
+    lua_pushvalue(L, 2);
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+  } else if (type == LUA_TFUNCTION) {
+    lua_createtable(L, 2, 0);
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, 1);
+    lua_pushvalue(L, 2);
+    lua_rawseti(L, -2, 2);
+    lua_setiuservalue(L, 1, 2);
+  } else {
+    lua_pushvalue(L, 2);
+    lua_setiuservalue(L, 1, 2);
+  }
+  return 0;
+}
+
+static int p_is(lua_State *L)
+{
+  lua_pushboolean(L, ln_promise_test(L, 1) != NULL);
+  return 1;
+}
+
+static int p_mark_handled(lua_State *L)
+{
+  check(L, 1)->handled = true;
+  return 0;
+}
+
+static int p_is_handled(lua_State *L)
+{
+  lua_pushboolean(L, check(L, 1)->handled);
+  return 1;
+}
+
+static int p_set_canceller(lua_State *L)
+{
+  check(L, 1);
+  lua_settop(L, 2);
+  lua_setiuservalue(L, 1, 3);
+  return 0;
+}
+
+/* cancel(p, err): the canceller gets the error; a task behind it is cancelled with it. True where there was
+ * something to cancel. */
+static int p_cancel(lua_State *L)
+{
+  struct ln_promise *p = check(L, 1);
+  lua_settop(L, 2);
+  bool did = false;
+  if (p->state == LN_PROMISE_PENDING) {
+    if (lua_getiuservalue(L, 1, 3) == LUA_TFUNCTION) {
+      lua_pushvalue(L, 2);
+      lua_call(L, 1, 0);
+      did = true;
+    } else if (p->task_id) {
+      struct ln_host *h = ln_host_get();
+      for (struct ln_task *t = h->live; t; t = t->live_next) {
+        if (t->id != p->task_id) continue;
+        lua_pushvalue(L, 2);
+        ln_task_cancel(t, L);
+        did = true;
+        break;
+      }
+    }
+  }
+  lua_pushboolean(L, did);
+  return 1;
+}
+
+/* upvalues: new promise, key [, value] */
+static int field_ready(lua_State *L)
+{
+  bool set = lua_type(L, lua_upvalueindex(3)) != LUA_TNONE;
+  if (!lua_isnil(L, 1)) {
+    if (!set) {
+      lua_settop(L, 1);
+      ln_promise_settle(L, lua_upvalueindex(1), 1, true);
+    }
+    return 0;
+  }
+  lua_settop(L, 2);
+  lua_pushvalue(L, lua_upvalueindex(2));
+  if (set) {
+    lua_pushvalue(L, lua_upvalueindex(3));
+    lua_settable(L, 2);
+    return 0;
+  }
+  lua_gettable(L, 2);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, -2);
+  ln_promise_settle(L, -2, 1, false);
+  return 0;
+}
+
+static int field_guard(lua_State *L)
+{
+  int n = lua_gettop(L);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_pushvalue(L, lua_upvalueindex(2));
+  lua_pushcclosure(L, field_ready, 2);
+  lua_insert(L, 1);
+  if (lua_pcall(L, n, 0, 0) != LUA_OK) { /* the value cannot be indexed: so the field's promise fails */
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, -2);
+    ln_promise_settle(L, -2, 1, true);
+  }
+  return 0;
+}
+
+static int m_index(lua_State *L)
+{
+  check(L, 1);
+  if (lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "onResolve") == 0) {
+    lua_pushcfunction(L, p_on_resolve);
+    return 1;
+  }
+  ln_promise_push(L);
+  lua_pushcfunction(L, p_on_resolve);
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, -3);
+  lua_pushvalue(L, 2);
+  lua_pushcclosure(L, field_guard, 2);
+  lua_call(L, 2, 0);
+  return 1;
+}
+
+static int m_newindex(lua_State *L)
+{
+  struct ln_promise *p = check(L, 1);
+  lua_settop(L, 3);
+  if (p->state == LN_PROMISE_RESOLVED) {
+    if (push_values(L, 1, p) == 0) return luaL_error(L, "the promise resolved to nothing that has fields");
+    lua_settop(L, 4);
+    lua_pushvalue(L, 2);
+    lua_pushvalue(L, 3);
+    lua_settable(L, 4);
+    return 0;
+  }
+  bool handled = p->handled;
+  lua_pushcfunction(L, p_on_resolve);
+  lua_pushvalue(L, 1);
+  lua_pushnil(L);
+  lua_pushvalue(L, 2);
+  lua_pushvalue(L, 3);
+  lua_pushcclosure(L, field_ready, 3);
+  lua_call(L, 2, 0);
+  p->handled = handled;
+  return 0;
+}
+
+static int m_refuse(lua_State *L)
+{
+  return luaL_error(L, "promise not awaited");
+}
+
+static int m_tostring(lua_State *L)
+{
+  static const char *const names[] = {"pending", "resolved", "failed"};
+  lua_pushfstring(L, "promise (%s): %p", names[check(L, 1)->state], lua_topointer(L, 1));
+  return 1;
+}
+
+static int set_hook(lua_State *L)
+{
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lua_setfield(L, LUA_REGISTRYINDEX, lua_tostring(L, lua_upvalueindex(1)));
+  return 0;
+}
+
+int luaopen__luna_promise(lua_State *L)
+{
+  static const luaL_Reg functions[] = {{"new", p_new},
+                                       {"resolve", p_resolve},
+                                       {"fail", p_fail},
+                                       {"success", p_success},
+                                       {"failure", p_failure},
+                                       {"await", p_await},
+                                       {"awaitTimeout", p_await_timeout},
+                                       {"state", p_state},
+                                       {"values", p_values},
+                                       {"onResolve", p_on_resolve},
+                                       {"is", p_is},
+                                       {"markHandled", p_mark_handled},
+                                       {"isHandled", p_is_handled},
+                                       {"setCanceller", p_set_canceller},
+                                       {"cancel", p_cancel},
+                                       {NULL, NULL}};
+  static const char *const refused[] = {"__len", "__pairs", "__concat", "__add", "__sub",  "__mul",
+                                        "__div", "__mod",   "__pow",    "__unm", "__idiv", "__band",
+                                        "__bor", "__bxor",  "__shl",    "__shr", "__bnot", "__lt",
+                                        "__le",  "__call",  NULL};
+  if (luaL_newmetatable(L, LN_PROMISE_NAME)) {
+    lua_pushcfunction(L, m_index);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, m_newindex);
+    lua_setfield(L, -2, "__newindex");
+    lua_pushcfunction(L, m_tostring);
+    lua_setfield(L, -2, "__tostring");
+    for (int i = 0; refused[i]; i++) {
+      lua_pushcfunction(L, m_refuse);
+      lua_setfield(L, -2, refused[i]);
+    }
+    lua_pushliteral(L, "luna.Promise");
+    lua_setfield(L, -2, "__metatable");
+  }
+  lua_pop(L, 1);
+  luaL_newlib(L, functions);
+  static const struct {
+    const char *name, *key;
+  } hooks[] = {{"setAll", ALL}, {"setInvalidYield", INVALID_YIELD}, {"setUnhandled", ON_UNHANDLED}};
+  for (size_t i = 0; i < sizeof hooks / sizeof *hooks; i++) {
+    lua_pushstring(L, hooks[i].key);
+    lua_pushcclosure(L, set_hook, 1);
+    lua_setfield(L, -2, hooks[i].name);
+  }
+  return 1;
+}

@@ -1,0 +1,34 @@
+/* Promises as Lua sees them: full userdata that resolve once. See promise.c. */
+#ifndef LN_BIND_PROMISE_H
+#define LN_BIND_PROMISE_H
+
+#include "bind/task.h"
+
+enum ln_promise_state { LN_PROMISE_PENDING, LN_PROMISE_RESOLVED, LN_PROMISE_FAILED };
+
+struct ln_promise { /* user values: 1 the value or a table of them, 2 callbacks, 3 canceller */
+  uint8_t state;
+  bool handled; /* somebody looked at the outcome */
+  int n;        /* values; n > 1: user value 1 is a table */
+  struct ln_task *waiters;
+  struct ln_task **waiters_end;
+  uint64_t task_id; /* the task behind it, 0: none */
+  lua_Integer owner;
+};
+
+#define LN_PROMISE_NAME "luna.Promise"
+
+struct ln_promise *ln_promise_push(lua_State *L);            /* a new one, on top */
+struct ln_promise *ln_promise_test(lua_State *L, int index); /* NULL where it is none */
+/* Settles the promise at `index` with the n values on top (popped); failed: one value, the error. Runs
+ * callbacks, wakes waiters. Once only: false where it was settled. */
+bool ln_promise_settle(lua_State *L, int index, int n, bool failed);
+/* Waits for the promise at index; for `return` from a C function. seconds < 0: no limit. */
+int ln_promise_await(lua_State *L, int index, double seconds);
+int luaopen__luna_promise(lua_State *L);
+/* Reports failures that nobody looked at. */
+bool ln_promise_report_unhandled(struct ln_host *h);
+/* awaits what stands at index 1: promise or list of promises; else gives it back. */
+int ln_promise_await_any(lua_State *L);
+
+#endif

@@ -1,0 +1,12 @@
+/* What server.c lends to client.c: a dialer that opens in-memory connections to a sandbox of this process. */
+#ifndef LN_BIND_SERVER_H
+#define LN_BIND_SERVER_H
+
+#include <lua.h>
+
+#include "client/connection.h"
+
+/* Raises where the value is no open server. The server must outlive the dialer's user. */
+void ln_bind_server_dialer(lua_State *L, int index, int dc, struct ln_dialer *out);
+
+#endif

@@ -1,0 +1,244 @@
+/* See stdio.h. One reader of standard input at a time: plain lines, or the editor. */
+#include "bind/stdio.h"
+#include "bind/task.h"
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "loop/poll.h"
+
+#include <stdio.h>
+#include <editline/readline.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES ((size_t)1 << 20)
+
+static struct {
+  struct ln_poll *poll;
+  struct ln_buf in;
+  int ref; /* function(line | nil) */
+  bool editing;
+  char *prompt, *history;
+} input = {.ref = LUA_NOREF};
+
+static int call_line(lua_State *L)
+{
+  const struct ln_slice *line = lua_touserdata(L, 1);
+  if (input.ref == LUA_NOREF) return 0;
+  if (line)
+    lua_pushlstring(L, (const char *)line->p, line->n);
+  else
+    lua_pushnil(L);
+  ln_host_spawn_ref(ln_host_get(), input.ref, 1, ln_loop_clock(ln_host_get()->loop), 0);
+  return 0;
+}
+
+static void stop_input(void)
+{
+  struct ln_host *h = ln_host_get();
+  if (input.editing) {
+    rl_callback_handler_remove();
+    input.editing = false;
+    if (input.history) write_history(input.history);
+    free(input.prompt);
+    free(input.history);
+    input.prompt = input.history = NULL;
+  }
+  if (!input.poll) return;
+  ln_poll_close(input.poll);
+  input.poll = NULL;
+  ln_buf_deinit(&input.in);
+  ln_host_unref(h);
+}
+
+static void at_end(void)
+{
+  int ref = input.ref;
+  stop_input();
+  input.ref = ref;
+  ln_host_protect(ln_host_get(), call_line, NULL);
+  if (ref != LUA_NOREF) luaL_unref(ln_host_get()->L, LUA_REGISTRYINDEX, ref);
+  if (input.ref == ref) input.ref = LUA_NOREF;
+}
+
+static void readable(void *ctx, int events)
+{
+  (void)ctx;
+  (void)events;
+  uint8_t *to;
+  struct ln_host *h = ln_host_get();
+  if (ln_buf_extend(&input.in, 16384, &to)) {
+    ln_log(LN_LOG_ERROR, "host", "a line of standard input is longer than 1 MiB: it was dropped");
+    ln_buf_clear(&input.in);
+    return;
+  }
+  ssize_t n = read(0, to, 16384);
+  ln_buf_truncate(&input.in, input.in.len - 16384 + (n > 0 ? (size_t)n : 0));
+  if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
+  while (input.poll && input.in.len) {
+    uint8_t *start = ln_buf_data(&input.in), *end = memchr(start, '\n', input.in.len);
+    if (!end && n > 0) break;
+    size_t len = end ? (size_t)(end - start) : input.in.len;
+    struct ln_slice line = ln_slice(start, len && start[len - 1] == '\r' ? len - 1 : len);
+    ln_host_protect(h, call_line, &line);
+    if (!input.poll) return;
+    ln_buf_consume(&input.in, end ? len + 1 : len);
+  }
+  if (n <= 0 && input.poll) at_end();
+}
+
+static int begin(lua_State *L, int fn, void (*callback)(void *ctx, int events))
+{
+  struct ln_host *h = ln_host_get();
+  if (input.poll) return luaL_error(L, "standard input has a reader already");
+  lua_pushvalue(L, fn);
+  luaL_unref(L, LUA_REGISTRYINDEX, input.ref);
+  input.ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  ln_buf_init(&input.in, LINE_MAX_BYTES);
+  if (ln_poll_open(h->loop, 0, callback, NULL, &input.poll)) {
+    input.poll = NULL;
+    return luaL_error(L, "standard input cannot be watched");
+  }
+  ln_poll_set(input.poll, LN_POLL_READABLE);
+  ln_host_ref(h);
+  return 0;
+}
+
+/* readLines(fn): each line without its end, nil after the last; nil instead of fn stops it. Keeps the program
+ * alive until the end. */
+static int f_read_lines(lua_State *L)
+{
+  if (lua_isnoneornil(L, 1)) {
+    stop_input();
+    return 0;
+  }
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  return begin(L, 1, readable);
+}
+
+static int f_write(lua_State *L)
+{
+  int fd = (int)luaL_checkinteger(L, 1);
+  size_t n;
+  const char *s = luaL_checklstring(L, 2, &n);
+  if (fd == 1) fflush(stdout);
+  while (n > 0) {
+    ssize_t w = write(fd, s, n);
+    if (w < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (w < 0) {
+      lua_pushnil(L);
+      lua_pushstring(L, strerror(errno));
+      return 2;
+    }
+    s += w;
+    n -= (size_t)w;
+  }
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* --- the editor --- */
+
+static void editor_line(char *line)
+{
+  if (!line) {
+    at_end();
+    return;
+  }
+  struct ln_slice s = ln_slice_str(line);
+  if (*line) add_history(line);
+  ln_host_protect(ln_host_get(), call_line, &s);
+  free(line);
+}
+
+static void editor_readable(void *ctx, int events)
+{
+  (void)ctx;
+  (void)events;
+  rl_callback_read_char();
+}
+
+/* edit{ prompt =, onLine = fn(line | nil), history = path } → ed; ed:print(text), ed:close() */
+static int f_edit(lua_State *L)
+{
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_getfield(L, 1, "prompt");
+  lua_getfield(L, 1, "history");
+  lua_getfield(L, 1, "onLine");
+  luaL_checktype(L, -1, LUA_TFUNCTION);
+  begin(L, lua_gettop(L), editor_readable);
+  input.prompt = strdup(luaL_optstring(L, 2, "> "));
+  input.history = lua_isstring(L, 3) ? strdup(lua_tostring(L, 3)) : NULL;
+  input.editing = true;
+  rl_catch_signals = 0;
+  rl_readline_name = "luna";
+  rl_initialize();
+  stifle_history(1000);
+  if (input.history) read_history(input.history);
+  rl_callback_handler_install(input.prompt, editor_line);
+  lua_newuserdatauv(L, 1, 0);
+  luaL_setmetatable(L, "luna.Editor");
+  return 1;
+}
+
+/* Prints whole lines above the prompt and what is being typed. */
+static int e_print(lua_State *L)
+{
+  size_t n;
+  const char *s = luaL_checklstring(L, 2, &n);
+  if (!input.editing) {
+    fwrite(s, 1, n, stdout);
+    fputc('\n', stdout);
+    fflush(stdout);
+    return 0;
+  }
+  fputs("\r\033[K", stdout);
+  fwrite(s, 1, n, stdout);
+  fputs("\n", stdout);
+  fputs(input.prompt, stdout);
+  fputs(rl_line_buffer ? rl_line_buffer : "", stdout);
+  fflush(stdout);
+  return 0;
+}
+
+static int e_close(lua_State *L)
+{
+  (void)L;
+  if (input.editing) {
+    stop_input();
+    fputs("\r\033[K", stdout);
+    fflush(stdout);
+  }
+  return 0;
+}
+
+int ln_stdio_usage(lua_State *L)
+{
+  struct rusage u;
+  getrusage(RUSAGE_SELF, &u);
+  lua_pushnumber(L, (lua_Number)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+                        (lua_Number)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6);
+  lua_pushinteger(L, u.ru_maxrss);
+  return 2;
+}
+
+void ln_stdio_close(struct ln_host *h)
+{
+  (void)h;
+  stop_input();
+}
+
+void ln_stdio_add(lua_State *L)
+{
+  static const luaL_Reg functions[] = {
+      {"readLines", f_read_lines}, {"write", f_write}, {"edit", f_edit}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"print", e_print}, {"close", e_close}, {NULL, NULL}};
+  luaL_setfuncs(L, functions, 0);
+  luaL_newmetatable(L, "luna.Editor");
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -2, "__index");
+  luaL_setfuncs(L, methods, 0);
+  lua_pop(L, 1);
+}

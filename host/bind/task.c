@@ -1,0 +1,339 @@
+/* Tasks and the gate: see task.h. A task's thread runs `body`, which calls the script's function protected,
+ * so that <close> variables are closed where waiting is still possible, and settles the promise of the
+ * result. */
+#include "bind/task.h"
+#include "bind/promise.h"
+#include "base/alloc.h"
+#include "base/log.h"
+
+#define MAX_NESTED \
+  60 /* resumes inside resumes: beyond it a spawn starts from the loop (LUAI_MAXCCALLS is 200) */
+#define MAX_POOL 1024
+#define MAX_DRAIN 10000 /* tasks resumed in a row before the loop polls again */
+
+int ln_gate_resume(lua_State *co, lua_State *from, int nargs, int *nres)
+{
+  struct ln_host *h = ln_host_get();
+  if (h->depth++ == 0) ln_watchdog_enter();
+  ln_watchdog_running(co);
+  int status = lua_resume(co, from, nargs, nres);
+  ln_watchdog_running(from);
+  h->depth--;
+  return status;
+}
+
+struct ln_task *ln_task_current(lua_State *L)
+{
+  struct ln_task *t = ln_host_get()->current;
+  if (!t) luaL_error(L, "this needs a task of the host");
+  return t;
+}
+
+static void link_live(struct ln_host *h, struct ln_task *t)
+{
+  t->live_next = h->live;
+  t->live_at = &h->live;
+  if (h->live) h->live->live_at = &t->live_next;
+  h->live = t;
+  h->n_live++;
+}
+
+static void unlink_live(struct ln_host *h, struct ln_task *t)
+{
+  *t->live_at = t->live_next;
+  if (t->live_next) t->live_next->live_at = t->live_at;
+  h->n_live--;
+}
+
+/* Raises where memory is short. A task's struct is never freed but reused (handles stay valid, told apart by
+ * id); its thread is anchored in the registry, and let go only where the pool is full. */
+static struct ln_task *task_new(lua_State *L, struct ln_clock *clock, lua_Integer owner)
+{
+  struct ln_host *h = ln_host_get();
+  struct ln_task *t = h->pool;
+  if (t) {
+    h->pool = t->next;
+    h->n_pool--;
+  } else if ((t = h->pool_bare)) {
+    h->pool_bare = t->next;
+  } else {
+    t = ln_calloc(1, sizeof *t);
+    if (!t) luaL_error(L, "out of memory");
+  }
+  if (!t->L) {
+    lua_State *fresh = lua_newthread(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, t);
+    *(struct ln_task **)lua_getextraspace(fresh) = t;
+    t->L = fresh;
+  }
+  t->id = ++h->next_task_id;
+  t->state = LN_TASK_NEW;
+  t->next = NULL;
+  t->owner = owner;
+  t->clock = clock;
+  t->wait_L = NULL;
+  t->wake_n = 0;
+  t->wake_error = false;
+  t->cancel = NULL;
+  t->cancel_ref = t->onwait_ref = t->name_ref = LUA_NOREF;
+  t->promise = NULL;
+  t->timed = false;
+  link_live(h, t);
+  return t;
+}
+
+static void drop_ref(lua_State *L, int *ref)
+{
+  if (*ref != LUA_NOREF) luaL_unref(L, LUA_REGISTRYINDEX, *ref);
+  *ref = LUA_NOREF;
+}
+
+static void task_end(struct ln_task *t)
+{
+  struct ln_host *h = ln_host_get();
+  unlink_live(h, t);
+  t->state = LN_TASK_DONE;
+  t->id = 0;
+  if (h->main_task == t) h->main_task = NULL;
+  drop_ref(h->L, &t->cancel_ref);
+  drop_ref(h->L, &t->onwait_ref);
+  drop_ref(h->L, &t->name_ref);
+  ln_watchdog_leave(t->L);
+  lua_settop(t->L, 0);
+  if (h->n_pool < MAX_POOL) {
+    t->next = h->pool;
+    h->pool = t;
+    h->n_pool++;
+  } else {
+    lua_pushnil(h->L);
+    lua_rawsetp(h->L, LUA_REGISTRYINDEX, t);
+    t->L = NULL;
+    t->next = h->pool_bare;
+    h->pool_bare = t;
+  }
+}
+
+/* Message handler: the traceback is made while the stack still stands. */
+static int annotate(lua_State *L)
+{
+  luaL_traceback(L, L, NULL, 1);
+  if (lua_getfield(L, LUA_REGISTRYINDEX, LN_ANNOTATOR) != LUA_TFUNCTION) {
+    lua_settop(L, 1);
+    return 1;
+  }
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, 2);
+  if (lua_pcall(L, 2, 1, 0) != LUA_OK) lua_settop(L, 1);
+  return 1;
+}
+
+/* 1 promise, 2 message handler, 3… results or the error */
+static int body_done(lua_State *L, int status, lua_KContext ctx)
+{
+  (void)ctx;
+  bool ok = status == LUA_OK || status == LUA_YIELD;
+  ln_promise_settle(L, 1, ok ? lua_gettop(L) - 2 : 1, !ok);
+  return 0;
+}
+
+static int body(lua_State *L)
+{
+  int n = lua_gettop(L) - 2; /* promise, function, arguments */
+  lua_pushcfunction(L, annotate);
+  lua_insert(L, 2);
+  return body_done(L, lua_pcallk(L, n, LUA_MULTRET, 2, 0, body_done), 0);
+}
+
+static void run(struct ln_task *t, lua_State *from, int nargs)
+{
+  struct ln_host *h = ln_host_get();
+  struct ln_task *before = h->current;
+  int blocked = h->blocked, nres = 0;
+  h->current = t;
+  h->blocked = 0;
+  t->state = LN_TASK_RUNNING;
+  int status = ln_gate_resume(t->L, from, nargs, &nres);
+  h->current = before;
+  h->blocked = blocked;
+  if (status == LUA_YIELD && (t->state == LN_TASK_WAITING || t->state == LN_TASK_READY)) {
+    lua_pop(t->L, nres);
+    ln_watchdog_leave(t->L);
+  } else {
+    if (status == LUA_YIELD) ln_log(LN_LOG_ERROR, "task", "a C module yielded out of a task: it was ended");
+    if (status != LUA_OK && status != LUA_YIELD) {
+      const char *text = lua_tostring(t->L, -1);
+      ln_log(LN_LOG_ERROR, "task", "a task ended badly: %s", text ? text : "an error without a text");
+    }
+    if (status != LUA_OK) lua_resetthread(t->L);
+    task_end(t);
+  }
+}
+
+static void make_ready(struct ln_task *t)
+{
+  struct ln_host *h = ln_host_get();
+  t->state = LN_TASK_READY;
+  t->next = NULL;
+  *h->ready_end = t;
+  h->ready_end = &t->next;
+  if (h->depth == 0) ln_loop_defer(h->loop, &h->drain);
+}
+
+void ln_task_drain(struct ln_host *h)
+{
+  if (h->depth > 0) return;
+  for (int i = 0; h->ready; i++) {
+    if (i == MAX_DRAIN) {
+      ln_loop_defer(h->loop, &h->drain);
+      return;
+    }
+    struct ln_task *t = h->ready;
+    h->ready = t->next;
+    if (!h->ready) h->ready_end = &h->ready;
+    t->next = NULL;
+    int nargs = lua_status(t->L) == LUA_YIELD ? (t->wait_L == t->L ? t->wake_n : 0) : lua_gettop(t->L) - 1;
+    run(t, NULL, nargs);
+  }
+}
+
+void ln_task_spawn(lua_State *L, int n, bool later)
+{
+  struct ln_host *h = ln_host_get();
+  if (h->current)
+    ln_task_spawn_as(L, n, later, h->current->clock, h->current->owner);
+  else
+    ln_task_spawn_as(L, n, later, ln_loop_clock(h->loop), 0);
+}
+
+void ln_task_spawn_as(lua_State *L, int n, bool later, struct ln_clock *clock, lua_Integer owner)
+{
+  struct ln_host *h = ln_host_get();
+  luaL_checkstack(L, 4, NULL);
+  struct ln_task *t = task_new(L, clock, owner);
+  if (!lua_checkstack(t->L, n + 8)) luaL_error(L, "too many arguments");
+  lua_pushcfunction(t->L, body);
+  struct ln_promise *p = ln_promise_push(L);
+  p->task_id = t->id;
+  p->owner = t->owner;
+  lua_pushvalue(L, -1);
+  lua_xmove(L, t->L, 1);
+  lua_insert(L, -n - 2); /* promise, function, arguments */
+  lua_xmove(L, t->L, n + 1);
+  if (later || h->depth >= MAX_NESTED) {
+    make_ready(t);
+    ln_loop_defer(h->loop, &h->drain);
+  } else {
+    run(t, h->depth ? L : NULL, n + 2);
+  }
+}
+
+/* The name of the C function that stands in the way, for the message. */
+static void push_blocker(lua_State *L)
+{
+  lua_Debug ar;
+  for (int level = 1; lua_getstack(L, level, &ar); level++) {
+    if (!lua_getinfo(L, "Snf", &ar)) break;
+    if (*ar.what == 'C') {
+      lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+      static const char *const libs[] = {"table", "string", "_G", "math", "os", "io", "debug", "utf8"};
+      for (size_t i = 0; i < sizeof libs / sizeof *libs; i++) {
+        if (lua_getfield(L, -1, libs[i]) == LUA_TTABLE) {
+          for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+            if (lua_rawequal(L, -1, -5) && lua_type(L, -2) == LUA_TSTRING) {
+              lua_pushfstring(L, "%s%s%s", strcmp(libs[i], "_G") ? libs[i] : "",
+                              strcmp(libs[i], "_G") ? "." : "", lua_tostring(L, -2));
+              return;
+            }
+          }
+        }
+        lua_pop(L, 1);
+      }
+      lua_pop(L, 2);
+      if (ar.name) {
+        lua_pushstring(L, ar.name);
+        return;
+      }
+      continue;
+    }
+    lua_pop(L, 1);
+    if (ar.namewhat && strcmp(ar.namewhat, "metamethod") == 0 && ar.name) {
+      lua_pushfstring(L, "__%s", ar.name);
+      return;
+    }
+  }
+  lua_pushstring(L, "a C function");
+}
+
+void ln_task_check_wait(lua_State *L)
+{
+  struct ln_host *h = ln_host_get();
+  struct ln_task *t = h->current;
+  if (!t || h->blocked || !lua_isyieldable(L)) {
+    push_blocker(L);
+    luaL_error(L, "cannot wait inside %s", lua_tostring(L, -1));
+    return;
+  }
+  if (t->cancel_ref != LUA_NOREF) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, t->cancel_ref);
+    drop_ref(L, &t->cancel_ref);
+    lua_error(L);
+  }
+}
+
+static int wait_done(lua_State *L, int status, lua_KContext ctx)
+{
+  (void)status;
+  (void)ctx;
+  struct ln_task *t = ln_host_get()->current;
+  int n = t->wake_n;
+  t->wake_n = 0;
+  t->wait_L = NULL;
+  if (t->wake_error) {
+    t->wake_error = false;
+    return lua_error(L);
+  }
+  return n;
+}
+
+int ln_task_wait(lua_State *L, const char *kind, void (*cancel)(struct ln_task *t, void *ctx), void *ctx)
+{
+  struct ln_task *t = ln_host_get()->current;
+  t->wait_L = L;
+  t->wait_kind = kind;
+  t->cancel = cancel;
+  t->cancel_ctx = ctx;
+  t->wake_n = 0;
+  t->wake_error = false;
+  t->state = LN_TASK_WAITING;
+  if (t->onwait_ref !=
+      LUA_NOREF) { /* told from a task of its own, so that its errors and waits are not ours */
+    lua_rawgeti(L, LUA_REGISTRYINDEX, t->onwait_ref);
+    lua_pushstring(L, kind);
+    ln_task_spawn(L, 1, true);
+    lua_pop(L, 1);
+  }
+  return lua_yieldk(L, 0, 0, wait_done);
+}
+
+void ln_task_wake(struct ln_task *t, int n, bool is_error)
+{
+  if (t->state != LN_TASK_WAITING) return;
+  t->wake_n = n;
+  t->wake_error = is_error;
+  t->cancel = NULL;
+  make_ready(t);
+}
+
+void ln_task_cancel(struct ln_task *t, lua_State *L)
+{
+  if (t->state == LN_TASK_WAITING) {
+    if (t->cancel) t->cancel(t, t->cancel_ctx);
+    lua_xmove(L, t->wait_L, 1);
+    ln_task_wake(t, 1, true);
+  } else if (t->state == LN_TASK_DONE) {
+    lua_pop(L, 1);
+  } else {
+    drop_ref(L, &t->cancel_ref);
+    t->cancel_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  }
+}

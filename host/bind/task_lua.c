@@ -1,0 +1,309 @@
+/* _luna.task: tasks for lua/luna/. */
+#include "bind/task.h"
+#include "bind/promise.h"
+
+#define HANDLE "luna.Task"
+#define ON_EXIT "luna.onExit"
+
+struct handle {
+  struct ln_task *task;
+  uint64_t id;
+};
+
+void ln_task_push(lua_State *L, struct ln_task *t)
+{
+  struct handle *h = lua_newuserdatauv(L, sizeof *h, 0);
+  h->task = t;
+  h->id = t->id;
+  luaL_setmetatable(L, HANDLE);
+}
+
+static struct handle *check(lua_State *L)
+{
+  return luaL_checkudata(L, 1, HANDLE);
+}
+
+static struct ln_task *live(lua_State *L)
+{
+  struct handle *h = check(L);
+  return h->task->id == h->id ? h->task : NULL;
+}
+
+static int f_spawn(lua_State *L)
+{
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  ln_task_spawn(L, lua_gettop(L) - 1, false);
+  return 1;
+}
+
+static int f_defer(lua_State *L)
+{
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  ln_task_spawn(L, lua_gettop(L) - 1, true);
+  return 1;
+}
+
+static int f_current(lua_State *L)
+{
+  struct ln_task *t = ln_host_get()->current;
+  if (!t) return 0;
+  ln_task_push(L, t);
+  return 1;
+}
+
+static int f_all(lua_State *L)
+{
+  int n = 0;
+  lua_newtable(L);
+  for (struct ln_task *t = ln_host_get()->live; t; t = t->live_next) {
+    ln_task_push(L, t);
+    lua_rawseti(L, -2, ++n);
+  }
+  return 1;
+}
+
+static int f_owner(lua_State *L)
+{
+  struct ln_task *t = ln_task_current(L);
+  lua_pushinteger(L, t->owner);
+  if (!lua_isnoneornil(L, 1)) t->owner = luaL_checkinteger(L, 1);
+  return 1;
+}
+
+static int f_on_wait(lua_State *L)
+{
+  struct ln_task *t = ln_task_current(L);
+  if (t->onwait_ref != LUA_NOREF) luaL_unref(L, LUA_REGISTRYINDEX, t->onwait_ref);
+  t->onwait_ref = LUA_NOREF;
+  if (lua_isnoneornil(L, 1)) return 0;
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  t->onwait_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  return 0;
+}
+
+/* The same, called in the waiting task itself just before it waits, by functions of Lua that wait for a
+ * person (ask, readLine). */
+static int f_check_wait(lua_State *L)
+{
+  ln_task_check_wait(L);
+  return 0;
+}
+
+static int f_is_yieldable(lua_State *L)
+{
+  struct ln_host *h = ln_host_get();
+  lua_pushboolean(L, h->current && !h->blocked && lua_isyieldable(L));
+  return 1;
+}
+
+static int f_set_budget(lua_State *L)
+{
+  ln_watchdog_set_budget(luaL_checknumber(L, 1));
+  return 0;
+}
+
+static int f_set_slow(lua_State *L)
+{
+  ln_watchdog_set_slow(luaL_checknumber(L, 1));
+  lua_settop(L, 2);
+  lua_setfield(L, LUA_REGISTRYINDEX, "luna.onSlow");
+  return 0;
+}
+
+static int f_set_annotator(lua_State *L)
+{
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lua_setfield(L, LUA_REGISTRYINDEX, LN_ANNOTATOR);
+  return 0;
+}
+
+static int f_ref(lua_State *L)
+{
+  (void)L;
+  ln_host_ref(ln_host_get());
+  return 0;
+}
+
+static int f_unref(lua_State *L)
+{
+  (void)L;
+  ln_host_unref(ln_host_get());
+  return 0;
+}
+
+static int f_on_exit(lua_State *L)
+{
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, ON_EXIT);
+  lua_pushvalue(L, 1);
+  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+  return 0;
+}
+
+static void never_cancel(struct ln_task *t, void *ctx)
+{
+  (void)t;
+  (void)ctx;
+}
+
+/* exit(code): the loop ends after the exit functions; the calling task never goes on. */
+static int f_exit(lua_State *L)
+{
+  struct ln_host *h = ln_host_get();
+  int code = 0;
+  if (lua_isboolean(L, 1))
+    code = lua_toboolean(L, 1) ? 0 : 1;
+  else
+    code = (int)luaL_optinteger(L, 1, 0);
+  ln_host_exit(h, code);
+  if (h->current && !h->blocked && lua_isyieldable(L)) return ln_task_wait(L, "exit", never_cancel, NULL);
+  return luaL_error(L, "the program is ending");
+}
+
+static void sleep_over(struct ln_timer *timer)
+{
+  struct ln_task *t = (struct ln_task *)((char *)timer - offsetof(struct ln_task, timer));
+  ln_host_unref(ln_host_get());
+  lua_pushnumber(t->wait_L, t->slept);
+  ln_task_wake(t, 1, false);
+}
+
+static void sleep_cancel(struct ln_task *t, void *ctx)
+{
+  (void)ctx;
+  ln_timer_stop(&t->timer);
+  ln_host_unref(ln_host_get());
+}
+
+int ln_task_sleep(lua_State *L, struct ln_clock *clock, double seconds)
+{
+  struct ln_host *h = ln_host_get();
+  if (seconds != seconds) return luaL_error(L, "not a number of seconds");
+  if (seconds < 0) seconds = 0;
+  ln_task_check_wait(L);
+  struct ln_task *t = h->current;
+  int64_t now = ln_clock_fresh(clock);
+  int64_t us = seconds > 1e12 ? LN_NEVER - now - 1 : (int64_t)(seconds * 1e6);
+  t->slept = seconds;
+  t->timer.fn = sleep_over;
+  if (ln_timer_start(clock, &t->timer, now + us)) return luaL_error(L, "out of memory");
+  ln_host_ref(h);
+  return ln_task_wait(L, "sleep", sleep_cancel, NULL);
+}
+
+static int f_sleep(lua_State *L)
+{
+  return ln_task_sleep(L, ln_task_current(L)->clock, luaL_checknumber(L, 1));
+}
+
+static int h_status(lua_State *L)
+{
+  static const char *const names[] = {"new", "running", "waiting", "ready", "done"};
+  struct ln_task *t = live(L);
+  lua_pushstring(L, names[t ? t->state : LN_TASK_DONE]);
+  if (!t || t->state != LN_TASK_WAITING) return 1;
+  lua_pushstring(L, t->wait_kind);
+  return 2;
+}
+
+static int h_where(lua_State *L)
+{
+  struct ln_task *t = live(L);
+  if (!t) return 0;
+  luaL_traceback(L, t->L, NULL, 0);
+  return 1;
+}
+
+static int h_cancel(lua_State *L)
+{
+  struct ln_task *t = live(L);
+  lua_settop(L, 2);
+  if (t) ln_task_cancel(t, L);
+  lua_pushboolean(L, t != NULL);
+  return 1;
+}
+
+static int h_is_done(lua_State *L)
+{
+  lua_pushboolean(L, live(L) == NULL);
+  return 1;
+}
+
+static int h_eq(lua_State *L)
+{
+  struct handle *a = luaL_testudata(L, 1, HANDLE), *b = luaL_testudata(L, 2, HANDLE);
+  lua_pushboolean(L, a && b && a->id == b->id);
+  return 1;
+}
+
+static int h_index(lua_State *L)
+{
+  struct handle *h = check(L);
+  const char *key = luaL_checkstring(L, 2);
+  struct ln_task *t = live(L);
+  if (strcmp(key, "id") == 0) {
+    lua_pushinteger(L, (lua_Integer)h->id);
+  } else if (strcmp(key, "owner") == 0) {
+    lua_pushinteger(L, t ? t->owner : 0);
+  } else if (strcmp(key, "name") == 0) {
+    if (!t || t->name_ref == LUA_NOREF) return 0;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, t->name_ref);
+  } else {
+    lua_getmetatable(L, 1);
+    lua_getfield(L, -1, key);
+  }
+  return 1;
+}
+
+static int h_newindex(lua_State *L)
+{
+  const char *key = luaL_checkstring(L, 2);
+  struct ln_task *t = live(L);
+  if (!t) return 0;
+  if (strcmp(key, "owner") == 0) {
+    t->owner = luaL_checkinteger(L, 3);
+  } else if (strcmp(key, "name") == 0) {
+    luaL_checkstring(L, 3);
+    lua_settop(L, 3);
+    if (t->name_ref != LUA_NOREF) luaL_unref(L, LUA_REGISTRYINDEX, t->name_ref);
+    t->name_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  } else {
+    return luaL_error(L, "a task has no field \"%s\" that can be set", key);
+  }
+  return 0;
+}
+
+int luaopen__luna_task(lua_State *L)
+{
+  static const luaL_Reg methods[] = {{"status", h_status},       {"where", h_where}, {"cancel", h_cancel},
+                                     {"isDone", h_is_done},      {"__eq", h_eq},     {"__index", h_index},
+                                     {"__newindex", h_newindex}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"spawn", f_spawn},
+                                       {"defer", f_defer},
+                                       {"current", f_current},
+                                       {"all", f_all},
+                                       {"owner", f_owner},
+                                       {"onWait", f_on_wait},
+                                       {"checkWait", f_check_wait},
+                                       {"isYieldable", f_is_yieldable},
+                                       {"setBudget", f_set_budget},
+                                       {"setSlow", f_set_slow},
+                                       {"setErrorAnnotator", f_set_annotator},
+                                       {"ref", f_ref},
+                                       {"unref", f_unref},
+                                       {"onExit", f_on_exit},
+                                       {"exit", f_exit},
+                                       {"sleep", f_sleep},
+                                       {NULL, NULL}};
+  luaL_newmetatable(L, HANDLE);
+  luaL_setfuncs(L, methods, 0);
+  lua_pop(L, 1);
+  luaL_newlib(L, functions);
+  luaL_requiref(L, "_luna.promise", luaopen__luna_promise, 0); /* setUnhandled belongs to both */
+  lua_getfield(L, -1, "setUnhandled");
+  lua_setfield(L, -3, "setUnhandled");
+  lua_pop(L, 1);
+  return 1;
+}

@@ -1,0 +1,37 @@
+/* TL bytes to Lua tables and back, by the schema's tables. Shapes of values: objects are tables with `_`,
+ * absent flags nil, true-flags true or nil, Bool boolean, long integer, bytes and int128/256 strings, vectors
+ * sequences. All of these may throw for want of memory: call them protected, holding nothing. */
+#ifndef LN_BIND_TL_H
+#define LN_BIND_TL_H
+
+#include <lua.h>
+
+#include "base/buf.h"
+#include "tl/schema.h"
+
+/* Each pushes one value, or gives an LN_E_* and pushes nothing. Objects of any supported layer come under
+ * their newest name. The whole of bytes has to be the value (LN_E_TRAILING). */
+int ln_bind_tl_decode(lua_State *L, struct ln_slice bytes,
+                      const struct ln_tl_type *type); /* type NULL: any object */
+int ln_bind_tl_decode_result(lua_State *L, struct ln_slice bytes, const struct ln_tl_method *method);
+int ln_bind_tl_decode_method(
+    lua_State *L, struct ln_slice bytes); /* { _ = "messages.sendMessage", … }, wrappers nested in `query` */
+
+/* Each appends to out, or gives an LN_E_* and pushes one sentence that says what does not fit and where. */
+int ln_bind_tl_encode_method(lua_State *L, int index, const struct ln_tl_method *method, struct ln_buf *out,
+                             int layer);
+int ln_bind_tl_encode_object(lua_State *L, int index, const struct ln_tl_type *type, struct ln_buf *out,
+                             int layer);
+int ln_bind_tl_encode_result(lua_State *L, int index, const struct ln_tl_method *method, struct ln_buf *out,
+                             int layer);
+
+/* Pushes the table that holds the schema's names as Lua strings, at number + 1. */
+void ln_bind_tl_names(lua_State *L);
+/* Pushes the best guess for a misspelt word as a string, or nil; the candidates come from next(ctx, i), NULL
+ * at the end. */
+void ln_bind_tl_guess(lua_State *L, const char *word, const char *(*next)(const void *ctx, size_t i),
+                      const void *ctx);
+/* Puts the metatable registered for a constructor (setMetatable) on the table on top. */
+void ln_bind_tl_dress(lua_State *L, const struct ln_tl_def *d);
+
+#endif

@@ -1,0 +1,173 @@
+/* The walker from bytes to Lua tables: see tl.h. Every count is bounded by the bytes left, every depth by
+ * LN_TL_MAX_DEPTH. */
+#include "bind/tl.h"
+
+#include <lauxlib.h>
+
+struct decoder {
+  lua_State *L;
+  struct ln_reader r;
+  int names; /* stack index of the names */
+};
+
+static void decode_object(struct decoder *d, const struct ln_tl_type *type, bool methods, int depth);
+
+static void decode_fields(struct decoder *d, const struct ln_tl_def *def, int depth);
+
+/* Pushes one value always, nil after an error. */
+static void decode_single(struct decoder *d, const struct ln_tl_field *f, int depth)
+{
+  lua_State *L = d->L;
+  switch (f->kind) {
+  case LN_TL_INT: lua_pushinteger(L, ln_read_i32(&d->r)); return;
+  case LN_TL_LONG: lua_pushinteger(L, ln_read_i64(&d->r)); return;
+  case LN_TL_DOUBLE: lua_pushnumber(L, ln_read_double(&d->r)); return;
+  case LN_TL_STRING:
+  case LN_TL_BYTES: {
+    struct ln_slice s = ln_read_bytes(&d->r);
+    lua_pushlstring(L, s.n ? (const char *)s.p : "", s.n);
+    return;
+  }
+  case LN_TL_INT128:
+  case LN_TL_INT256: {
+    struct ln_slice s = ln_read_raw(&d->r, f->kind == LN_TL_INT128 ? 16 : 32);
+    lua_pushlstring(L, s.n ? (const char *)s.p : "", s.n);
+    return;
+  }
+  case LN_TL_BOOL: {
+    uint32_t id = ln_read_u32(&d->r);
+    if (id != LN_TL_BOOL_TRUE && id != LN_TL_BOOL_FALSE) ln_reader_fail(&d->r, LN_E_BAD_TYPE);
+    lua_pushboolean(L, id == LN_TL_BOOL_TRUE);
+    return;
+  }
+  case LN_TL_TRUE: lua_pushboolean(L, 1); return;
+  case LN_TL_BARE: decode_fields(d, &ln_tl_defs[f->ref], depth + 1); return;
+  case LN_TL_OBJECT: decode_object(d, &ln_tl_types[f->ref], false, depth + 1); return;
+  case LN_TL_METHOD: decode_object(d, NULL, true, depth + 1); return;
+  default: decode_object(d, NULL, false, depth + 1); return;
+  }
+}
+
+static void decode_field(struct decoder *d, const struct ln_tl_field *f, int depth)
+{
+  if (!f->vector) {
+    decode_single(d, f, depth);
+    return;
+  }
+  uint32_t n = ln_read_vector(&d->r, f->vector == 1, ln_tl_min_size(f));
+  lua_createtable(d->L, n < 4096 ? (int)n : 4096, 0);
+  for (uint32_t i = 0; i < n && !d->r.err; i++) {
+    decode_single(d, f, depth);
+    lua_rawseti(d->L, -2, (lua_Integer)i + 1);
+  }
+}
+
+static void decode_fields(struct decoder *d, const struct ln_tl_def *def, int depth)
+{
+  lua_State *L = d->L;
+  const struct ln_tl_field *fields = ln_tl_fields + def->first;
+  uint32_t flags[8] = {0}; /* flag words come first or few fields later; no definition has more than four */
+  uint8_t flag_at[8];
+  int n_flags = 0, i = 0, present = def->n_required + 1;
+  if (depth > LN_TL_MAX_DEPTH) ln_reader_fail(&d->r, LN_E_DEPTH);
+  luaL_checkstack(L, 6, "too deep");
+  if (d->r.err) {
+    lua_pushnil(L);
+    return;
+  }
+  while (i < def->n_fields && fields[i].kind == LN_TL_FLAGS && n_flags < 8) {
+    flags[n_flags] = ln_read_u32(&d->r);
+    present += __builtin_popcount(flags[n_flags]);
+    flag_at[n_flags++] = (uint8_t)(++i);
+  }
+  if (present > def->n_fields + 1) present = def->n_fields + 1;
+  lua_createtable(L, 0, present);
+  lua_rawgeti(L, d->names, ln_tl_name_underscore + 1);
+  lua_rawgeti(L, d->names, def->name + 1);
+  lua_rawset(L, -3);
+  for (; i < def->n_fields && !d->r.err; i++) {
+    const struct ln_tl_field *f = &fields[i];
+    if (f->kind == LN_TL_FLAGS) {
+      if (n_flags == 8) {
+        ln_reader_fail(&d->r, LN_E_BAD_TYPE);
+        break;
+      }
+      flags[n_flags] = ln_read_u32(&d->r);
+      flag_at[n_flags++] = (uint8_t)(i + 1);
+      continue;
+    }
+    if (f->flag) {
+      int w = 0;
+      while (w < n_flags && flag_at[w] != f->flag) w++;
+      if (w == n_flags || !(flags[w] >> f->bit & 1)) continue;
+    }
+    lua_rawgeti(L, d->names, f->name + 1);
+    decode_field(d, f, depth);
+    lua_rawset(L, -3);
+  }
+  ln_bind_tl_dress(L, def);
+}
+
+static void decode_object(struct decoder *d, const struct ln_tl_type *type, bool methods, int depth)
+{
+  uint32_t id = ln_read_u32(&d->r);
+  const struct ln_tl_def *def = d->r.err ? NULL : ln_tl_by_id(id);
+  if (!d->r.err && !def) {
+    ln_reader_fail(&d->r, LN_E_UNKNOWN_ID);
+  } else if (def && (def->is_method != methods || (type && &ln_tl_types[def->type] != type))) {
+    ln_reader_fail(&d->r, LN_E_BAD_TYPE);
+  }
+  if (d->r.err) {
+    lua_pushnil(d->L);
+    return;
+  }
+  if (id == LN_TL_BOOL_TRUE || id == LN_TL_BOOL_FALSE) {
+    lua_pushboolean(d->L, id == LN_TL_BOOL_TRUE);
+    return;
+  }
+  decode_fields(d, def, depth);
+}
+
+static int begin(struct decoder *d, lua_State *L, struct ln_slice bytes)
+{
+  luaL_checkstack(L, 8, NULL);
+  d->L = L;
+  ln_reader_init(&d->r, bytes);
+  ln_bind_tl_names(L);
+  d->names = lua_gettop(L);
+  return d->names;
+}
+
+static int end(struct decoder *d)
+{
+  int err = ln_reader_finish(&d->r);
+  if (err)
+    lua_settop(d->L, d->names - 1);
+  else
+    lua_remove(d->L, d->names);
+  return err;
+}
+
+int ln_bind_tl_decode(lua_State *L, struct ln_slice bytes, const struct ln_tl_type *type)
+{
+  struct decoder d;
+  begin(&d, L, bytes);
+  decode_object(&d, type, false, 0);
+  return end(&d);
+}
+
+int ln_bind_tl_decode_result(lua_State *L, struct ln_slice bytes, const struct ln_tl_method *method)
+{
+  struct decoder d;
+  begin(&d, L, bytes);
+  decode_field(&d, &ln_tl_results[method->type], 0);
+  return end(&d);
+}
+
+int ln_bind_tl_decode_method(lua_State *L, struct ln_slice bytes)
+{
+  struct decoder d;
+  begin(&d, L, bytes);
+  decode_object(&d, NULL, true, 0);
+  return end(&d);
+}

@@ -1,0 +1,173 @@
+/* Stops a task that computes without end. A thread looks every TICK whether the same entry into Lua is still
+ * running; only then does it signal the loop's thread, whose handler sets a count hook on the running Lua
+ * thread (as lua.c does for SIGINT). So nothing is paid per instruction while all is well. The stop is
+ * sticky: a pcall inside the task cannot swallow it. */
+#include "bind/task.h"
+#include "base/log.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#define TICK_NS 20000000 /* 20 ms */
+#define HOOK_COUNT 1000
+#define IDLE_TICKS 3 /* ticks without Lua until the thread sleeps */
+
+static struct {
+  pthread_t thread, loop_thread;
+  sem_t wake;
+  atomic_bool run, asleep;
+  atomic_uint entry;      /* counts outermost entries */
+  atomic_bool inside;     /* Lua runs now */
+  atomic_long over_ticks; /* ticks that the running entry has taken */
+  lua_State *volatile running;
+  long slow_ticks, budget_ticks;
+  volatile sig_atomic_t stop; /* sticky, until the task ends or waits */
+  bool told_slow;
+  bool started;
+} w;
+
+static double seconds_of(long ticks)
+{
+  return (double)ticks * TICK_NS / 1e9;
+}
+
+static void lift(lua_State *L)
+{
+  lua_sethook(L, NULL, 0, 0);
+}
+
+static void hook(lua_State *L, lua_Debug *ar)
+{
+  (void)ar;
+  long ticks = atomic_load(&w.over_ticks);
+  if (!w.stop && ticks < w.budget_ticks) {
+    lift(L);
+    if (w.told_slow || ticks < w.slow_ticks) return;
+    w.told_slow = true;
+    if (lua_getfield(L, LUA_REGISTRYINDEX, "luna.onSlow") == LUA_TFUNCTION) {
+      luaL_traceback(L, L, NULL, 0);
+      lua_pushnumber(L, seconds_of(ticks));
+      if (lua_pcall(L, 2, 0, 0) != LUA_OK) lua_pop(L, 1);
+    } else {
+      lua_pop(L, 1);
+    }
+    return;
+  }
+  w.stop = 1;
+  lua_sethook(L, hook, LUA_MASKCOUNT, HOOK_COUNT);
+  luaL_error(L, "stopped: it ran for %f seconds without a wait (handlerBudget)", seconds_of(w.budget_ticks));
+}
+
+static void on_signal(int signo)
+{
+  (void)signo;
+  lua_State *L = w.running;
+  if (L && atomic_load(&w.inside)) lua_sethook(L, hook, LUA_MASKCOUNT, 1);
+}
+
+static void *watch(void *arg)
+{
+  (void)arg;
+  unsigned seen = 0;
+  long ticks = 0, idle = 0;
+  while (atomic_load(&w.run)) {
+    struct timespec tick = {0, TICK_NS};
+    nanosleep(&tick, NULL);
+    unsigned entry = atomic_load(&w.entry);
+    if (!atomic_load(&w.inside) || entry != seen) {
+      ticks = 0;
+      atomic_store(&w.over_ticks, 0);
+      idle = entry == seen ? idle + 1 : 0;
+      seen = entry;
+      if (idle > IDLE_TICKS) {
+        atomic_store(&w.asleep, true);
+        if (!atomic_load(&w.inside))
+          while (sem_wait(&w.wake) != 0) {
+          }
+        atomic_store(&w.asleep, false);
+        idle = 0;
+      }
+      continue;
+    }
+    idle = 0;
+    atomic_store(&w.over_ticks, ++ticks);
+    if (ticks == w.slow_ticks || ticks >= w.budget_ticks) pthread_kill(w.loop_thread, SIGVTALRM);
+  }
+  return NULL;
+}
+
+static long ticks_of(double seconds)
+{
+  if (!(seconds > 0) || seconds > 1e7) return (long)(1e7 / (TICK_NS / 1e9));
+  long ticks = (long)(seconds * 1e9 / TICK_NS);
+  return ticks < 1 ? 1 : ticks;
+}
+
+void ln_watchdog_set_budget(double seconds)
+{
+  w.budget_ticks = ticks_of(seconds);
+}
+
+void ln_watchdog_set_slow(double seconds)
+{
+  w.slow_ticks = ticks_of(seconds);
+}
+
+int ln_watchdog_start(void)
+{
+  struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+  sigset_t all, before;
+  if (w.started) return LN_OK;
+  w.loop_thread = pthread_self();
+  ln_watchdog_set_budget(5);
+  ln_watchdog_set_slow(0.1);
+  if (sem_init(&w.wake, 0, 0) != 0 || sigaction(SIGVTALRM, &action, NULL) != 0) return LN_E_IO;
+  atomic_store(&w.run, true);
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before); /* the thread takes no signals */
+  int err = pthread_create(&w.thread, NULL, watch, NULL);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (err) return LN_E_IO;
+  w.started = true;
+  return LN_OK;
+}
+
+void ln_watchdog_stop(void)
+{
+  if (!w.started) return;
+  w.running = NULL;
+  atomic_store(&w.run, false);
+  sem_post(&w.wake);
+  pthread_join(w.thread, NULL);
+  w.started = false;
+}
+
+void ln_watchdog_enter(void)
+{
+  atomic_fetch_add_explicit(&w.entry, 1, memory_order_relaxed);
+  atomic_store_explicit(&w.over_ticks, 0, memory_order_relaxed);
+  w.told_slow = false;
+  w.stop = 0;
+  atomic_store(&w.inside, true);
+  if (atomic_load_explicit(&w.asleep, memory_order_relaxed)) {
+    atomic_store(&w.asleep, false);
+    sem_post(&w.wake);
+  }
+}
+
+void ln_watchdog_running(lua_State *L)
+{
+  w.running = L;
+  if (!L)
+    atomic_store(&w.inside, false);
+  else if (w.stop)
+    lua_sethook(L, hook, LUA_MASKCOUNT, 1);
+}
+
+void ln_watchdog_leave(lua_State *L)
+{
+  if (lua_gethook(L)) lift(L);
+}

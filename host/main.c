@@ -1,0 +1,28 @@
+/* The program `luna`: makes the host and gives the word to lua/luna/cli. */
+#include "bind/host.h"
+#include "base/err.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+int main(int argc, char **argv)
+{
+  struct ln_host *host = NULL;
+  struct rlimit no_core = {0, 0};
+  signal(SIGPIPE, SIG_IGN);
+  setrlimit(RLIMIT_CORE, &no_core); /* keys never land in a core file */
+#ifdef PR_SET_DUMPABLE
+  prctl(PR_SET_DUMPABLE, 0);
+#endif
+  int err = ln_host_new(argc, argv, &host);
+  if (err) {
+    fprintf(stderr, "luna: cannot start: %s\n", ln_err_text(err));
+    return 1;
+  }
+  int status = ln_host_run(host, "luna.cli");
+  ln_host_free(host);
+  fflush(stdout);
+  return status;
+}

@@ -108,8 +108,9 @@ void ln_loop_free(struct ln_loop *loop)
   loop->idle = NULL;
   while (loop->opened) {
     struct ln_open *o = loop->opened;
+    void (*shut)(struct ln_open *) = o->close;
     ln_open_remove(o);
-    o->close(o);
+    shut(o);
   }
   uv_walk(&loop->uv, close_handle, NULL); /* our three, and what luv left */
   /* Close callbacks, and work of the pool that is still out: a name look-up may take long. */

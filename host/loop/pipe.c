@@ -113,6 +113,10 @@ static void on_deliver(struct ln_deferred *d)
   struct ln_stream *s = e->stream;
   int err = LN_OK;
   if (!s || s->paused || !s->ops) return;
+  if (s->late_data) { /* the owner first sees again what it left in the buffer */
+    ln_loop_defer(p->loop, d);
+    return;
+  }
   p->busy++;
   bool any = take_in(e, &err);
   if (any) told_unsent(e);

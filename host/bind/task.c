@@ -231,9 +231,13 @@ void ln_task_spawn_as(lua_State *L, int n, bool later, struct ln_clock *clock, l
 static void push_blocker(lua_State *L)
 {
   lua_Debug ar;
+  int top = lua_gettop(L);
   for (int level = 1; lua_getstack(L, level, &ar); level++) {
+    lua_settop(L, top);
     if (!lua_getinfo(L, "Snf", &ar)) break;
     if (*ar.what == 'C') {
+      if (ar.name && (strcmp(ar.name, "pcall") == 0 || strcmp(ar.name, "xpcall") == 0))
+        continue; /* let waits through */
       lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
       static const char *const libs[] = {"table", "string", "_G", "math", "os", "io", "debug", "utf8"};
       for (size_t i = 0; i < sizeof libs / sizeof *libs; i++) {

@@ -85,8 +85,7 @@ function Dcs:keys()
     elseif type(self.core.settings.sandbox) == "userdata" then
       self.keyList = { self.core.settings.sandbox:publicKey() }
     else
-      local keys = tl.keys "production"
-      self.keyList = type(keys) == "string" and { keys } or keys
+      self.keyList = { tl.keys "production" }
     end
   end
   return self.keyList

@@ -18,24 +18,13 @@ function login.accountName(settings, store)
     return "bot" .. id
   end
   if settings.phone then return "user" .. settings.phone:gsub("%D", "") end
-  local names = store:account("luna"):get "accounts"
-  return names and names:match "^[^\n]+$" or (names and names:match "^([^\n]+)\n") or "account"
-end
-
-local function remember(store, name)
-  local index = store:account "luna"
-  local names = index:get "accounts" or ""
-  for line in names:gmatch "[^\n]+" do
-    if line == name then return end
-  end
-  index:set("accounts", names == "" and name or names .. "\n" .. name)
+  return store:accounts()[1] or "account"
 end
 
 local function saveSelf(core, user)
   core.me = { id = user.id, bot = user.bot or false, username = user.username, first_name = user.first_name }
   core.peers:addUser(user)
   core.account:set("self", tl.encode(user))
-  remember(core.store, core.accountName)
 end
 
 --- The saved account, or nil.

@@ -17,24 +17,23 @@ local known
 local function names()
   if known then return known end
   known = {}
-  for key, value in pairs(tl.namespaces()) do known[type(key) == "number" and value or key] = true end
+  for key in pairs(tl.namespaces()) do known[key] = true end
   return known
 end
 
 function namespace.exists(name) return names()[name] == true end
 namespace.names = names
 
+local function guess(name, kind)
+  local found = tl.suggest(name, kind)
+  return found and ('; did you mean "%s"?'):format(found) or ""
+end
+
 -- Raises what a call raised, wrong parameters at the caller's line.
 local function rethrow(method, err, level)
   local text = params.isBadCall(method, err)
   if text then error(text, level + 1) end
   error(err, 0)
-end
-
-local function didYouMean(name, kind)
-  local guess = tl.suggest(name, kind)
-  if type(guess) == "table" then guess = guess[1] end
-  return guess and ('; did you mean "%s"?'):format(guess) or ""
 end
 
 -- One call in a task of its own; a wrong parameter is raised at once rather than put into the promise.
@@ -125,7 +124,7 @@ function namespace.get(core, name)
       local full = name .. "." .. key
       local method = core:method(full)
       if not method then
-        error(('unknown method "%s"%s'):format(full, didYouMean(full, "method")), 2)
+        error(('unknown method "%s"%s'):format(full, guess(full, "method")), 2)
       end
       local fn = make(core, t, method)
       rawset(t, key, fn)
@@ -145,7 +144,7 @@ end
 
 --- What to say about a name that an API object or a handler does not have.
 function namespace.unknown(name)
-  return ('no method, helper or namespace "%s"%s'):format(name, didYouMean(name, "namespace"))
+  return ('no method, helper or namespace "%s"%s'):format(name, require("luna.suggest").hint(name, names()))
 end
 
 return namespace

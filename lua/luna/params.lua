@@ -145,7 +145,8 @@ end
 function params.compile(name)
   local info = tl.method(name)
   if not info then return nil end
-  local method = { name = name, result = info.result, usersOnly = info.usersOnly, botsOnly = info.botsOnly, fields = {} }
+  local result = typeOf(info.result)
+  local method = { name = name, result = result, usersOnly = info.usersOnly, botsOnly = info.botsOnly, fields = {} }
   local list, has = {}, {}
   for _, p in ipairs(info.params) do
     has[p.name] = typeOf(p)

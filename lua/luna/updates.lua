@@ -5,6 +5,7 @@ local timer = require "_luna.timer"
 local task = require "_luna.task"
 local tl = require "_luna.tl"
 local Class = require "luna.class"
+local ids = require "luna.ids"
 local Box = require "luna.updates.box"
 local Journal = require "luna.updates.journal"
 local difference = require "luna.updates.difference"
@@ -21,7 +22,7 @@ function Updates:init(core)
   self.core = core
   self.active = false
   self.journal = Journal(core)
-  self.channels = {} -- bare channel id → box
+  self.channels = {} -- marked id of a channel → its box
   self.seq, self.date, self.pendingSeq = 0, 0, {}
   self.heard = 0
 end
@@ -56,8 +57,8 @@ end
 function Updates:setState(state)
   self.date, self.seq = state.date or self.date, state.seq or self.seq
   if not self.common then
-    self.common = makeBox(self, "common", state.pts, function() difference.common(self) end)
-    self.qts = makeBox(self, "qts", state.qts or 0, function() difference.common(self) end)
+    self.common = makeBox(self, Journal.COMMON, state.pts, function() difference.common(self) end)
+    self.qts = makeBox(self, Journal.QTS, state.qts or 0, function() difference.common(self) end)
   else
     self.common.pts, self.qts.pts = state.pts, state.qts or self.qts.pts
   end
@@ -98,7 +99,7 @@ end
 --- Updates that were journalled but not done when the last process ended.
 function Updates:redeliver()
   for _, kept in ipairs(self.core.account:inbox()) do
-    local ok, u = pcall(tl.decode, kept.raw, "Updates", kept.layer)
+    local ok, u = pcall(tl.decode, kept.raw, "Updates")
     local full = ok and u and expand.container(u, self.core.me and self.core.me.id)
     if full and full.updates[1] then
       local update = full.updates[1]
@@ -131,18 +132,19 @@ function Updates:route(update, unit)
     local message = update.message
     local channel = update.channel_id or (type(message) == "table" and message.peer_id and message.peer_id.channel_id)
     if channel then
-      return self:channelBox(channel, update.pts - update.pts_count):offer(update.pts, update.pts_count, item)
+      return self:channelBox(ids.channel(channel), update.pts - update.pts_count):offer(update.pts, update.pts_count, item)
     end
     return self.common:offer(update.pts, update.pts_count, item)
   end
   if update.qts then return self.qts:offer(update.qts, 1, item) end
   if kind == "updateChannelTooLong" then
-    local box = self:channelBox(update.channel_id, update.pts)
-    if not update.pts or box.pts ~= update.pts then difference.channel(self, update.channel_id, box) end
+    local marked = ids.channel(update.channel_id)
+    local box = self:channelBox(marked, update.pts)
+    if not update.pts or box.pts ~= update.pts then difference.channel(self, marked, box) end
   elseif kind == "updatePtsChanged" then
     task.spawn(function() self:setState(self.core:invoke("updates.getState", {})) end)
   end
-  self.journal:take(item, "none")
+  self.journal:take(item, Journal.NONE)
   settle(self, unit)
 end
 
@@ -267,7 +269,7 @@ function Updates:affected(request, result)
   local where = request.channel or (request.peer and request.peer.channel_id and request.peer)
   local item = { unit = { left = 1 } }
   if where and where.channel_id then
-    self:channelBox(where.channel_id, result.pts - result.pts_count):offer(result.pts, result.pts_count, item)
+    self:channelBox(ids.channel(where.channel_id), result.pts - result.pts_count):offer(result.pts, result.pts_count, item)
   else
     self.common:offer(result.pts, result.pts_count, item)
   end

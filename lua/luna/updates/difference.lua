@@ -3,6 +3,7 @@
 local task = require "_luna.task"
 local core_ = require "_luna.promise"
 local errors = require "luna.errors"
+local Journal = require "luna.updates.journal"
 local scope = require "luna.scope"
 local Logger = require "luna.logger"
 
@@ -25,7 +26,7 @@ local function apply(self, slice, name, box, pts)
   for _, update in ipairs(slice.other_updates or {}) do
     local message = update.message
     local channel = update.channel_id or (type(message) == "table" and message.peer_id and message.peer_id.channel_id)
-    if box == "common" and channel and (update.pts_count or update._ == "updateChannelTooLong") then
+    if box == Journal.COMMON and channel and (update.pts_count or update._ == "updateChannelTooLong") then
       self:route(update, { left = 1 })
     else
       self.journal:take({ update = update, unit = unit }, box)
@@ -60,7 +61,7 @@ local function fetchCommon(self)
       pts, qts = state.pts, state.qts
       self.date, self.seq = state.date, state.seq
       self.common.pts, self.qts.pts = pts, qts -- before anything is journalled: one commit holds both
-      apply(self, r, "updateNewMessage", "common", pts)
+      apply(self, r, "updateNewMessage", Journal.COMMON, pts)
       self.journal:touch()
       core.dispatch:waitForRoom()
       if r._ == "updates.difference" then return pts, qts end
@@ -108,7 +109,7 @@ local gone = { CHANNEL_PRIVATE = true, CHANNEL_INVALID = true, USER_NOT_PARTICIP
 
 local function fetchChannel(self, id, box)
   local core = self.core
-  local peer = require("luna.peer_forms").inputChannel(core.peers, -1000000000000 - id)
+  local peer = require("luna.peer_forms").inputChannel(core.peers, id)
   local pts = box.pts or 1
   for _ = 1, 10000 do
     local r = core:invoke("updates.getChannelDifference", {
@@ -118,7 +119,7 @@ local function fetchChannel(self, id, box)
       local to = r.dialog.pts or pts
       core.peers:harvest(r)
       core:log(Logger.WARNING, "too much was missed in channel %d: going on at pts %d", id, to)
-      onGap(self, { box = id, channel_id = id, from = pts, to = to })
+      onGap(self, { box = "channel", channel_id = -1000000000000 - id, bot_api_id = id, from = pts, to = to })
       return to
     end
     pts = r.pts

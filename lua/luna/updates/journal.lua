@@ -5,6 +5,9 @@ local Class = require "luna.class"
 
 local Journal = Class.new "Journal"
 
+-- Numbers of the queues in the store; a channel's is its marked id, below 0.
+Journal.COMMON, Journal.QTS, Journal.NONE = 0, 1, 2
+
 function Journal:init(core)
   self.core = core
   self.entries, self.acks, self.done, self.channels = {}, {}, {}, nil
@@ -18,10 +21,10 @@ function Journal:touch()
   self.core:later(self.flush, self)
 end
 
---- One update in its turn: starts its handler, and remembers what the inbox needs of it. box: "common", "qts", "none" or a channel's id.
+--- One update in its turn: starts its handler, and remembers what the inbox needs of it. box: COMMON, QTS, NONE or a channel's id.
 function Journal:take(item, box)
   self:touch()
-  if math.type(box) == "integer" then
+  if box < 0 then
     self.channels = self.channels or {}
     self.channels[box] = true
   end
@@ -77,7 +80,7 @@ function Journal:flush()
         if bytes then
           adds, kept = adds or {}, kept or {}
           local box = entry.box
-          adds[#adds + 1] = { box = tostring(box), pts = entry.update.pts or entry.update.qts or 0, raw = bytes, layer = tl.layer }
+          adds[#adds + 1] = { box = box, pts = entry.update.pts or entry.update.qts or 0, raw = bytes, layer = tl.layer }
           kept[#kept + 1] = entry
         end
       end

@@ -282,6 +282,7 @@ static void check_keys(struct encoder *e, const struct ln_tl_def *def, const str
 {
   lua_State *L = e->L;
   int table = lua_gettop(L);
+  const char *owner = def == e->root ? "it" : ln_tl_def_name(def);
   const struct ln_tl_def *newest = def->is_method ? ln_tl_method_by_name(ln_tl_def_name(def))
                                                   : ln_tl_constructor_by_name(ln_tl_def_name(def));
   for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
@@ -290,15 +291,14 @@ static void check_keys(struct encoder *e, const struct ln_tl_def *def, const str
       if (strcmp(key, "_") == 0 || has_field(newest, key) || (def != newest && has_field(def, key))) continue;
       ln_bind_tl_guess(L, key, field_name, newest);
       if (lua_isnil(L, -1))
-        lua_pushfstring(L, "%s has no %s \"%s\"", ln_tl_def_name(def), def->is_method ? "parameter" : "field",
-                        key);
+        lua_pushfstring(L, "%s has no %s \"%s\"", owner, def->is_method ? "parameter" : "field", key);
       else
-        lua_pushfstring(L, "%s has no %s \"%s\" (did you mean \"%s\"?)", ln_tl_def_name(def),
+        lua_pushfstring(L, "%s has no %s \"%s\" (did you mean \"%s\"?)", owner,
                         def->is_method ? "parameter" : "field", key, lua_tostring(L, -1));
     } else {
       push_value(L, -2);
-      lua_pushfstring(L, "%s has no %s %s: only names", ln_tl_def_name(def),
-                      def->is_method ? "parameter" : "field", lua_tostring(L, -1));
+      lua_pushfstring(L, "%s has no %s %s: only names", owner, def->is_method ? "parameter" : "field",
+                      lua_tostring(L, -1));
     }
     fail(e, LN_E_BAD_TYPE, def == e->root ? NULL : at);
     return;
@@ -310,7 +310,9 @@ static void encode_fields(struct encoder *e, const struct ln_tl_def *def, const 
 {
   lua_State *L = e->L;
   int table = lua_gettop(L), used = 0;
-  size_t flag_at[256]; /* offset of the flag word of field i, from the start of live bytes */
+  size_t flag_at[256];  /* offset of the flag word of field i, from the start of live bytes */
+  uint32_t absent[256]; /* bits of that word whose fields were not given */
+  bool shared = false;
   if (depth > LN_TL_MAX_DEPTH) {
     lua_pushliteral(L, "nested too deeply");
     fail(e, LN_E_DEPTH, at);
@@ -321,6 +323,7 @@ static void encode_fields(struct encoder *e, const struct ln_tl_def *def, const 
     const struct ln_tl_field *f = &ln_tl_fields[def->first + i];
     if (f->kind == LN_TL_FLAGS) {
       flag_at[i] = e->w.buf->len;
+      absent[i] = 0;
       ln_write_u32(&e->w, 0);
       continue;
     }
@@ -331,6 +334,10 @@ static void encode_fields(struct encoder *e, const struct ln_tl_def *def, const 
     if (f->flag) {
       if (type == LUA_TNIL || (f->kind == LN_TL_TRUE && type == LUA_TBOOLEAN && !lua_toboolean(L, -1))) {
         lua_pop(L, 1);
+        if (f->kind != LN_TL_TRUE) {
+          absent[f->flag - 1] |= UINT32_C(1) << f->bit;
+          shared = true;
+        }
         continue;
       }
       uint8_t *word = ln_buf_data(e->w.buf) + flag_at[f->flag - 1];
@@ -352,6 +359,19 @@ static void encode_fields(struct encoder *e, const struct ln_tl_def *def, const 
     }
     encode_field(e, f, &here, depth);
     if (e->err) return;
+  }
+  for (int i = 0; shared && i < def->n_fields; i++) { /* fields that share a bit come together */
+    const struct ln_tl_field *f = &ln_tl_fields[def->first + i];
+    if (!f->flag || f->kind == LN_TL_TRUE || !(absent[f->flag - 1] >> f->bit & 1)) continue;
+    if (!(ln_le32(ln_buf_data(e->w.buf) + flag_at[f->flag - 1]) >> f->bit & 1)) continue;
+    lua_rawgeti(L, e->names, f->name + 1);
+    if (lua_rawget(L, table) == LUA_TNIL) {
+      lua_pushfstring(L, "missing %s \"%s\": it goes with another that is given",
+                      def->is_method ? "parameter" : "field", ln_tl_name(f->name));
+      fail(e, LN_E_BAD_TYPE, at);
+      return;
+    }
+    lua_pop(L, 1);
   }
   /* Are there more keys than were used? Counting them is cheap; naming them is for the mistake. */
   int keys = 0;

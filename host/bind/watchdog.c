@@ -169,5 +169,11 @@ void ln_watchdog_running(lua_State *L)
 
 void ln_watchdog_leave(lua_State *L)
 {
-  if (lua_gethook(L)) lift(L);
+  if (!lua_gethook(L) && !w.stop) return;
+  lift(L);
+  if (w.stop) { /* what runs on around it has its own budget */
+    w.stop = 0;
+    atomic_fetch_add_explicit(&w.entry, 1, memory_order_relaxed);
+    atomic_store_explicit(&w.over_ticks, 0, memory_order_relaxed);
+  }
 }

@@ -99,7 +99,8 @@ bool ln_dh_generator_fits(struct ln_slice p, int32_t g)
 
 int ln_dh_check_group(struct ln_slice prime, int32_t g)
 {
-  if (prime.n != PRIME_BYTES || !(prime.p[0] & 0x80) || !ln_dh_generator_fits(prime, g)) return LN_E_BAD_VALUE;
+  if (prime.n != PRIME_BYTES || !(prime.p[0] & 0x80) || !ln_dh_generator_fits(prime, g))
+    return LN_E_BAD_VALUE;
   if (memcmp(prime.p, ln_dh_telegram_prime, PRIME_BYTES) == 0) return LN_OK;
   uint8_t hash[32];
   ln_sha256(prime, hash);

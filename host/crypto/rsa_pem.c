@@ -98,7 +98,7 @@ static int base64(struct ln_slice text, uint8_t *out, size_t *n)
 {
   uint32_t word = 0;
   unsigned bits = 0;
-  size_t pads = 0;
+  size_t pads = 0, chars = 0;
   *n = 0;
   for (size_t i = 0; i < text.n; i++) {
     uint8_t c = text.p[i];
@@ -119,6 +119,7 @@ static int base64(struct ln_slice text, uint8_t *out, size_t *n)
       v = c == '+' ? 62 : 63;
     else
       return LN_E_BAD_KEY;
+    chars++;
     word = word << 6 | v;
     bits += 6;
     if (bits >= 8) {
@@ -127,7 +128,8 @@ static int base64(struct ln_slice text, uint8_t *out, size_t *n)
       out[(*n)++] = (uint8_t)(word >> bits);
     }
   }
-  return LN_OK;
+  /* Whole groups of four, and nothing in the bits that carry no byte. */
+  return (chars + pads) % 4 == 0 && (word & ((1u << bits) - 1)) == 0 ? LN_OK : LN_E_BAD_KEY;
 }
 
 /* Finds the next block of one of the two labels and parses it; `used` is set whenever a block was found. */

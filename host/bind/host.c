@@ -307,6 +307,7 @@ void ln_host_free(struct ln_host *h)
       ln_free(t);
     }
   }
+  for (size_t i = 0; i < h->n_clocks; i++) ln_clock_free(h->clocks[i]);
   if (h->loop) ln_loop_free(h->loop);
   if (the_host == h) the_host = NULL;
   ln_free(h);

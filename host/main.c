@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 int main(int argc, char **argv)
 {
   struct ln_host *host = NULL;
   struct rlimit no_core = {0, 0};
+  umask(077); /* session, history, sandbox data: for their owner alone */
   signal(SIGPIPE, SIG_IGN);
   setrlimit(RLIMIT_CORE, &no_core); /* keys never land in a core file */
 #ifdef PR_SET_DUMPABLE

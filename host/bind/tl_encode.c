@@ -360,7 +360,7 @@ static void encode_fields(struct encoder *e, const struct ln_tl_def *def, const 
     encode_field(e, f, &here, depth);
     if (e->err) return;
   }
-  for (int i = 0; shared && i < def->n_fields; i++) { /* fields that share a bit come together */
+  for (int i = 0; shared && !e->w.err && i < def->n_fields; i++) { /* fields that share a bit come together */
     const struct ln_tl_field *f = &ln_tl_fields[def->first + i];
     if (!f->flag || f->kind == LN_TL_TRUE || !(absent[f->flag - 1] >> f->bit & 1)) continue;
     if (!(ln_le32(ln_buf_data(e->w.buf) + flag_at[f->flag - 1]) >> f->bit & 1)) continue;

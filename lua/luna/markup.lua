@@ -1,56 +1,66 @@
 --- reply_markup as a Bot API object → TL: inline_keyboard, keyboard, remove_keyboard, force_reply. Pure, called by params.lua.
 local markup = {}
 
--- Bot API field → how the button is made. fn(button, value, toUser)
+local function urlOf(v) return type(v) == "table" and v.url or v end
+
+-- Bot API field → the button's type.
 local inline = {
-  { "callback_data", function(text, v) return { _ = "keyboardButtonCallback", text = text, data = v } end },
-  { "url", function(text, v) return { _ = "keyboardButtonUrl", text = text, url = v } end },
-  { "web_app", function(text, v) return { _ = "keyboardButtonWebView", text = text, url = type(v) == "table" and v.url or v } end },
-  { "switch_inline_query", function(text, v) return { _ = "keyboardButtonSwitchInline", text = text, query = v } end },
-  { "switch_inline_query_current_chat", function(text, v)
-    return { _ = "keyboardButtonSwitchInline", same_peer = true, text = text, query = v }
-  end },
-  { "copy_text", function(text, v) return { _ = "keyboardButtonCopy", text = text, copy_text = type(v) == "table" and v.text or v } end },
-  { "callback_game", function(text) return { _ = "keyboardButtonGame", text = text } end },
-  { "pay", function(text) return { _ = "keyboardButtonBuy", text = text } end },
-  { "login_url", function(text, v)
-    return { _ = "inputKeyboardButtonUrlAuth", text = text, url = v.url, fwd_text = v.forward_text, bot = { _ = "inputUserSelf" },
+  { "callback_data", function(v) return { _ = "inlineButtonTypeCallback", data = v } end },
+  { "url", function(v) return { _ = "inlineButtonTypeUrl", url = v } end },
+  { "web_app", function(v) return { _ = "inlineButtonTypeWebView", url = urlOf(v) } end },
+  { "switch_inline_query", function(v) return { _ = "inlineButtonTypeSwitchInline", query = v } end },
+  { "switch_inline_query_current_chat", function(v) return { _ = "inlineButtonTypeSwitchInline", same_peer = true, query = v } end },
+  { "copy_text", function(v) return { _ = "inlineButtonTypeCopy", copy_text = type(v) == "table" and v.text or v } end },
+  { "callback_game", function() return { _ = "inlineButtonTypeGame" } end },
+  { "pay", function() return { _ = "inlineButtonTypeBuy" } end },
+  { "login_url", function(v)
+    if type(v) ~= "table" then v = { url = v } end
+    return { _ = "inputInlineButtonTypeUrlAuth", url = v.url, fwd_text = v.forward_text,
       request_write_access = v.request_write_access or nil }
   end },
 }
 local plain = {
-  { "request_contact", function(text) return { _ = "keyboardButtonRequestPhone", text = text } end },
-  { "request_location", function(text) return { _ = "keyboardButtonRequestGeoLocation", text = text } end },
-  { "request_poll", function(text, v) return { _ = "keyboardButtonRequestPoll", text = text, quiz = v.type == "quiz" or nil } end },
-  { "web_app", function(text, v) return { _ = "keyboardButtonSimpleWebView", text = text, url = type(v) == "table" and v.url or v } end },
+  { "request_contact", function() return { _ = "buttonTypeRequestPhone" } end },
+  { "request_location", function() return { _ = "buttonTypeRequestGeoLocation" } end },
+  { "request_poll", function(v)
+    local quiz
+    if type(v) == "table" and v.type then quiz = v.type == "quiz" end
+    return { _ = "buttonTypeRequestPoll", quiz = quiz }
+  end },
+  { "web_app", function(v) return { _ = "buttonTypeSimpleWebView", url = urlOf(v) } end },
 }
 
-local function button(x, kinds, default)
+local function button(x, shape)
   if type(x) == "string" then x = { text = x } end
   if type(x) ~= "table" then return nil, "a button is a table or a text, not a " .. type(x) end
   if x._ then return x end
   if type(x.text) ~= "string" then return nil, 'a button needs a "text"' end
-  for _, kind in ipairs(kinds) do
+  for _, kind in ipairs(shape.kinds) do
     local value = x[kind[1]]
-    if value ~= nil and value ~= false then return kind[2](x.text, value) end
+    if value ~= nil and value ~= false then return { _ = shape.button, text = x.text, type = kind[2](value) } end
   end
-  if default then return default(x.text) end
+  if shape.default then return { _ = shape.button, text = x.text, type = { _ = shape.default } } end
   return nil, ('the inline button "%s" does nothing: give it callback_data, url, …'):format(x.text)
 end
 
-local function rows(list, kinds, default)
+local shapes = {
+  inline = { kinds = inline, button = "keyboardInlineButton", row = "keyboardInlineButtonRow" },
+  plain = { kinds = plain, button = "keyboardButton", row = "keyboardButtonRow", default = "buttonTypeDefault" },
+}
+
+local function rows(list, shape)
   if type(list) ~= "table" then return nil, "the rows of a keyboard are a list" end
   local out = {}
   for i, row in ipairs(list) do
     if type(row) ~= "table" then return nil, ("row %d of the keyboard is a %s, not a list of buttons"):format(i, type(row)) end
-    if row.text or row._ == "keyboardButton" then return nil, ("row %d of the keyboard is a button, not a list of buttons"):format(i) end
+    if row.text then return nil, ("row %d of the keyboard is a button, not a list of buttons"):format(i) end
     local buttons = {}
-    for j, x in ipairs(row._ == "keyboardButtonRow" and row.buttons or row) do
-      local made, why = button(x, kinds, default)
+    for j, x in ipairs(row._ == shape.row and row.buttons or row) do
+      local made, why = button(x, shape)
       if not made then return nil, why end
       buttons[j] = made
     end
-    out[i] = { _ = "keyboardButtonRow", buttons = buttons }
+    out[i] = { _ = shape.row, buttons = buttons }
   end
   return out
 end
@@ -59,12 +69,12 @@ end
 function markup.toTL(x)
   if type(x) ~= "table" then return nil, "expected a Bot API keyboard or a ReplyMarkup, got a " .. type(x) end
   if x.inline_keyboard then
-    local made, why = rows(x.inline_keyboard, inline)
+    local made, why = rows(x.inline_keyboard, shapes.inline)
     if not made then return nil, why end
     return { _ = "replyInlineMarkup", rows = made }
   end
   if x.keyboard then
-    local made, why = rows(x.keyboard, plain, function(text) return { _ = "keyboardButton", text = text } end)
+    local made, why = rows(x.keyboard, shapes.plain)
     if not made then return nil, why end
     return {
       _ = "replyKeyboardMarkup", rows = made, resize = x.resize_keyboard or nil, single_use = x.one_time_keyboard or nil,

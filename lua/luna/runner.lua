@@ -20,8 +20,7 @@ local function classify(value, path)
     if handler.isHandler(x) then
       local ok, why = pcall(handler.check, x, 0)
       if not ok then
-        if errors.isException(why) then error(why, 0) end
-        error(errors.classes.Exception(("%s: %s"):format(path, errors.bare(tostring(why))), { status = 1 }), 0)
+        error(errors.classes.Exception(("%s: %s"):format(path, errors.bare(tostring(why))), { status = why.status or 1 }), 0)
       end
       return x
     end

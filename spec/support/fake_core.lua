@@ -13,8 +13,11 @@ local Updates = require "luna.updates"
 return function(opts)
   opts = opts or {}
   local core = {
-    name = "fake", state = "up", home = 2, async = false, accountName = opts.accountName or "bot1", namespaces = {}, methods = {}, loops = {},
-    settings = { floodTimeout = 60, updates = { order = opts.order or "chat", pending = opts.pending or 1000, catchUp = opts.catchUp or false } },
+    name = "fake", state = "up", home = 2, async = false, accountName = opts.accountName or "bot1",
+    namespaces = {}, methods = {}, loops = {},
+    settings = {
+      floodTimeout = 60, updates = { order = opts.order or "chat", pending = opts.pending or 1000, catchUp = opts.catchUp or false },
+    },
     me = opts.me or { id = 1, bot = true }, logged = {}, calls = {}, answers = opts.answers or {}, acked = {},
     later = Core.later, runPending = Core.runPending, method = Core.method,
   }

@@ -3,8 +3,9 @@ local markup = require "luna.markup"
 describe("luna.markup", function()
   it("makes inline keyboards", function()
     local made = markup.toTL { inline_keyboard = { { { text = "A", callback_data = "a" }, { text = "B", url = "http://b" } } } }
-    assert.same({ _ = "replyInlineMarkup", rows = { { _ = "keyboardButtonRow", buttons = {
-      { _ = "keyboardButtonCallback", text = "A", data = "a" }, { _ = "keyboardButtonUrl", text = "B", url = "http://b" },
+    assert.same({ _ = "replyInlineMarkup", rows = { { _ = "keyboardInlineButtonRow", buttons = {
+      { _ = "keyboardInlineButton", text = "A", type = { _ = "inlineButtonTypeCallback", data = "a" } },
+      { _ = "keyboardInlineButton", text = "B", type = { _ = "inlineButtonTypeUrl", url = "http://b" } },
     } } } }, made)
   end)
 
@@ -12,8 +13,8 @@ describe("luna.markup", function()
     local made = markup.toTL { keyboard = { { "Yes", { text = "Phone", request_contact = true } } }, resize_keyboard = true }
     assert.is_true(made.resize)
     assert.is_nil(made.single_use)
-    assert.equal("keyboardButton", made.rows[1].buttons[1]._)
-    assert.equal("keyboardButtonRequestPhone", made.rows[1].buttons[2]._)
+    assert.equal("buttonTypeDefault", made.rows[1].buttons[1].type._)
+    assert.equal("buttonTypeRequestPhone", made.rows[1].buttons[2].type._)
   end)
 
   it("hides keyboards and asks for replies", function()

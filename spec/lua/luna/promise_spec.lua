@@ -61,7 +61,7 @@ describe("promises", function()
     local p = luna.Success(1)
     for _, use in ipairs {
       function() return #p end, function() return p + 1 end, function() return p .. "x" end, function() return p < p end,
-      function() for _ in pairs(p) do break end end,
+      function() return pairs(p) end,
     } do
       assert.error_matches(use, "promise not awaited")
     end

@@ -59,8 +59,8 @@ describe("luna.updates", function()
     timer.useClock(clock)
     local core = start { answers = { ["updates.getDifference"] = function(p)
       assert.equal(100, p.pts)
-      return { _ = "updates.difference", new_messages = { message(1), message(2) }, new_encrypted_messages = {}, other_updates = {}, users = {},
-        chats = {}, state = { _ = "updates.state", pts = 102, qts = 0, date = 1001, seq = 0, unread_count = 0 } }
+      return { _ = "updates.difference", new_messages = { message(1), message(2) }, new_encrypted_messages = {}, other_updates = {},
+        users = {}, chats = {}, state = { _ = "updates.state", pts = 102, qts = 0, date = 1001, seq = 0, unread_count = 0 } }
     end } }
     core:push(updates { new(3, 103) })
     luna.sleep(0.5)
@@ -88,8 +88,8 @@ describe("luna.updates", function()
           chats = {}, intermediate_state = state(201) }
       end
       assert.equal(201, p.pts)
-      return { _ = "updates.difference", new_messages = { message(2) }, new_encrypted_messages = {}, other_updates = {}, users = {}, chats = {},
-        state = state(202) }
+      return { _ = "updates.difference", new_messages = { message(2) }, new_encrypted_messages = {}, other_updates = {}, users = {},
+        chats = {}, state = state(202) }
     end } }
     core.dispatch:setHandler(setmetatable({}, { __index = Handler }), Handler)
     core.updates:prepare()

@@ -1,0 +1,88 @@
+local folder = debug.getinfo(1, "S").source:match "^@(.*)/spec/lua/" or "."
+local fake = dofile(folder .. "/spec/support/fake_core.lua")
+local params = require "luna.params"
+local tl = require "_luna.tl"
+
+local core = fake()
+core.peers:harvest { users = { { _ = "user", id = 50, access_hash = 5050, first_name = "Alice", username = "alice" } },
+  chats = { { _ = "channel", id = 70, access_hash = 7070, title = "News" } } }
+local alice = { _ = "inputPeerUser", user_id = 50, access_hash = 5050 }
+
+local function prepare(name, p)
+  local q = params.prepare(core, params.compile(name), p)
+  tl.encodeMethod(name, q) -- what comes out fits the schema
+  return q
+end
+
+describe("luna.params", function()
+  it("resolves peers and fills in random_id, leaving the script's table alone", function()
+    local p = { peer = 50, message = "hi" }
+    local q = prepare("messages.sendMessage", p)
+    assert.same(alice, q.peer)
+    assert.equal("integer", math.type(q.random_id))
+    assert.same({ peer = 50, message = "hi" }, p)
+    assert.not_equal(q.random_id, prepare("messages.sendMessage", p).random_id)
+    assert.equal(5, prepare("messages.sendMessage", { peer = 50, message = "hi", random_id = 5 }).random_id)
+  end)
+
+  it("one random_id for each forwarded message", function()
+    local q = prepare("messages.forwardMessages", { from_peer = 50, to_peer = "@alice", id = { 1, 2, 3 } })
+    assert.equal(3, #q.random_id)
+    assert.not_equal(q.random_id[1], q.random_id[2])
+    assert.same(alice, q.to_peer)
+  end)
+
+  it("reads parse_mode", function()
+    local q = prepare("messages.sendMessage", { peer = 50, message = "<b>x</b> <a href='tg://user?id=50'>y</a>", parse_mode = "HTML" })
+    assert.equal("x y", q.message)
+    assert.is_nil(q.parse_mode)
+    assert.equal("messageEntityBold", q.entities[1]._)
+    assert.same({ _ = "inputUser", user_id = 50, access_hash = 5050 }, q.entities[2].user_id)
+    assert.error_matches(function() prepare("messages.sendMessage", { peer = 50, message = "x", parse_mode = "BB" }) end, 'neither "HTML"')
+  end)
+
+  it("turns reply_to_msg_id and a message into reply_to", function()
+    local wanted = { _ = "inputReplyToMessage", reply_to_msg_id = 7 }
+    assert.same(wanted, prepare("messages.sendMessage", { peer = 50, message = "x", reply_to_msg_id = 7 }).reply_to)
+    assert.same(wanted, prepare("messages.sendMessage", { peer = 50, message = "x", reply_to = { _ = "message", id = 7 } }).reply_to)
+    assert.error_matches(function() prepare("messages.sendMessage", { peer = 50, message = "x", reply_to_msg_id = "7" }) end,
+      '^messages.sendMessage: parameter "reply_to_msg_id"')
+  end)
+
+  it("takes Bot API keyboards", function()
+    local q = prepare("messages.sendMessage", { peer = 50, message = "x", reply_markup = { inline_keyboard = {
+      { { text = "A", callback_data = "a" } } } } })
+    assert.equal("replyInlineMarkup", q.reply_markup._)
+    assert.error_matches(function() prepare("messages.sendMessage", { peer = 50, message = "x", reply_markup = {} }) end,
+      '^messages.sendMessage: parameter "reply_markup": expected inline_keyboard')
+  end)
+
+  it("takes media from a message", function()
+    local message = { _ = "message", id = 1, media = { _ = "messageMediaPhoto", photo = { _ = "photo", id = 1, access_hash = 2,
+      file_reference = "r" } } }
+    local q = prepare("messages.sendMedia", { peer = 50, message = "", media = { _ = "updateNewMessage", message = message } })
+    assert.same({ _ = "inputMediaPhoto", id = { _ = "inputPhoto", id = 1, access_hash = 2, file_reference = "r" } }, q.media)
+    assert.error_matches(function() prepare("messages.sendMedia", { peer = 50, message = "", media = { _ = "message", id = 1 } }) end,
+      "the message has no media")
+  end)
+
+  it("resolves lists, ids of messages and channels", function()
+    local q = prepare("users.getUsers", { id = { "me", 50 } })
+    assert.same({ { _ = "inputUserSelf" }, { _ = "inputUser", user_id = 50, access_hash = 5050 } }, q.id)
+    assert.same({ { _ = "inputMessageID", id = 5 } }, prepare("messages.getMessages", { id = { 5 } }).id)
+    assert.same({ _ = "inputChannel", channel_id = 70, access_hash = 7070 },
+      prepare("channels.getFullChannel", { channel = -1000000000070 }).channel)
+    assert.error_matches(function() prepare("users.getUsers", { id = "me" }) end, "expected a list")
+  end)
+
+  it("knows which errors are about the call", function()
+    local method = params.compile "messages.sendMessage"
+    local ok, err = pcall(tl.encodeMethod, "messages.sendMessage", { peer = alice, random_id = 1, mesage = "x" })
+    assert.is_false(ok)
+    assert.is_string(params.isBadCall(method, err))
+    assert.is_nil(params.isBadCall(method, "x.lua:1: attempt to index a nil value"))
+    assert.is_nil(params.isBadCall(method, {}))
+  end)
+
+  it("has no method of an unknown name", function() assert.is_nil(params.compile "messages.sendMesage") end)
+end)

@@ -244,8 +244,8 @@ int ln_pipe_pair(struct ln_loop *loop, const struct ln_stream_ops *ops_a, void *
 
 void ln_pipe_set_filter(struct ln_stream *end, struct ln_clock *clock, ln_pipe_filter filter, void *ctx)
 {
+  if (end->kind != &pipe_kind || !end->impl) return;
   struct pipe_end *e = end->impl;
-  if (!e) return;
   e->pipe->clock = clock;
   e->pipe->filter = filter;
   e->pipe->filter_ctx = ctx;

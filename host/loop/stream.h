@@ -37,7 +37,7 @@ void ln_stream_adopt(struct ln_stream *s, const struct ln_stream_ops *ops, void 
 int ln_pipe_pair(struct ln_loop *loop, const struct ln_stream_ops *ops_a, void *ctx_a, struct ln_stream **a,
                  struct ln_stream **b);
 /* Called for each piece that travels (from end `from_a` or the other); may change the bytes, and say what
- * becomes of them. Virtual delay on `clock`. */
+ * becomes of them. Delays are on `clock`, which has to outlive both ends. Other streams: nothing. */
 enum ln_pipe_verdict { LN_PIPE_PASS, LN_PIPE_DROP_CONNECTION, LN_PIPE_HOLD /* deliver after *delay_us */ };
 typedef enum ln_pipe_verdict (*ln_pipe_filter)(void *ctx, bool from_a, struct ln_buf *bytes,
                                                int64_t *delay_us);

@@ -33,6 +33,8 @@ struct ln_sandbox_config {
 };
 
 int ln_sandbox_new(const struct ln_sandbox_config *config, struct ln_sandbox **out);
+/* Safe from its callbacks. The last of them: on_session_gone, for sessions that have a user value. Waits for
+ * a job that is reading the private key (milliseconds). */
 void ln_sandbox_free(struct ln_sandbox *s);
 /* Loopback addresses alone, LN_E_PERMISSION otherwise. dc: which DC answers there. port: out, the one taken.
  * Several calls: several DCs. */

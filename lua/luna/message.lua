@@ -23,12 +23,13 @@ local function options(x, level)
   return copy
 end
 
+-- Callers put its call in parentheses: a tail call would lose the level.
 local function call(name, p, level)
   local c = core(level + 1)
   local method = c:method(name)
   local ok, result = pcall(c.call, c, method, p)
   if ok then return result end
-  local text = require("luna.params").isBadCall(method, result)
+  local text = require("luna.params").isBadCall(method, result, p)
   if text then error(text, level + 1) end
   error(result, 0)
 end
@@ -40,36 +41,36 @@ function methods:reply(x)
   if p.reply_to == nil and p.reply_to_msg_id == nil then p.reply_to_msg_id = self.id end
   if p.media then
     p.message = p.message or ""
-    return call("messages.sendMedia", p, 2)
+    return (call("messages.sendMedia", p, 2))
   end
-  return call("messages.sendMessage", p, 2)
+  return (call("messages.sendMessage", p, 2))
 end
 
 --- send(text | table): to the message's chat, without the reference.
 function methods:send(x)
   local p = options(x, 2)
   p.peer = p.peer or self.peer_id
-  return call(p.media and "messages.sendMedia" or "messages.sendMessage", p, 2)
+  return (call(p.media and "messages.sendMedia" or "messages.sendMessage", p, 2))
 end
 
 --- edit(text | table): changes this message.
 function methods:edit(x)
   local p = options(x, 2)
   p.peer, p.id = self.peer_id, self.id
-  return call("messages.editMessage", p, 2)
+  return (call("messages.editMessage", p, 2))
 end
 
 --- delete(): for both sides.
 function methods:delete()
   if self.peer_id.channel_id then
-    return call("channels.deleteMessages", { channel = self.peer_id, id = { self.id } }, 2)
+    return (call("channels.deleteMessages", { channel = self.peer_id, id = { self.id } }, 2))
   end
-  return call("messages.deleteMessages", { revoke = true, id = { self.id } }, 2)
+  return (call("messages.deleteMessages", { revoke = true, id = { self.id } }, 2))
 end
 
 --- forward(peer): to another chat.
 function methods:forward(peer)
-  return call("messages.forwardMessages", { from_peer = self.peer_id, id = { self.id }, to_peer = peer }, 2)
+  return (call("messages.forwardMessages", { from_peer = self.peer_id, id = { self.id }, to_peer = peer }, 2))
 end
 
 --- getChat(): the user, chat or channel object of the message's chat.

@@ -30,8 +30,8 @@ local function guess(name, kind)
 end
 
 -- Raises what a call raised, wrong parameters at the caller's line.
-local function rethrow(method, err, level)
-  local text = params.isBadCall(method, err)
+local function rethrow(method, err, p, level)
+  local text = params.isBadCall(method, err, p)
   if text then error(text, level + 1) end
   error(err, 0)
 end
@@ -43,7 +43,7 @@ local function async(core, method, p, opts, level)
     local err = select(1, core_.values(promise))
     if params.isBadCall(method, err) then
       core_.markHandled(promise)
-      rethrow(method, err, level + 1)
+      rethrow(method, err, p, level + 1)
     end
   end
   return promise
@@ -105,10 +105,10 @@ local function make(core, ns, method)
     elseif type(p) ~= "table" then
       error(("%s wants a table of parameters, got a %s"):format(method.name, type(p)), 2)
     end
-    if opts ~= nil or core.async or p.multiple then return general(core, method, p, opts, 2) end
+    if opts ~= nil or core.async or p.multiple then return (general(core, method, p, opts, 2)) end -- no tail call: it counts levels
     local ok, result = pcall(call, core, method, p)
     if ok then return result end
-    return rethrow(method, result, 2)
+    rethrow(method, result, p, 2)
   end
 end
 

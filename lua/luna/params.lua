@@ -4,6 +4,7 @@ local tl = require "_luna.tl"
 local errors = require "luna.errors"
 local forms = require "luna.peer_forms"
 local markup = require "luna.markup"
+local suggest = require "luna.suggest"
 
 local params = {}
 
@@ -176,12 +177,21 @@ function params.prepare(core, method, p)
   return q
 end
 
---- A string error of the C encoder or of a step: is it about the call's parameters, and so to be raised where the call stands?
-function params.isBadCall(method, err)
+local comforts = { parse_mode = true, reply_to_msg_id = true, multiple = true }
+
+--- A string error of the C encoder or of a step: is it about the call's parameters `p`, and so to be raised where the call stands? Its text.
+function params.isBadCall(method, err, p)
   if type(err) ~= "string" then return nil end
   local text = errors.bare(err)
-  if text:sub(1, #method.name + 1) == method.name .. ":" then return text end
-  return nil
+  if text:sub(1, #method.name + 1) ~= method.name .. ":" then return nil end
+  if p and text:find("missing parameter", 1, true) then -- more likely misspelt than forgotten
+    for name in pairs(p) do
+      if type(name) == "string" and not method.fields[name] and not comforts[name] then
+        return ('%s: it has no parameter "%s"%s'):format(method.name, name, suggest.hint(name, method.fields))
+      end
+    end
+  end
+  return text
 end
 
 return params

@@ -187,8 +187,7 @@ static int f_load_module(lua_State *L)
 static int f_env(lua_State *L)
 {
   const char *v = getenv(luaL_checkstring(L, 1));
-  if (!v) return 0;
-  lua_pushstring(L, v);
+  lua_pushstring(L, v); /* NULL: nil */
   return 1;
 }
 

@@ -180,6 +180,13 @@ static struct account *check(lua_State *L)
   return a;
 }
 
+/* An explicit nil, so that the result can be handed on as an argument. */
+static int nothing(lua_State *L)
+{
+  lua_pushnil(L);
+  return 1;
+}
+
 static int done_or_raise(lua_State *L, int err)
 {
   if (err) return luaL_error(L, "session: %s", ln_err_text(err));
@@ -195,7 +202,7 @@ static int a_get(lua_State *L)
   ln_buf_init(b, (size_t)16 << 20);
   luaL_setmetatable(L, "luna.Buffer");
   int err = ln_store_get(a->store->store, a->id, key, b);
-  if (err == LN_E_NOT_FOUND) return 0;
+  if (err == LN_E_NOT_FOUND) return nothing(L);
   if (err) return done_or_raise(L, err);
   lua_pushlstring(L, b->len ? (const char *)ln_buf_data(b) : "", b->len);
   return 1;
@@ -223,7 +230,7 @@ static int a_auth_key(lua_State *L)
   struct ln_store_auth auth;
   struct ln_salt salts[LN_STORE_SALTS];
   int err = ln_store_auth_get(a->store->store, a->id, (int32_t)luaL_checkinteger(L, 2), LN_AUTH_MAIN, &auth);
-  if (err == LN_E_NOT_FOUND) return 0;
+  if (err == LN_E_NOT_FOUND) return nothing(L);
   if (err) return done_or_raise(L, err);
   for (size_t i = 0; i < auth.n_salts && i < LN_STORE_SALTS; i++)
     salts[i] = (struct ln_salt){auth.salts[i].salt, auth.salts[i].valid_since, auth.salts[i].valid_until};
@@ -270,7 +277,7 @@ static const char *const peer_types[] = {"", "user", "chat", "channel", NULL};
 
 static int push_peer(lua_State *L, int err, const struct ln_store_peer *p)
 {
-  if (err == LN_E_NOT_FOUND) return 0;
+  if (err == LN_E_NOT_FOUND) return nothing(L);
   if (err) return done_or_raise(L, err);
   lua_createtable(L, 0, 7);
   lua_pushinteger(L, p->id);
@@ -362,7 +369,7 @@ static int a_channel_pts(lua_State *L)
   struct account *a = check(L);
   int32_t pts;
   int err = ln_store_pts_get(a->store->store, a->id, luaL_checkinteger(L, 2), &pts);
-  if (err == LN_E_NOT_FOUND) return 0;
+  if (err == LN_E_NOT_FOUND) return nothing(L);
   if (err) return done_or_raise(L, err);
   lua_pushinteger(L, pts);
   return 1;
@@ -405,7 +412,7 @@ static int a_state(lua_State *L)
   uint8_t bytes[16];
   struct ln_buf b = {.base = bytes, .cap = sizeof bytes, .max = sizeof bytes};
   int err = ln_store_get(a->store->store, a->id, "state", &b);
-  if (err == LN_E_NOT_FOUND) return 0;
+  if (err == LN_E_NOT_FOUND) return nothing(L);
   if (err || b.len != 16) return done_or_raise(L, err ? err : LN_E_CORRUPT);
   lua_createtable(L, 0, 4);
   for (int i = 0; i < 4; i++) {

@@ -46,8 +46,10 @@ static int f_defer(lua_State *L)
 static int f_current(lua_State *L)
 {
   struct ln_task *t = ln_host_get()->current;
-  if (!t) return 0;
-  ln_task_push(L, t);
+  if (t)
+    ln_task_push(L, t);
+  else
+    lua_pushnil(L);
   return 1;
 }
 
@@ -211,7 +213,10 @@ static int h_status(lua_State *L)
 static int h_where(lua_State *L)
 {
   struct ln_task *t = live(L);
-  if (!t) return 0;
+  if (!t) {
+    lua_pushnil(L);
+    return 1;
+  }
   luaL_traceback(L, t->L, NULL, 0);
   return 1;
 }
@@ -248,8 +253,10 @@ static int h_index(lua_State *L)
   } else if (strcmp(key, "owner") == 0) {
     lua_pushinteger(L, t ? t->owner : 0);
   } else if (strcmp(key, "name") == 0) {
-    if (!t || t->name_ref == LUA_NOREF) return 0;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, t->name_ref);
+    if (!t || t->name_ref == LUA_NOREF)
+      lua_pushnil(L);
+    else
+      lua_rawgeti(L, LUA_REGISTRYINDEX, t->name_ref);
   } else {
     lua_getmetatable(L, 1);
     lua_getfield(L, -1, key);

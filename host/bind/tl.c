@@ -134,7 +134,10 @@ static void push_def(lua_State *L, const struct ln_tl_def *d)
 static int f_method(lua_State *L)
 {
   const struct ln_tl_def *d = ln_tl_method_by_name(luaL_checkstring(L, 1));
-  if (!d) return 0;
+  if (!d) {
+    lua_pushnil(L);
+    return 1;
+  }
   push_def(L, d);
   return 1;
 }
@@ -147,7 +150,10 @@ static int f_constructor(lua_State *L)
     d = ln_tl_by_id((uint32_t)lua_tointeger(L, 1));
   else
     d = ln_tl_constructor_by_name(luaL_checkstring(L, 1));
-  if (!d) return 0;
+  if (!d) {
+    lua_pushnil(L);
+    return 1;
+  }
   push_def(L, d);
   return 1;
 }
@@ -156,7 +162,10 @@ static int f_constructor(lua_State *L)
 static int f_type(lua_State *L)
 {
   const struct ln_tl_type *t = ln_tl_type_by_name(luaL_checkstring(L, 1));
-  if (!t) return 0;
+  if (!t) {
+    lua_pushnil(L);
+    return 1;
+  }
   lua_createtable(L, t->count, 0);
   int n = 0;
   for (int i = 0; i < t->count; i++) {

@@ -51,7 +51,7 @@ static void finish_error(struct ln_session *s, struct ln_request *r, struct ln_s
     return;
   }
   if (try_again(s, r, text)) return;
-  if (r->prefixed && !starts_with(text, "CONNECTION_")) s->prefix_done = true;
+  if ((r->prefixed || !s->prefix.len) && !starts_with(text, "CONNECTION_")) s->prefix_done = true;
   finish(s, r, LN_OK, code ? code : 500, text);
 }
 
@@ -82,7 +82,7 @@ int ln_on_rpc_result(struct ln_session *s, const struct ln_message *m, int depth
     finish_error(s, r, result);
     return LN_OK;
   }
-  if (r->prefixed) s->prefix_done = true;
+  if (r->prefixed || !s->prefix.len) s->prefix_done = true;
   finish(s, r, LN_OK, 0, result);
   return LN_OK;
 }

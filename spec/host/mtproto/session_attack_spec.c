@@ -196,7 +196,7 @@ static bool m9_numbers_that_fall(void)
 {
   struct pair *p = calm();
   const uint32_t seqnos[] = {901, 701, 501, 301};
-  uint64_t id = pair_server_id(p, LN_US_PER_S, 3);
+  uint64_t id = pair_server_id(p, -LN_US_PER_S, 3);
   for (int i = 0; i < 4; i++) pair_client_gets(p, pair_forge(p, id + 4u * (unsigned)i, seqnos[i], UPDATE(1)));
   return verdict(p, p->n_new_sessions == 0);
 }

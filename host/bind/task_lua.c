@@ -2,6 +2,9 @@
 #include "bind/task.h"
 #include "bind/promise.h"
 
+#include <stdio.h>
+#include <unistd.h>
+
 #define HANDLE "luna.Task"
 #define ON_EXIT "luna.onExit"
 
@@ -150,7 +153,8 @@ static void never_cancel(struct ln_task *t, void *ctx)
   (void)ctx;
 }
 
-/* exit(code): the loop ends after the exit functions; the calling task never goes on. */
+/* exit(code, now): the loop ends after the exit functions; the calling task never goes on. With `now` the
+ * process ends here. */
 static int f_exit(lua_State *L)
 {
   struct ln_host *h = ln_host_get();
@@ -159,6 +163,10 @@ static int f_exit(lua_State *L)
     code = lua_toboolean(L, 1) ? 0 : 1;
   else
     code = (int)luaL_optinteger(L, 1, 0);
+  if (lua_toboolean(L, 2)) {
+    fflush(stdout);
+    _exit(code);
+  }
   ln_host_exit(h, code);
   if (h->current && !h->blocked && lua_isyieldable(L)) return ln_task_wait(L, "exit", never_cancel, NULL);
   return luaL_error(L, "the program is ending");

@@ -96,6 +96,7 @@ end
 function Core:runPending()
   local pending = self.pending
   self.pending = nil
+  if self.state == "stopped" then return end -- the store is closed, and all was written
   for i = 1, #pending, 2 do pending[i](pending[i + 1]) end
 end
 
@@ -139,7 +140,7 @@ end
 function Core.callWith(self, method, p, opts)
   local conn = self.conn
   if not conn or self.state ~= "up" then
-    if self.state ~= "starting" then self:start() end
+    self:ready()
     conn = self.conn
   end
   local q = prepare(self, method, p)
@@ -181,6 +182,15 @@ function Core:invoke(name, p, opts)
   return self.call(self, method, p, opts)
 end
 
+-- A call before all is up: what logs in goes on, everybody else waits for it.
+function Core:ready()
+  local state = self.state
+  if state == "stopping" and self.conn then return end
+  local current = task.current()
+  if state == "starting" and current and current.id == self.bootTask then return end
+  self:start()
+end
+
 --- Connects and logs in; waits while another task does. Raises what keeps it from working.
 function Core:start()
   if self.state == "up" then return self end
@@ -192,6 +202,7 @@ function Core:start()
   self.state = "starting"
   self.started = task.spawn(function()
     scope.enter(self.scope, 0)
+    self.bootTask = task.current().id
     self:boot()
   end)
   local ok, err = pcall(core_.await, self.started)
@@ -231,23 +242,34 @@ function Core:boot()
   end
   self.home = self.home or math.tointeger(tonumber(self.account:get "home")) or s.homeDc or (s.dc and next(s.dc)) or 2
   if s.dc and not s.dc[self.home] and next(s.dc) then self.home = s.homeDc or next(s.dc) end
+  login.check(self)
   self.dcs:connectHome()
   login.run(self)
   self.state = "up"
   self.updates:prepare()
 end
 
---- The account is no longer authorised: said once; the next start logs in anew.
+--- The account is no longer authorised. A bot logs in anew by its token, once; a person has to.
 function Core:unauthorized(text)
-  if self.state ~= "up" or text == "SESSION_PASSWORD_NEEDED" then return end
-  self:log(Logger.ERROR, "the server says %s: the session is logged out", text)
+  if self.state ~= "up" or text == "SESSION_PASSWORD_NEEDED" or self.relogin then return end
+  self:log(Logger.ERROR, "the server says %s: the session has been logged out", text)
   self.account:set("self", nil)
+  if not self.settings.botToken then
+    return self:fatal(classes.LoginException("the session has been logged out: log in again", { rpc = text, status = 1 }))
+  end
+  self.relogin = task.spawn(function()
+    scope.enter(self.scope, 0)
+    local ok, err = pcall(require("luna.login").bot, self)
+    self.relogin = nil
+    if not ok then return self:fatal(err) end
+    self.updates:newSession()
+  end)
 end
 
 --- A connection has given up for good.
 function Core:fatal(err)
   if self.state == "stopped" then return end
-  self:log(Logger.FATAL_ERROR, "%s", tostring(err))
+  if self.state == "up" then self:log(Logger.FATAL_ERROR, "%s", tostring(err)) end
   self.fatalError = err
   for i = #self.loops, 1, -1 do
     local p = self.loops[i]
@@ -257,13 +279,14 @@ end
 
 --- Ends: no more updates, handlers get `grace` seconds, state and store are written, connections closed.
 function Core:stop(reason, grace)
-  if self.state == "stopped" then return end
+  if self.state == "stopped" or self.state == "stopping" then return end
   local wasUp = self.state == "up"
-  self.state = "stopped"
+  self.state = "stopping"
   self.updates:stop()
   self.dispatch:stop(reason, grace or 3)
   if wasUp then self.updates:flush() end
   self.peers:flush()
+  self.state = "stopped"
   self.dcs:close()
   if self.store then closeStore(self.session, self.store) end
   for _, p in ipairs(self.loops) do

@@ -63,6 +63,16 @@ function login.bot(core)
   return core.me
 end
 
+local function missing()
+  error(classes.SettingsException(
+    "no bot token and no saved session: set LUNA_BOT_TOKEN, give --token, or try --sandbox, which needs neither"), 0)
+end
+
+--- Raises where there is nothing to log in with; before anything is connected.
+function login.check(core)
+  if not core.settings.botToken and not core.account:get "self" then missing() end
+end
+
 --- Makes core.me: from the session, or by logging in.
 function login.run(core)
   if login.restore(core) then
@@ -70,8 +80,7 @@ function login.run(core)
     return core.me
   end
   if core.settings.botToken then return login.bot(core) end
-  error(classes.SettingsException(
-    "no bot token and no saved session: set LUNA_BOT_TOKEN, give --token, or try --sandbox, which needs neither"), 0)
+  missing()
 end
 
 return login

@@ -35,6 +35,13 @@ function scope.current()
   return cores[o >> SHIFT], o & LOW
 end
 
+--- All that have not been freed, as a list.
+function scope.all()
+  local list = {}
+  for _, core in pairs(cores) do list[#list + 1] = core end
+  return list
+end
+
 --- The core behind an owner, as the host reports it.
 function scope.of(o) return cores[o >> SHIFT], o & LOW end
 

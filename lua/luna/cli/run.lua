@@ -1,0 +1,233 @@
+--- `luna run FILE...`: reads the options, loads each file, starts the bots that it returns, and waits until they have ended or a signal
+--- comes. A file that returns nothing is a plain script. Owns the embedded sandbox of `--sandbox` and the list of bots.
+local host = require "_luna.host"
+local task = require "_luna.task"
+local promise = require "_luna.promise"
+local errors = require "luna.errors"
+local options = require "luna.cli.options"
+local report = require "luna.cli.report"
+local settings = require "luna.settings"
+local signals = require "luna.cli.signals"
+local Logger = require "luna.logger"
+
+local M = {}
+
+M.spec = {
+  usage = "FILE...", about = "Runs bots, several in one process if need be; a file that returns no handler is a plain script (- reads it\n"
+    .. "from standard input).", arguments = { 1 },
+  { "sandbox", nil, "against the embedded sandbox, with a chat on standard input and output" },
+  { "session", "PATH", "the session file (default: under the user's state folder; with --sandbox: memory)" },
+  { "token", "TOKEN", "the bot token; LUNA_BOT_TOKEN_<STEM> and LUNA_BOT_TOKEN do the same unseen by ps" },
+  { "dc", "ID=HOST:PORT", "another server: the address of a DC, the first is the home DC", many = true },
+  { "dc-key", "FILE.pem", "the RSA public keys of that server", many = true },
+  { "transport", "NAME", "abridged, intermediate, padded or full, obfuscated- before it if wanted" },
+  { "config", "FILE", "the settings file (default: luna.conf.lua beside the script)" },
+  { "log", "LEVEL", "fatal_error, error, warning, notice (default), verbose or ultra_verbose" },
+  { "no-watch", nil, "do not watch the script for changes (there is no reload yet: this changes nothing)" },
+  more = "Exit status: 0 finished or ended by a signal; 2 wrong use, missing token or app id, unreadable script, key or\n"
+    .. "session path; 1 the script or the session fails, the server refuses, or in a chat by pipe a handler has raised.",
+}
+
+local function readFile(path, what)
+  local text, why = host.readFile(path)
+  if not text then options.fail(("the %s %s cannot be read: %s"):format(what, path, tostring(why):gsub("^.-: ", ""))) end
+  return text
+end
+
+-- The keys of --dc-key, as PEM text: a file that cannot be read is wrong use, before anything is connected.
+local function keys(files)
+  local list = {}
+  for i, path in ipairs(files) do
+    local pem = readFile(path, "key file")
+    if not pem:find("-----BEGIN[%u ]* PUBLIC KEY-----") then
+      options.fail(("the key file %s holds no public key in PEM form"):format(path), "--dc-key takes PKCS#1 or SubjectPublicKeyInfo")
+    end
+    list[i] = pem
+  end
+  return list
+end
+
+local function sessionPath(path)
+  local folder = path:match "^(.*)/[^/]*$" or "."
+  if folder == "" then folder = "/" end
+  local stat = host.stat(folder)
+  if not stat or stat.type ~= "directory" then options.fail(("the session path %s cannot be used: there is no folder %s"):format(path, folder)) end
+  local own = host.stat(path)
+  if own and own.type == "directory" then options.fail(("the session path %s is a folder: give a file"):format(path)) end
+  return path
+end
+
+--- The default session file of a script, its folder made.
+function M.defaultSession(stem)
+  local base = host.env "XDG_STATE_HOME"
+  if not base or base == "" then
+    local home = host.env "HOME"
+    if not home or home == "" then options.fail("neither HOME nor XDG_STATE_HOME is set: give --session PATH") end
+    base = home .. "/.local/state"
+  end
+  local folder = base .. "/luna"
+  local ok, why = host.mkdirs(folder)
+  if not ok then options.fail(("the session folder %s cannot be made: %s"):format(folder, tostring(why)), "give --session PATH") end
+  return ("%s/%s.session"):format(folder, (stem:gsub("[^%w_.-]", "_")))
+end
+
+local framings = { abridged = true, intermediate = true, padded = true, full = true }
+
+--- What the options say, as settings (luna.settings.commandLine). Also used by login and logout.
+function M.commandLine(args)
+  local line = settings.commandLine
+  if args.log then
+    local ok, level = pcall(Logger.level, args.log)
+    if not ok then options.fail((errors.bare(tostring(level)):gsub('^"', '--log "'))) end
+    Logger.configure { level = level }
+  end
+  if args.sandbox and (args.dc or args.token) then
+    options.fail(("--sandbox and --%s exclude each other"):format(args.dc and "dc" or "token"))
+  end
+  if args.dc then
+    line.dc = {}
+    for _, text in ipairs(args.dc) do
+      local id, where = text:match "^(%-?%d+)=(.+)$"
+      id = math.tointeger(tonumber(id))
+      if not id or not settings.parseAddress(where) then
+        options.fail(("--dc %s: it is ID=HOST:PORT, as in 2=127.0.0.1:443 or 2=[::1]:443"):format(text))
+      end
+      line.homeDc = line.homeDc or id
+      line.dc[id] = where
+    end
+  end
+  if args["dc-key"] then line.dcKeys = keys(args["dc-key"]) end
+  if args.transport then
+    if not framings[args.transport:gsub("^obfuscated%-", "")] then
+      options.fail(("--transport %s: it is abridged, intermediate, padded or full, or one of these after obfuscated-"):format(args.transport))
+    end
+    line.transport = args.transport
+  end
+  if args.session then line.session = sessionPath(args.session) end
+  if args.token then
+    host.secret(args.token)
+    line.botToken = args.token
+  end
+  return line
+end
+
+local function settingsFile(args)
+  if args.config then
+    readFile(args.config, "settings file")
+    return settings.loadFile(args.config)
+  end
+  local folder = args[1]:match "^(.*/)[^/]*$" or ""
+  local path = folder .. "luna.conf.lua"
+  if args[1] ~= "-" and host.stat(path) then settings.loadFile(path) end
+end
+
+-- Settings that are the process's, not one bot's: the most patient one holds for all.
+local function guards(core)
+  M.budget = math.max(M.budget or 0, core.settings.handlerBudget)
+  M.slow = math.max(M.slow or 0, core.settings.slowCallback)
+  task.setBudget(M.budget)
+  task.setSlow(M.slow, function(where, seconds)
+    Logger.write(Logger.WARNING, "host", ("a callback has held the loop for %.1f s (slowCallback)\n%s"):format(seconds, where))
+  end)
+end
+
+-- Makes the API object of one handler of a file.
+local function makeBot(self, path, stem, handler, n)
+  local name = n > 1 and stem .. n or stem
+  local session = self.args.session
+  if not session and not self.args.sandbox then session = M.defaultSession(self.stem) end
+  local class = type(handler) == "table" and handler.settings or nil
+  local api = require("luna.api").new(session, { class = class, stem = stem, name = name, where = path })
+  local core = api._core
+  core.settings.name = core.settings.name or name
+  guards(core)
+  local bot = { api = api, core = core, name = name, path = path, handler = handler }
+  for _, other in ipairs(self.bots) do
+    local token = core.settings.botToken
+    if not self.args.sandbox and (token == nil or token == other.core.settings.botToken) then
+      error(errors.classes.SettingsException(("%s and %s: several bots need a token each: set LUNA_BOT_TOKEN_%s"):format(other.path, path,
+        name:upper():gsub("[^%w]", "_"))), 0)
+    end
+  end
+  self.bots[#self.bots + 1] = bot
+  return bot
+end
+
+-- Starts a bot and follows it to its end. Logging in is over when this returns.
+local function start(self, bot)
+  local api = bot.api
+  require("luna.api").methods.run(api, bot.handler)
+  self.running = self.running + 1
+  task.spawn(function()
+    local ok, err = pcall(require("luna.api").methods.loop, api)
+    self.running = self.running - 1
+    if not ok then return self:finish(report.print(err)) end
+    if self.running == 0 and self.loading == 0 then self:finish(0) end
+  end)
+end
+
+-- One file: its top level, then its bots.
+local function file(self, path)
+  local runner = require "luna.runner"
+  local stem = runner.stem(path)
+  local what = runner.load(path)
+  if what == nil then return end
+  local list = type(what) == "table" and what[1] ~= nil and what or { what }
+  for n, handler in ipairs(list) do start(self, makeBot(self, path, stem, handler, n)) end
+end
+
+function M.run(args)
+  local self = { args = args, bots = {}, running = 0, loading = #args, over = promise.new() }
+  function self:finish(status)
+    if promise.state(self.over) == "pending" then promise.resolve(self.over, status) end
+  end
+  self.stem = require("luna.runner").stem(args[1])
+  local line = M.commandLine(args)
+  if args.token and #args > 1 then options.fail("--token is for one file: give each its LUNA_BOT_TOKEN_<STEM>") end
+  local dashes = 0
+  for _, path in ipairs(args) do dashes = dashes + (path == "-" and 1 or 0) end
+  if dashes > 1 then options.fail("standard input can be read once") end
+  settingsFile(args)
+  task.setUnhandled(report.unhandled)
+  signals.install(function() task.exit(0) end)
+  task.onExit(M.stopAll)
+  if args.sandbox then
+    self.place = require("luna.sandbox").serve { listen = "127.0.0.1:0" }
+    line.sandbox = self.place
+  end
+  if #args == 1 then
+    file(self, args[1])
+    self.loading = 0
+  else
+    for _, path in ipairs(args) do
+      task.spawn(function()
+        local ok, err = xpcall(file, report.trace, self, path)
+        self.loading = self.loading - 1
+        if not ok then return self:finish(report.print(err)) end
+        if self.running == 0 and self.loading == 0 then self:finish(#self.bots > 0 and 0 or nil) end
+      end)
+    end
+  end
+  if #self.bots == 0 and self.loading == 0 then return nil end -- plain scripts: on, until nothing is left
+  if args.sandbox and self.bots[1] then
+    require("luna.chat").start { place = self.place, bot = self.bots[1], finish = function(status) self:finish(status) end }
+  end
+  task.ref()
+  local status = promise.await(self.over)
+  task.unref()
+  return status
+end
+
+--- Ends every API object of the program: handlers get a moment, states and stores are written, connections closed.
+function M.stopAll()
+  local waits = {}
+  for _, core in ipairs(require("luna.scope").all()) do
+    if core.state ~= "stopped" then waits[#waits + 1] = task.spawn(core.stop, core, "stop") end
+  end
+  for _, p in ipairs(waits) do
+    local ok, err = pcall(promise.await, p)
+    if not ok then Logger.write(Logger.ERROR, "host", "while ending: " .. tostring(err)) end
+  end
+end
+
+return M

@@ -4,10 +4,13 @@
 
 #include <lauxlib.h>
 
+#define MAX_TABLES 500000 /* an object of 4 bytes becomes a table of a hundred: 16 MiB of them would be half a GiB */
+
 struct decoder {
   lua_State *L;
   struct ln_reader r;
   int names; /* stack index of the names */
+  uint32_t tables; /* made so far */
 };
 
 static void decode_object(struct decoder *d, const struct ln_tl_type *type, bool methods, int depth);
@@ -70,6 +73,7 @@ static void decode_fields(struct decoder *d, const struct ln_tl_def *def, int de
   uint8_t flag_at[8];
   int n_flags = 0, i = 0, present = def->n_required + 1;
   if (depth > LN_TL_MAX_DEPTH) ln_reader_fail(&d->r, LN_E_DEPTH);
+  if (++d->tables > MAX_TABLES) ln_reader_fail(&d->r, LN_E_TOOBIG);
   luaL_checkstack(L, 6, "too deep");
   if (d->r.err) {
     lua_pushnil(L);
@@ -132,6 +136,7 @@ static int begin(struct decoder *d, lua_State *L, struct ln_slice bytes)
 {
   luaL_checkstack(L, 8, NULL);
   d->L = L;
+  d->tables = 0;
   ln_reader_init(&d->r, bytes);
   ln_bind_tl_names(L);
   d->names = lua_gettop(L);

@@ -1,5 +1,6 @@
-/* The schema as constant tables (made by host/gen/tl.lua from host/schema) and their look-up. A definition is a constructor or
- * a method; a name may have several variants, valid in different layers, the newest first. No Lua in here: bind/tl_*.c walk these. */
+/* The schema as constant tables (made by host/gen/tl.lua from host/schema) and their look-up. A definition is
+ * a constructor or a method; a name may have several variants, valid in different layers, the newest first.
+ * No Lua in here: bind/tl_*.c walk these. */
 #ifndef LN_TL_SCHEMA_H
 #define LN_TL_SCHEMA_H
 
@@ -26,11 +27,11 @@ enum ln_tl_kind {
 };
 
 struct ln_tl_field {
-  uint16_t name; /* number of a name */
-  uint16_t ref;  /* type or definition, by kind */
-  uint8_t kind;  /* enum ln_tl_kind */
+  uint16_t name;  /* number of a name */
+  uint16_t ref;   /* type or definition, by kind */
+  uint8_t kind;   /* enum ln_tl_kind */
   uint8_t vector; /* 0: single; 1: Vector, with its id; 2: vector, bare */
-  uint8_t flag;  /* 0: always there; n: there where `bit` is set in the nth field (from 1) of the definition */
+  uint8_t flag; /* 0: always there; n: there where `bit` is set in the nth field (from 1) of the definition */
   uint8_t bit;
 };
 
@@ -38,12 +39,12 @@ struct ln_tl_def {
   uint32_t id;
   uint32_t first; /* in ln_tl_fields */
   uint16_t name;
-  uint16_t type;  /* constructor: its type; method: its result in ln_tl_results */
+  uint16_t type; /* constructor: its type; method: its result in ln_tl_results */
   uint8_t n_fields;
   uint8_t n_required; /* fields that are always there, flag words not counted */
   uint8_t from, to;   /* layers it is valid in; 0 and 255: open */
   uint8_t is_method;
-  uint8_t only; /* method: 1 users only, 2 bots only */
+  uint8_t only;      /* method: 1 users only, 2 bots only */
   uint16_t min_size; /* bytes of the shortest value, without the id */
 };
 
@@ -66,7 +67,7 @@ extern const uint32_t ln_tl_name_offsets[];
 extern const size_t ln_tl_n_names, ln_tl_n_defs, ln_tl_n_constructors, ln_tl_n_types, ln_tl_n_errors;
 extern const uint16_t ln_tl_name_underscore; /* the number of "_" */
 extern const struct ln_tl_field ln_tl_fields[], ln_tl_results[];
-extern const struct ln_tl_def ln_tl_defs[]; /* constructors by name, then methods by name */
+extern const struct ln_tl_def ln_tl_defs[];   /* constructors by name, then methods by name */
 extern const struct ln_tl_type ln_tl_types[]; /* by name */
 extern const uint16_t ln_tl_members[], ln_tl_hash[];
 extern const struct ln_tl_error ln_tl_errors[];
@@ -93,7 +94,8 @@ const struct ln_tl_def *ln_tl_in_layer(const struct ln_tl_def *d, int layer);
 /* The number of a name, or -1. */
 int ln_tl_name_number(const char *name);
 
-/* Walks over one value without building anything: its shape is right. def NULL: any boxed object or method. Errors stick in r. */
+/* Walks over one value without building anything: its shape is right. def NULL: any boxed object or method.
+ * Errors stick in r. */
 void ln_tl_skip_field(struct ln_reader *r, const struct ln_tl_field *f, int depth);
 void ln_tl_skip_object(struct ln_reader *r, const struct ln_tl_type *type, int depth);
 /* The least bytes that an item of this kind takes, for bounding vectors. */

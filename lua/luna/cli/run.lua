@@ -51,7 +51,9 @@ local function sessionPath(path)
   local folder = path:match "^(.*)/[^/]*$" or "."
   if folder == "" then folder = "/" end
   local stat = host.stat(folder)
-  if not stat or stat.type ~= "directory" then options.fail(("the session path %s cannot be used: there is no folder %s"):format(path, folder)) end
+  if not stat or stat.type ~= "directory" then
+    options.fail(("the session path %s cannot be used: there is no folder %s"):format(path, folder))
+  end
   local own = host.stat(path)
   if own and own.type == "directory" then options.fail(("the session path %s is a folder: give a file"):format(path)) end
   return path
@@ -99,7 +101,8 @@ function M.commandLine(args)
   if args["dc-key"] then line.dcKeys = keys(args["dc-key"]) end
   if args.transport then
     if not framings[args.transport:gsub("^obfuscated%-", "")] then
-      options.fail(("--transport %s: it is abridged, intermediate, padded or full, or one of these after obfuscated-"):format(args.transport))
+      options.fail(("--transport %s: it is abridged, intermediate, padded or full, or one of these after obfuscated-")
+        :format(args.transport))
     end
     line.transport = args.transport
   end
@@ -161,8 +164,8 @@ local function start(self, bot)
   task.spawn(function()
     local ok, err = pcall(require("luna.api").methods.loop, api)
     self.running = self.running - 1
-    if not ok then return self:finish(report.print(err)) end
-    if self.running == 0 and self.loading == 0 then self:finish(0) end
+    if not ok then return self.finish(report.print(err)) end
+    if self.running == 0 and self.loading == 0 then self.finish(0) end
   end)
 end
 
@@ -178,7 +181,7 @@ end
 
 function M.run(args)
   local self = { args = args, bots = {}, running = 0, loading = #args, over = promise.new() }
-  function self:finish(status)
+  function self.finish(status)
     if promise.state(self.over) == "pending" then promise.resolve(self.over, status) end
   end
   self.stem = require("luna.runner").stem(args[1])
@@ -203,14 +206,14 @@ function M.run(args)
       task.spawn(function()
         local ok, err = xpcall(file, report.trace, self, path)
         self.loading = self.loading - 1
-        if not ok then return self:finish(report.print(err)) end
-        if self.running == 0 and self.loading == 0 then self:finish(#self.bots > 0 and 0 or nil) end
+        if not ok then return self.finish(report.print(err)) end
+        if self.running == 0 and self.loading == 0 then self.finish(#self.bots > 0 and 0 or nil) end
       end)
     end
   end
   if #self.bots == 0 and self.loading == 0 then return nil end -- plain scripts: on, until nothing is left
   if args.sandbox and self.bots[1] then
-    require("luna.chat").start { place = self.place, bot = self.bots[1], finish = function(status) self:finish(status) end }
+    require("luna.chat").start { place = self.place, bot = self.bots[1], finish = self.finish }
   end
   task.ref()
   local status = promise.await(self.over)
@@ -222,7 +225,7 @@ end
 function M.stopAll()
   local waits = {}
   for _, core in ipairs(require("luna.scope").all()) do
-    if core.state ~= "stopped" then waits[#waits + 1] = task.spawn(core.stop, core, "stop") end
+    if core.stop and core.state ~= "stopped" then waits[#waits + 1] = task.spawn(core.stop, core, "stop") end
   end
   for _, p in ipairs(waits) do
     local ok, err = pcall(promise.await, p)

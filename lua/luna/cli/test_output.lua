@@ -1,0 +1,89 @@
+--- What `luna test` shows: failures and pending tests as they come, a row of dots on a terminal. busted loads it by name (luna.cli.test
+--- names it) and calls it with its options; the counts are kept for luna.cli.test.
+local host = require "_luna.host"
+
+local counts = { passed = 0, failed = 0, skipped = 0 }
+
+local function put(text) host.write(1, text .. "\n") end
+
+local function indent(text) return "    " .. tostring(text):gsub("%s+$", ""):gsub("\n", "\n    ") end
+
+local function message(t)
+  local text = t.message
+  if text == nil then return "no message" end
+  if type(text) == "string" then return text end
+  if type(text) == "table" and not (getmetatable(text) or {}).__tostring then return require("pl.pretty").write(text) end
+  return tostring(text)
+end
+
+-- Frames of the spec and of what it tests; busted's own say nothing.
+local function frames(trace)
+  local kept = {}
+  for line in (trace or ""):gmatch "[^\n]+" do
+    if line:find "^%s" and not line:find "/busted/" and not line:find "/luassert/" and not line:find "[%[(]C[%])]" and not line:find "busted:" then
+      kept[#kept + 1] = line:gsub("^%s+", "  ")
+    end
+  end
+  return table.concat(kept, "\n")
+end
+
+local function make(options)
+  local busted = require "busted"
+  local handler = require "busted.outputHandlers.base"()
+  local terminal = host.isatty(1) and not options.verbose
+  local column = 0
+
+  local function dot(c)
+    if not terminal then return end
+    host.write(1, c)
+    column = (column + 1) % 80
+    if column == 0 then host.write(1, "\n") end
+  end
+  local function endDots()
+    if column > 0 then host.write(1, "\n") end
+    column = 0
+  end
+
+  local function place(t)
+    local trace = t.element.trace or t.trace or {}
+    return ("%s:%s"):format(trace.short_src or "?", trace.currentline or "?")
+  end
+  local function failure(t)
+    counts.failed = counts.failed + 1
+    endDots()
+    put(("not ok - %s (%s)"):format(t.name, place(t)))
+    put(indent(message(t)))
+    local stack = frames(t.trace and t.trace.traceback)
+    if stack ~= "" then put(indent(stack)) end
+  end
+
+  busted.subscribe({ "test", "end" }, function(_, _, status)
+    if status == "success" then
+      counts.passed = counts.passed + 1
+      if options.verbose then put("ok - " .. handler.successes[#handler.successes].name) else dot "." end
+    elseif status == "pending" then
+      counts.skipped = counts.skipped + 1
+      local t = handler.pendings[#handler.pendings]
+      endDots()
+      put(("ok - %s # SKIP %s"):format(t.name, t.message or "pending"))
+    elseif status == "failure" then
+      failure(handler.failures[#handler.failures])
+    elseif status == "error" then
+      failure(handler.errors[#handler.errors])
+    end
+    return nil, true
+  end)
+  local function outside(element)
+    if element.descriptor ~= "it" then failure(handler.errors[#handler.errors]) end
+    return nil, true
+  end
+  busted.subscribe({ "error" }, outside)
+  busted.subscribe({ "failure" }, outside)
+  busted.subscribe({ "suite", "end" }, function()
+    endDots()
+    return nil, true
+  end)
+  return handler
+end
+
+return setmetatable({ counts = counts }, { __call = function(_, options) return make(options) end })

@@ -174,8 +174,16 @@ function methods.getSelf(self, opts)
   end)
 end
 
---- isIdle(): no handler runs, no update waits to be handled.
-function methods.isIdle(self) return self._core.dispatch:isIdle() end
+--- isIdle(): no handler runs, no update waits, no call is in flight.
+function methods.isIdle(self)
+  local core = self._core
+  return core.dispatch:isIdle() and core.updates:isIdle() and (not core.conn or core.conn:inFlight() == 0)
+end
+
+--- getUpdates{ offset, limit, timeout }: the seed's old way: a list of { update_id, update }. An offset confirms what is below it.
+function methods.getUpdates(self, p, opts)
+  return helpers.run(self, opts, function() return require("luna.get_updates")(self._core, p or {}) end)
+end
 
 -- An error of callFork comes out of the innermost loop; where there is none, the log has it.
 function helpers.surface(object, err)

@@ -124,7 +124,8 @@ local function open(self, dc)
           if core_.state(entry.ready) == "pending" then core_.resolve(entry.ready, entry) end
         elseif errname and errname ~= "" then
           entry.lastWhy = why or errname
-          if entry.why ~= errname and core.state ~= "stopped" then -- one line for a dead network, not one a try
+          local ending = core.state == "stopped" or core.state == "stopping"
+          if entry.why ~= errname and not ending then -- one line for a dead network, not one a try
             entry.why = errname
             core:log(Logger.WARNING, "DC %d (%s): %s%s", dc, entry.where, why or errname,
               retryIn and retryIn > 0 and (": next try in %.0f s"):format(retryIn) or "")
@@ -140,7 +141,8 @@ local function open(self, dc)
         if dc == core.home then core.updates:newSession() end
       end,
       fatal = function(errname, why)
-        local err = classes.ConnectionException(("DC %d (%s): %s"):format(dc, entry.where, why or errname), { name = errname, status = 1 })
+        local text = ("DC %d (%s): %s"):format(dc, entry.where, why or errname)
+        local err = classes.ConnectionException(text, { name = errname, status = 1 })
         fail(err)
         core:fatal(err)
       end,
@@ -152,7 +154,8 @@ end
 --- Waits until the entry's connection is up; without a saved key at most connection.timeout seconds.
 local function await(self, entry)
   if core_.state(entry.ready) ~= "pending" then return core_.await(entry.ready) end
-  if self.core.account:authKey(entry.dc) then return entry end -- calls are queued until it is up
+  local account = self.core.account
+  if account:authKey(entry.dc) and account:get "self" then return entry end -- calls are queued until it is up
   local limit = self.core.settings.connection.timeout
   if core_.awaitTimeout(entry.ready, limit) == false then
     errors.throw(classes.ConnectionException(

@@ -179,7 +179,8 @@ end
 
 local comforts = { parse_mode = true, reply_to_msg_id = true, multiple = true }
 
---- A string error of the C encoder or of a step: is it about the call's parameters `p`, and so to be raised where the call stands? Its text.
+--- A string error of the C encoder or of a step: its text, where it is about the call's parameters `p` and so to be raised where the
+--- call stands; else nil.
 function params.isBadCall(method, err, p)
   if type(err) ~= "string" then return nil end
   local text = errors.bare(err)

@@ -62,17 +62,22 @@ promise.spawn = task.spawn
 promise.defer = task.defer
 
 -- What the host asks Lua for. A list of promises waits for all of them together: the first failure is raised.
-if core.setAll then
-  core.setAll(function(list) return require("luna.combinators").all(list) end)
-end
-if core.setInvalidYield then
-  core.setInvalidYield(function(value)
-    local err = errors.classes.InvalidYieldError(
-      ("only a promise or a list of promises can be yielded here, not a %s"):format(type(value)))
-    err.traceback = debug.traceback(nil, 2)
-    return err
-  end)
-end
-if task.setErrorAnnotator then task.setErrorAnnotator(errors.annotate) end
+core.setAll(function(list) return require("luna.combinators").all(list) end)
+core.setInvalidYield(function(value)
+  local err = errors.classes.InvalidYieldError(
+    ("only a promise or a list of promises can be yielded here, not a %s"):format(type(value)))
+  err.traceback = debug.traceback(nil, 2)
+  return err
+end)
+task.setErrorAnnotator(errors.annotate)
+
+-- A failure that nobody looked at: an ignored call's, a forgotten task's. It is logged, never thrown.
+task.setUnhandled(function(err, owner)
+  if errors.is(err, errors.classes.CancelledException) then return end
+  local text = tostring(err)
+  if errors.isException(err) and err.traceback then text = text .. "\n" .. err.traceback end
+  local whose = require("luna.scope").of(owner)
+  require("luna.logger").write(1, whose and whose.name or "luna", "nobody took this error: " .. text)
+end)
 
 return promise

@@ -280,6 +280,16 @@ function Updates:newSession()
   if self.active then difference.common(self) end
 end
 
+--- Nothing waits for a gap to close or for a difference.
+function Updates:isIdle()
+  if not self.common then return true end
+  if self.common.fetching or self.common.n > 0 or self.pendingSeq[1] then return false end
+  for _, box in pairs(self.channels) do
+    if box.fetching or box.n > 0 then return false end
+  end
+  return true
+end
+
 --- A handler has ended.
 function Updates:handled(entry) self.journal:handled(entry) end
 

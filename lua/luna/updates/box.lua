@@ -6,6 +6,7 @@ local Class = require "luna.class"
 local Box = Class.new "Box"
 
 local PATIENCE = 0.7
+local MAX_FETCHES = 3
 local MAX_PENDING = 1000
 
 --- apply(item): one update in its turn. drop(item): one that was applied before. onGap(box): the difference is needed.
@@ -14,6 +15,7 @@ function Box:init(name, pts, apply, drop, onGap)
   self.apply, self.drop, self.onGap = apply, drop, onGap
   self.pending, self.n = {}, 0
   self.fetching = false
+  self.fetches = 0 -- differences since something was applied
 end
 
 local function gapOver(self)
@@ -82,7 +84,14 @@ end
 --- A difference has ended; pts is where it led to (nil: as before).
 function Box:endFetch(pts)
   self.fetching = false
-  if pts then self.pts = pts end
+  if pts and pts ~= self.pts then self.pts, self.fetches = pts, 0 end
+  local first = self.pending[1]
+  if first and self.pts and first.pts - first.count > self.pts then
+    self.fetches = self.fetches + 1
+    if self.fetches >= MAX_FETCHES then -- the server says again and again that nothing is missing: believe it
+      self.pts, self.fetches = first.pts - first.count, 0
+    end
+  end
   self:drain()
 end
 

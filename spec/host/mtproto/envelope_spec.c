@@ -124,6 +124,49 @@ static void equal_messages_do_not_look_equal(void **state)
   for (size_t i = 8; i + 16 <= size; i += 16) assert_memory_not_equal(a + i, b + i, 16);
 }
 
+/* A message that a server of Telegram once sent, and its key, as the tests of grammers and gotd have them:
+ * new_session_created and pong in one container. */
+static const char telegrams_key[] =
+    "5d2e7d65f49ec28bd029a88761ea27b8a4c79f12226525443e7d7c596ef3303530db2107e89aa997c7a0164ab694187a"
+    "deff156bd6ef7118a1962347753c0e7e89a0354b8ec364f9997e71bc6923fb86e8e43491e010606a6ce845e2fa019409"
+    "77ef0aa32adf5a97dbf6d428ec0434d717a2d3ad19622cc05887642113c7965ffb862a3e3ccb0ab95addda57f89245db"
+    "d76b492348f8e94bd5a7c0e0b84808523cfd1ea80b32fe9ad198bc2e103fceb7d52492ecc0273a28674bc923eee59265"
+    "ab17a002df1f4aa2c59b819a5e5e1d105ec117336f5c76c6b187037d4b4270cee9cc21071d97e9bca220c6d7b01b998c"
+    "f2e5cdb9a50ecda1852a36e635690c8e";
+
+static const char telegrams_message[] =
+    "7a7183c2c10e4f4df945fa9a9abd35e7c3840b61f045304f39674c19c0e209784f50f6226a073529d675c92cbf0bfa8c"
+    "99a79b3f39c72a5d9a026d431ab7407ca04ecc55187d6c45f17871524edd90cea02ed728e14d7cb18aea2a636158f094"
+    "59a9437710d894c79f368c4e8164b7647ea98612aefe942c5d92121acb8db02dccceb66d0f8720ac12a06db0582bfd95"
+    "5be34f365118e3bab8cd080ce6b45b28eac56dcd2a29374e";
+
+static void telegrams_own_message_opens(void **state)
+{
+  (void)state;
+  uint8_t key[256], payload[512];
+  struct ln_auth_key k;
+  struct ln_plain got;
+  assert_int_equal(spec_hex(telegrams_key, key, sizeof key), 256);
+  ln_auth_key_init(&k, key);
+  size_t n = spec_hex(telegrams_message, payload, sizeof payload);
+  assert_int_equal(ln_envelope_open(&k, LN_TO_CLIENT, payload, n, &got), LN_OK);
+  assert_int_equal(got.salt, UINT64_C(0xfd288b24026a82fc));
+  assert_int_equal(got.session_id, UINT64_C(0x68ad432482c4f260));
+  assert_int_equal(got.msg_id, UINT64_C(0x5e308b91c2c1f001));
+  assert_int_equal(got.seqno, 2);
+  assert_int_equal(got.body.n, 88);
+  struct ln_message m[LN_CONTAINER_MAX_IN];
+  size_t parts;
+  assert_int_equal(ln_container_parse(got.body, got.msg_id, m, &parts), LN_OK);
+  assert_int_equal(parts, 2);
+  assert_int_equal(m[0].msg_id, UINT64_C(0x5e308b91c2c1a801));
+  assert_int_equal(m[0].seqno, 1);
+  assert_int_equal(ln_le32(m[0].body.p), LN_ID_new_session_created);
+  assert_int_equal(m[1].msg_id, UINT64_C(0x5e308b91c2c1cc01));
+  assert_int_equal(ln_le32(m[1].body.p), LN_ID_pong);
+  assert_int_equal(m[1].body.n, 20);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -134,6 +177,7 @@ int main(void)
       cmocka_unit_test(every_shortened_payload_is_refused),
       cmocka_unit_test(sizes_that_cannot_be_sealed_are_refused),
       cmocka_unit_test(equal_messages_do_not_look_equal),
+      cmocka_unit_test(telegrams_own_message_opens),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

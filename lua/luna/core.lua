@@ -206,7 +206,10 @@ function Core:start()
     self:boot()
   end)
   local ok, err = pcall(core_.await, self.started)
-  if ok then return self end
+  if ok then
+    if self.dispatch:hasHandler() then self.updates:activate() end
+    return self
+  end
   if self.state == "starting" then self.state, self.started = "new", nil end
   error(err, 0)
 end

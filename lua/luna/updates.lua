@@ -260,7 +260,7 @@ function Updates:fromResult(u, request)
   local me = self.core.me
   local full = expand.container(u, me and me.id, request)
   if not full then return difference.common(self) end
-  self:takeContainer(full, {})
+  self:takeContainer(full, { own = true })
 end
 
 --- messages.affectedMessages and its kin move a box without an update.

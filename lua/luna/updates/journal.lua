@@ -32,6 +32,8 @@ function Journal:take(item, box)
   if not update then return end
   local entry = self.core.dispatch:handle(update)
   if not entry or entry.done then return end
+  local message = update.message
+  if item.unit.own and type(message) == "table" and message.out then return end -- what the bot did itself needs no second telling
   entry.box, entry.unit = box, item.unit
   self.entries[#self.entries + 1] = entry
 end

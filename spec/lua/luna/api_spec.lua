@@ -1,0 +1,265 @@
+local folder = debug.getinfo(1, "S").source:match "^@(.*)/spec/lua/" or "."
+local miniServer = dofile(folder .. "/spec/support/mini_server.lua")
+local luna = require "luna"
+local task = require "_luna.task"
+
+local TOKEN = "7:abcdefghijk"
+local made = {}
+
+local function api(server, more, session)
+  local own = { sandbox = server.wire, botToken = TOKEN }
+  for k, v in pairs(more or {}) do own[k] = v end
+  if own.botToken == false then own.botToken = nil end
+  local object = luna.API(session, own)
+  made[#made + 1] = object
+  return object
+end
+
+local function waitFor(what, fn)
+  for _ = 1, 400 do
+    if fn() then return end
+    task.sleep(0.005)
+  end
+  error("it never came to this: " .. what, 2)
+end
+
+local function sessionPath()
+  local path = os.tmpname()
+  os.remove(path)
+  return path
+end
+local function removeSession(path)
+  for _, suffix in ipairs { "", "-wal", "-shm", ".lock", "-lock" } do os.remove(path .. suffix) end
+end
+
+describe("luna.API", function()
+  after_each(function()
+    for _, object in ipairs(made) do object:stop() end
+    made = {}
+  end)
+
+  it("logs in with the first call, once", function()
+    local server = miniServer()
+    local object = api(server)
+    local a = object.help.getNearestDc({}, { async = true })
+    local b = object.help.getNearestDc({}, { async = true })
+    assert.equal("DE", luna.await(a).country)
+    assert.equal("DE", luna.await(b).country)
+    assert.equal(1, server.count["auth.importBotAuthorization"])
+    assert.equal("auth.importBotAuthorization", server.seen[1])
+  end)
+
+  it("a saved session needs no log-in, and keeps peers and state", function()
+    local server, path = miniServer(), sessionPath()
+    local object = api(server, nil, path)
+    object:setCallback(function() end)
+    object:start()
+    server:push "hello"
+    waitFor("the update's state", function() return object._core.updates.common.pts == 101 end)
+    object:stop()
+
+    object = api(server, { botToken = false }, path)
+    object.messages.sendMessage { peer = "@alice", message = "again" } -- the server is not asked who that is
+    assert.equal(1, server.count["auth.importBotAuthorization"])
+    assert.equal(5050, server.sent[1].peer.access_hash)
+    assert.equal(101, object._core.account:state().pts)
+    object:stop()
+    removeSession(path)
+  end)
+
+  it("says what a refused token, a missing one and a missing app id need", function()
+    local server = miniServer { ["auth.importBotAuthorization"] = function() return nil, 400, "ACCESS_TOKEN_INVALID" end }
+    local ok, err = pcall(function() api(server):start() end)
+    assert.is_false(ok)
+    assert.is_true(luna.is(err, luna.LoginException))
+    assert.matches("@BotFather", err.message)
+    assert.equal(1, err.status)
+    ok, err = pcall(function() api(server, { botToken = false }):start() end)
+    assert.is_false(ok)
+    assert.is_true(luna.is(err, luna.SettingsException))
+    assert.matches("LUNA_BOT_TOKEN", err.message)
+    assert.equal(2, err.status)
+    ok, err = pcall(function() luna.API(nil, { botToken = TOKEN, dc = { [2] = "127.0.0.1:1" } }):start() end)
+    assert.is_false(ok)
+    assert.matches("LUNA_API_ID", err.message)
+    assert.equal(2, err.status)
+  end)
+
+  it("says where nothing listens", function()
+    local object = luna.API(nil, { botToken = TOKEN, app = { id = 1, hash = "x" }, dc = { [2] = "127.0.0.1:9" },
+      connection = { timeout = 0.2 } })
+    made[#made + 1] = object
+    local ok, err = pcall(object.start, object)
+    assert.is_false(ok)
+    assert.is_true(luna.is(err, luna.ConnectionException))
+    assert.matches("no connection to DC 2 %(127.0.0.1:9%) within 0.2 s", tostring(err))
+    assert.equal(1, err.status)
+  end)
+
+  it("refuses a key that it does not pin", function()
+    local server = miniServer()
+    local object = api(server, { dcKeys = { require("_luna.tl").keys "production" } })
+    local ok, err = pcall(object.start, object)
+    assert.is_false(ok)
+    assert.is_true(luna.is(err, luna.ConnectionException))
+    assert.equal(1, err.status)
+    assert.is_nil(server.seen[1])
+  end)
+
+  it("runs a handler: update in, answer out", function()
+    local server = miniServer()
+    local Echo = luna.EventHandler:extend "Echo"
+    local started
+    function Echo:onStart(reason) started = { reason, self.API } end
+    function Echo:onUpdateNewMessage(update)
+      local message = update.message
+      if message.out then return end
+      self.messages.sendMessage { peer = update, message = message.message }
+      message:reply "and a reply"
+    end
+    local object = api(server)
+    local instance = object:run(Echo)
+    assert.same({ "start", object }, started)
+    assert.equal("Echo", tostring(instance))
+    server:push "hello"
+    waitFor("two answers", function() return #server.sent == 2 end)
+    assert.equal("hello", server.sent[1].message)
+    assert.equal(5050, server.sent[1].peer.access_hash)
+    assert.equal(1, server.sent[2].reply_to.reply_to_msg_id)
+    waitFor("idle", function() return object:isIdle() end)
+    assert.equal(0, #object._core.account:inbox())
+  end)
+
+  it("hands over again what a dead process had not done, and sends nothing twice", function()
+    local server, path = miniServer(), sessionPath()
+    local first = api(server, nil, path)
+    local hold = luna.Deferred()
+    local handler = function(update, object)
+      if update.message.out then return end
+      object.messages.sendMessage { peer = update, message = "answer" }
+      return true
+    end
+    first:run(function(update)
+      if handler(update, first) then luna.await(hold:promise()) end
+    end)
+    server:push "hello"
+    waitFor("the answer", function() return #server.sent == 1 end)
+    waitFor("the journal", function() return #first._core.account:inbox() == 1 end)
+    -- The process dies here: what it had sent is on the server, the update is not done.
+    first._core.dispatch.entries = {}
+    first:stop()
+
+    server.answers["messages.sendMessage"] = function(_, p)
+      server.sent[#server.sent + 1] = p
+      return nil, 500, "RANDOM_ID_DUPLICATE"
+    end
+    local second = api(server, nil, path)
+    local again
+    second:run(function(update)
+      again = update.redelivered
+      handler(update, second)
+    end)
+    waitFor("the second answer", function() return #server.sent == 2 end)
+    assert.is_true(again)
+    assert.equal(server.sent[1].random_id, server.sent[2].random_id)
+    waitFor("done", function() return #second._core.account:inbox() == 0 end)
+    second:stop()
+    hold:resolve()
+    removeSession(path)
+  end)
+
+  it("a bot that was logged out logs in again by its token", function()
+    local server = miniServer()
+    local object = api(server)
+    object:start()
+    local out = true
+    server.answers["help.getNearestDc"] = function()
+      if out then return nil, 401, "AUTH_KEY_UNREGISTERED" end
+      return { _ = "nearestDc", country = "FR", this_dc = 2, nearest_dc = 2 }
+    end
+    server.answers["auth.importBotAuthorization"] = function()
+      out = false
+      return { _ = "auth.authorization", user = server.bot }
+    end
+    local ok, err = pcall(object.help.getNearestDc)
+    assert.is_false(ok)
+    assert.equal(401, err.code)
+    waitFor("the log-in", function() return not out end)
+    assert.equal("FR", object.help.getNearestDc().country)
+  end)
+
+  it("loop gives what its function gives, and raises what a fork raises", function()
+    local object = api(miniServer())
+    assert.equal(5, object:loop(function() return 5 end))
+    assert.equal(6, object:loop(luna.Success(6)))
+    local ok, err = pcall(object.loop, object, function()
+      object:callFork(function()
+        luna.sleep(0)
+        error(luna.Exception "forked")
+      end)
+      luna.sleep(10)
+    end)
+    assert.is_false(ok)
+    assert.equal("forked", err.message)
+    assert.error_matches(function() object:loop(5) end, "wants a function or a promise")
+    task.defer(function() object:stop() end)
+    object:loop() -- ends with the object
+  end)
+
+  it("async mode makes promises of everything that waits", function()
+    local object = api(miniServer())
+    object:async(true)
+    local p = object.help.getNearestDc {}
+    assert.equal("pending", luna.stateOf(p))
+    assert.equal("DE", luna.await(p).country)
+    local sleeping = object:sleep(0)
+    assert.equal("pending", luna.stateOf(sleeping))
+    assert.is_nil(luna.await(sleeping))
+    assert.same({ 1, 2 }, { table.unpack(luna.await(object:all { luna.Success(1), luna.Success(2) })) })
+    assert.equal(50, luna.await(object:getInfo(50).bot_api_id))
+    assert.equal("DE", object.help.getNearestDc({}, { async = false }).country)
+    object:async(false)
+    assert.equal("user", object:getInfo "@alice".type)
+    assert.equal("Alice", object:getPwrChat(50).first_name)
+  end)
+
+  it("keeps names of the API from being overwritten on a handler", function()
+    local object = api(miniServer())
+    local Handler = luna.EventHandler:extend "Handler"
+    function Handler:sm(text) return self.messages and text end
+    local instance = object:setEventHandler(Handler)
+    assert.equal("x", instance:sm "x")
+    assert.equal(instance.messages, instance.messages)
+    for _, name in ipairs { "messages", "users", "sleep", "setCallback" } do
+      assert.error_matches(function() instance[name] = {} end, "is a name of the API")
+    end
+    instance.mine = 5
+    assert.equal(5, instance.mine)
+    assert.is_nil(instance.unknownField)
+    assert.error_matches(function() object.mesages.sendMessage {} end, 'did you mean "messages"')
+    assert.error_matches(function() object.sleep(3) end, "with a colon: api:sleep")
+  end)
+
+  it("refuses a handler with a method for no update", function()
+    local object = api(miniServer())
+    local Handler = luna.EventHandler:extend "Handler"
+    function Handler.onUpdateNewMesage() end
+    assert.error_matches(function() object:setEventHandler(Handler) end, 'did you mean "onUpdateNewMessage"')
+    assert.error_matches(function() object:setEventHandler {} end, "a class made by luna.EventHandler:extend")
+  end)
+
+  it("polls in the old way", function()
+    local server = miniServer()
+    local object = api(server)
+    assert.same({}, object:getUpdates())
+    server:push "one"
+    server:push "two"
+    local list = object:getUpdates { timeout = 5 }
+    waitFor("both", function()
+      list = object:getUpdates()
+      return #list == 2
+    end)
+    assert.equal("one", list[1].update.message.message)
+    assert.same({}, object:getUpdates { offset = list[2].update_id + 1 })
+  end)
+end)

@@ -115,6 +115,14 @@ static int f_cancel(lua_State *L)
   return 1;
 }
 
+/* When the state closes, timers that still run must leave the clock's heap before their memory goes. */
+static int timer_gc(lua_State *L)
+{
+  struct timer *t = lua_touserdata(L, 1);
+  ln_timer_stop(&t->timer);
+  return 0;
+}
+
 static int f_unref(lua_State *L)
 {
   struct timer *t = luaL_checkudata(L, 1, TIMER);
@@ -214,6 +222,8 @@ int luaopen__luna_timer(lua_State *L)
   static const luaL_Reg methods[] = {
       {"now", c_now}, {"wall", c_wall}, {"advance", c_advance}, {"free", c_free}, {NULL, NULL}};
   luaL_newmetatable(L, TIMER);
+  lua_pushcfunction(L, timer_gc);
+  lua_setfield(L, -2, "__gc");
   lua_pop(L, 1);
   luaL_newmetatable(L, CLOCK);
   lua_pushvalue(L, -1);

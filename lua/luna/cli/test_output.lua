@@ -20,7 +20,7 @@ end
 local function frames(trace)
   local kept = {}
   for line in (trace or ""):gmatch "[^\n]+" do
-    if line:find "^%s" and not line:find "/busted/" and not line:find "/luassert/" and not line:find "[%[(]C[%])]" and not line:find "busted:" then
+    if line:find "^%s" and not (line:find "/busted/" or line:find "/luassert/" or line:find "[%[(]C[%])]" or line:find "busted:") then
       kept[#kept + 1] = line:gsub("^%s+", "  ")
     end
   end

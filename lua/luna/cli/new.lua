@@ -1,0 +1,70 @@
+--- `luna new NAME`: a bot and its spec, ready to run. Beside folders named bots and spec it writes into them, else into the current folder.
+local host = require "_luna.host"
+local options = require "luna.cli.options"
+
+local M = {}
+
+M.spec = {
+  usage = "NAME", arguments = { 1, 1 },
+  about = "Writes a bot and its spec: bots/NAME.lua and spec/bots/NAME_spec.lua where there is a folder bots, else NAME.lua\n"
+    .. "and spec/NAME_spec.lua. Never overwrites a file.",
+}
+
+local bot = [[
+-- @NAME@: answers with the length of what it is told.
+local luna = require "luna"
+
+local @CLASS@ = luna.EventHandler:extend "@CLASS@"
+
+function @CLASS@:onUpdateNewMessage(update)
+  local message = update.message
+  if message.out or (message.message or "") == "" then return end
+  message:reply(("%d characters"):format(utf8.len(message.message) or #message.message))
+end
+
+return @CLASS@
+]]
+
+local spec = [[
+describe("@NAME@", function()
+  local world = require("luna.sandbox").world()
+  local bot = world:run("@PATH@")
+  local alice = world:user("Alice")
+
+  it("counts characters", function()
+    alice:send(bot, "hello")
+    assert.equal("5 characters", alice:expect(bot).message)
+  end)
+end)
+]]
+
+local function folder(path) return (host.stat(path) or {}).type == "directory" end
+
+function M.run(args)
+  local name = args[1]:gsub("%.lua$", "")
+  if not name:find "^%a[%w_]*$" then
+    options.fail(("luna new: %q is no name for a bot: letters, digits and _, a letter first"):format(name))
+  end
+  local inBots = folder "bots"
+  local path = inBots and ("bots/%s.lua"):format(name) or name .. ".lua"
+  local specPath = inBots and ("spec/bots/%s_spec.lua"):format(name) or ("spec/%s_spec.lua"):format(name)
+  for _, file in ipairs { path, specPath } do
+    if host.stat(file) then options.fail(("luna new: there is a file %s already"):format(file)) end
+  end
+  local class = name:sub(1, 1):upper() .. name:sub(2):gsub("_(%w)", string.upper)
+  local fill = { NAME = name, CLASS = class, PATH = path }
+  local function write(file, text)
+    local where = file:match "^(.*)/"
+    if where then host.mkdirs(where) end
+    local ok, why = host.writeFile(file, text:gsub("@(%u+)@", fill), 420) -- rw-r--r--
+    if not ok then error(("luna new: %s"):format(why), 0) end
+    host.write(1, file .. "\n")
+  end
+  write(path, bot)
+  write(specPath, spec)
+  local program = host.argv[0]
+  host.write(2, ("try it: %s run %s --sandbox\ntest it: %s test %s\n"):format(program, path, program, specPath))
+  return 0
+end
+
+return M

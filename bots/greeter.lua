@@ -5,7 +5,9 @@ local Greeter = luna.EventHandler:extend "Greeter"
 
 local usual = "Welcome, NAME!"
 
--- The greeting of each group, by the group's id. self.state lives on over a reload.
+local function group(message) return message.peer_id.chat_id or message.peer_id.channel_id end
+
+-- The greeting of each group. self.state lives on over a reload.
 local function greetings(self)
   self.state.greetings = self.state.greetings or {}
   return self.state.greetings
@@ -13,7 +15,7 @@ end
 
 function Greeter:greet(update, user_id)
   local user = self.users.getUsers{ id = { user_id } }[1]
-  local words = greetings(self)[update.message.peer_id.chat_id] or usual
+  local words = greetings(self)[group(update.message)] or usual
   local text = words:gsub("NAME", (user.first_name or "stranger"):gsub("%%", "%%%%"))
   self.messages.sendMessage{ peer = update, message = text }
 end
@@ -34,8 +36,8 @@ function Greeter:onUpdateNewMessage(update)
     self:greet(update, message.from_id.user_id)
   elseif message.message then
     local words = message.message:match "^/greeting%s+(.+)$"
-    if words and message.peer_id.chat_id then
-      greetings(self)[message.peer_id.chat_id] = words
+    if words and group(message) then
+      greetings(self)[group(message)] = words
       message:reply "I will say that from now on."
     end
   end

@@ -1,0 +1,24 @@
+describe("bots/greeter", function()
+  local world = require("luna.sandbox").world()
+  local bot = world:run "bots/greeter.lua"
+  local alice = world:user "Alice"
+  local bob = world:user "Bob"
+  local carol = world:user "Carol %1"
+  local group = world:group("Garden", { members = { alice, bot } })
+
+  it("says hello when it is brought in", function()
+    assert.matches("^Hello! I greet who joins", alice:expect(group).message)
+  end)
+
+  it("greets who joins by the first name", function()
+    bob:join(group)
+    assert.equal("Welcome, Bob!", alice:expect(group, 5, "Welcome").message)
+  end)
+
+  it("uses the words that it was given", function()
+    alice:send(group, "/greeting Good morning, NAME.")
+    assert.equal("I will say that from now on.", alice:expect(group).message)
+    carol:join(group)
+    assert.equal("Good morning, Carol %1.", alice:expect(group, 5, "Good morning").message)
+  end)
+end)

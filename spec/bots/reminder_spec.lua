@@ -1,0 +1,32 @@
+describe("bots/reminder", function()
+  local world = require("luna.sandbox").world()
+  local bot = world:run "bots/reminder.lua"
+  local alice = world:user "Alice"
+
+  it("reminds when the time has come, not before", function()
+    local asked = world:clock():now()
+    alice:send(bot, "in 10 minutes tea")
+    assert.matches("^I will remind you at %d%d:%d%d:%d%d%.$", alice:expect(bot).message)
+    alice:expectNothing(bot, 590)
+    assert.equal("Reminder: tea", alice:expect(bot, 20).message)
+    assert.near(600, world:clock():now() - asked, 2)
+  end)
+
+  it("goes on listening while it waits, and lists what is due", function()
+    alice:send(bot, "in 2h call home")
+    alice:expect(bot, 5, "I will remind you")
+    alice:send(bot, "in 1h post the letter")
+    alice:expect(bot, 5, "I will remind you")
+    alice:send(bot, "list")
+    assert.matches("^%d%d:%d%d: post the letter\n%d%d:%d%d: call home$", alice:expect(bot).message)
+    assert.equal("Reminder: post the letter", alice:expect(bot, 3700).message)
+    assert.equal("Reminder: call home", alice:expect(bot, 3700).message)
+    alice:send(bot, "list")
+    assert.equal("Nothing is due.", alice:expect(bot).message)
+  end)
+
+  it("explains itself to who says something else", function()
+    alice:send(bot, "in ten minutes tea")
+    assert.matches("in 10 minutes tea", alice:expect(bot).message)
+  end)
+end)

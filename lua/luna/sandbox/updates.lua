@@ -1,0 +1,182 @@
+--- From changes to updates: what a log entry is as a TL update, the container that it travels in, and the push to every session of the
+--- account. An entry is { k = kind, … }, with pts and count once boxes.log has numbered it; entries of a channel have `chan`, its
+--- marked id.
+local ids = require "luna.ids"
+local boxes = require "luna.sandbox.boxes"
+local objects = require "luna.sandbox.objects"
+
+local updates = {}
+
+local WAITING_MAX = 100 -- passing updates (callback queries) kept for an account without a session
+
+local function count(e) return e.count or 1 end
+
+-- Kind → function(model, viewer, entry, layer, seen) → update, or nil where there is nothing left to tell.
+local make = {}
+updates.make = make
+
+function make.new(model, viewer, e, layer, seen)
+  local owner = e.chan or viewer
+  local core = model.state.cores[e.gid]
+  local id = core and core.ids[owner]
+  if not id then return nil end
+  return {
+    _ = e.chan and "updateNewChannelMessage" or "updateNewMessage", message = objects.message(model, owner, viewer, id, layer, seen),
+    pts = e.pts, pts_count = count(e),
+  }
+end
+
+function make.edit(model, viewer, e, layer, seen)
+  local update = make.new(model, viewer, e, layer, seen)
+  if update then update._ = e.chan and "updateEditChannelMessage" or "updateEditMessage" end
+  return update
+end
+
+function make.delete(_, _, e, _, seen)
+  if e.chan then
+    seen[e.chan] = true
+    return {
+      _ = "updateDeleteChannelMessages", channel_id = ids.CHANNEL - e.chan, messages = e.ids, pts = e.pts, pts_count = count(e),
+    }
+  end
+  return { _ = "updateDeleteMessages", messages = e.ids, pts = e.pts, pts_count = count(e) }
+end
+
+function make.readIn(_, _, e, _, seen)
+  seen[e.peer] = true
+  return {
+    _ = "updateReadHistoryInbox", peer = ids.toPeer(e.peer), max_id = e.max, still_unread_count = e.left, pts = e.pts, pts_count = count(e),
+  }
+end
+
+function make.readOut(_, _, e, _, seen)
+  seen[e.peer] = true
+  return { _ = "updateReadHistoryOutbox", peer = ids.toPeer(e.peer), max_id = e.max, pts = e.pts, pts_count = count(e) }
+end
+
+function make.readChannel(model, viewer, e, _, seen)
+  seen[e.chan] = true
+  return {
+    _ = "updateReadChannelInbox", channel_id = ids.CHANNEL - e.chan, max_id = e.max, still_unread_count = objects.unread(model, viewer, e.chan),
+    pts = boxes.of(model, e.chan).pts,
+  }
+end
+
+function make.messageId(_, _, e) return { _ = "updateMessageID", id = e.id, random_id = e.random } end
+
+function make.typing(_, _, e, _, seen)
+  seen[e.from] = true
+  local kind, id = ids.split(e.peer)
+  if kind == "user" then return { _ = "updateUserTyping", user_id = e.from, action = e.action } end
+  seen[e.peer] = true
+  if kind == "chat" then
+    return { _ = "updateChatUserTyping", chat_id = id, from_id = ids.toPeer(e.from), action = e.action }
+  end
+  return { _ = "updateChannelUserTyping", channel_id = id, from_id = ids.toPeer(e.from), action = e.action }
+end
+
+function make.callback(model, viewer, e, _, seen)
+  local core = model.state.cores[e.gid]
+  local owner = core and core.chat and ids.split(core.chat) == "channel" and core.chat or viewer
+  local id = core and core.ids[owner]
+  if not id then return nil end
+  local peer = boxes.peerOf(core, owner)
+  seen[e.from], seen[peer] = true, true
+  return {
+    _ = "updateBotCallbackQuery", query_id = e.query, user_id = e.from, peer = ids.toPeer(peer), msg_id = id,
+    chat_instance = e.instance, data = e.data,
+  }
+end
+
+function make.participants(model, _, e, _, seen)
+  seen[-e.chat] = true
+  return { _ = "updateChatParticipants", participants = objects.participants(model, e.chat, seen) }
+end
+
+function make.channel(_, _, e, _, seen)
+  seen[e.chan] = true
+  return { _ = "updateChannel", channel_id = ids.CHANNEL - e.chan }
+end
+
+function make.stopped(_, _, e, _, seen)
+  seen[e.from] = true
+  return { _ = "updateBotStopped", user_id = e.from, date = e.date, stopped = e.stopped, qts = e.qts }
+end
+
+function make.name(model, _, e, _, seen)
+  local u = model:user(e.user)
+  seen[e.user] = true
+  return {
+    _ = "updateUserName", user_id = e.user, first_name = u.first_name, last_name = u.last_name or "",
+    usernames = u.username and { { _ = "username", username = u.username, editable = true, active = true } } or {},
+  }
+end
+
+--- Entries as the `updates` container for a viewer whose session has that layer; nil where none of them has anything to tell.
+function updates.container(model, viewer, entries, layer)
+  local seen, list = {}, {}
+  for _, e in ipairs(entries) do
+    local update = make[e.k](model, viewer, e, layer, seen)
+    if update then list[#list + 1] = update end
+  end
+  if #list == 0 then return nil end
+  local users, chats = objects.fill(model, viewer, seen)
+  return { _ = "updates", updates = list, users = users, chats = chats, date = model:now(), seq = 0 }
+end
+
+local lost = {} -- what a fault keeps from being pushed
+
+--- Sends entries to every session of an account but `except`, and to whoever watches it.
+function updates.push(model, uid, entries, except)
+  local watcher = model.watchers[uid]
+  if watcher then
+    for _, e in ipairs(entries) do watcher(e) end
+  end
+  local sessions = model.sessions[uid]
+  if not sessions or not next(sessions) then
+    updates.keep(model, uid, entries)
+    return
+  end
+  if model.faults and model.faults:loses(uid, entries) then return end
+  local byLayer = {}
+  for session in pairs(sessions) do
+    if session ~= except then
+      local layer = session:layer()
+      local container = byLayer[layer]
+      if container == nil then
+        container = updates.container(model, uid, entries, layer) or lost
+        byLayer[layer] = container
+      end
+      if container ~= lost then model:deliver(session, container) end
+    end
+  end
+end
+
+--- Callback queries for an account that has no session: they wait for one.
+function updates.keep(model, uid, entries)
+  for _, e in ipairs(entries) do
+    if e.k == "callback" then
+      local list = model.waiting[uid] or {}
+      model.waiting[uid] = list
+      if #list < WAITING_MAX then list[#list + 1] = e end
+    end
+  end
+end
+
+--- An account has a session again.
+function updates.release(model, uid)
+  local list = model.waiting[uid]
+  if not list then return end
+  model.waiting[uid] = nil
+  updates.push(model, uid, list)
+end
+
+--- updates.state of an account.
+function updates.state(model, uid)
+  local box = boxes.of(model, uid)
+  return {
+    _ = "updates.state", pts = box.pts, qts = box.qts, date = model:now(), seq = 1, unread_count = boxes.unread(model, uid),
+  }
+end
+
+return updates

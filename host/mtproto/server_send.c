@@ -142,7 +142,9 @@ void ln_server_unqueue_ack(struct ln_server_session *s, uint64_t msg_id)
     memmove(s->acks + i, s->acks + i + 1, (--s->n_acks - i) * sizeof *s->acks);
     break;
   }
-  if (s->n_acks == 0) s->acks_due = LN_NEVER;
+  if (s->n_acks) return;
+  s->acks_due = LN_NEVER;
+  s->acks_now = false;
 }
 
 /* Where a message that has left waits for its ack, or ends. */
@@ -160,7 +162,7 @@ static void left(struct ln_server_session *s, struct ln_out *o)
 
 bool ln_server_session_pending(const struct ln_server_session *s)
 {
-  return s->connected && (s->queue.first || s->acks_now || s->n_acks > LN_SERVER_ACKS_AT_ONCE);
+  return s->connected && (s->queue.first || (s->acks_now && s->n_acks) || s->n_acks > LN_SERVER_ACKS_AT_ONCE);
 }
 
 int ln_server_session_flush(struct ln_server_session *s, struct ln_frame *frame, struct ln_buf *out,

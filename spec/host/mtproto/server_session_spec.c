@@ -349,6 +349,13 @@ static void a_slow_request_is_acknowledged(void **state)
   const struct reply *r = only(LN_ID_msgs_ack);
   assert_int_equal(ln_le64(r->body + 12), id);
   assert_int_equal(r->seqno % 2, 0);
+  /* where its answer comes before the ack has left, that says it, and no ack does */
+  id = SAY(true, PAIR_HOLD, 2);
+  t.p->wall += 1100000;
+  ln_server_session_tick(t.p->server, t.p->wall);
+  pair_answer(t.p, id, 2);
+  hear();
+  only(LN_ID_rpc_result);
 }
 
 static void state_is_told(void **state)

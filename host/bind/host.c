@@ -81,6 +81,16 @@ static void drain_now(struct ln_deferred *d)
   ln_task_drain((struct ln_host *)((char *)d - offsetof(struct ln_host, drain)));
 }
 
+static void begin_later(struct ln_deferred *d)
+{
+  struct ln_host *h = (struct ln_host *)((char *)d - offsetof(struct ln_host, begin));
+  *h->ready_end = h->later;
+  if (h->later) h->ready_end = h->later_end;
+  h->later = NULL;
+  h->later_end = &h->later;
+  ln_task_drain(h);
+}
+
 /* --- the end --- */
 
 static void finish_exit(struct ln_host *h)
@@ -227,6 +237,8 @@ int ln_host_new(int argc, char **argv, struct ln_host **out)
   h->argv = argv;
   h->ready_end = &h->ready;
   h->drain.fn = drain_now;
+  h->later_end = &h->later;
+  h->begin.fn = begin_later;
   the_host = h;
   ln_crypto_init();
   if ((err = ln_loop_new(&h->loop))) goto fail;

@@ -16,12 +16,14 @@ struct ln_host {
   struct ln_loop *loop;
   struct ln_task *current;            /* the task whose Lua runs right now, or NULL */
   struct ln_task *ready, **ready_end; /* woken, not yet resumed: FIFO */
+  struct ln_task *later, **later_end; /* new ones that begin in the next turn */
   struct ln_task *live;               /* all tasks that have not ended */
   struct ln_task *pool;               /* ended, their threads ready for reuse */
   struct ln_task *pool_bare;          /* ended, without a thread */
   size_t n_live, n_pool;
   struct ln_task *main_task; /* NULL once it has ended */
-  struct ln_deferred drain;  /* resumes what is ready in the next turn */
+  struct ln_deferred drain;  /* resumes what is ready before the loop polls */
+  struct ln_deferred begin;  /* makes `later` ready in the next turn */
   int depth;                 /* nested resumes */
   int blocked;               /* resumes that went through a C frame that cannot yield */
   long refs;                 /* sources that can still make something happen */

@@ -220,8 +220,10 @@ void ln_task_spawn_as(lua_State *L, int n, bool later, struct ln_clock *clock, l
   lua_insert(L, -n - 2); /* promise, function, arguments */
   lua_xmove(L, t->L, n + 1);
   if (later || h->depth >= MAX_NESTED) {
-    make_ready(t);
-    ln_loop_defer(h->loop, &h->drain);
+    t->state = LN_TASK_READY;
+    *h->later_end = t;
+    h->later_end = &t->next;
+    ln_loop_defer_turn(h->loop, &h->begin);
   } else {
     run(t, h->depth ? L : NULL, n + 2);
   }

@@ -41,7 +41,8 @@ struct ln_loop {
   bool stale; /* `now` has to be read anew */
   int64_t now;
   int held;
-  struct ln_deferred_queue queued, batch; /* batch: those of the turn under way */
+  struct ln_deferred_queue queued, batch; /* batch: those of the round under way */
+  struct ln_deferred_queue next;          /* for the next turn */
   bool (*idle)(void *ctx);
   void *idle_ctx;
   struct ln_open *opened;

@@ -10,9 +10,11 @@
 #define ALARM_MAX_MS 60000
 #define END_MAX_MS 2000
 
-static void run_deferred(struct ln_loop *loop)
+/* Calls that queue calls: so many rounds in one turn, then I/O gets its turn. */
+#define MAX_ROUNDS 8
+
+static void run_batch(struct ln_loop *loop)
 {
-  if (!loop->queued.first) return;
   loop->batch = loop->queued;
   loop->queued.first = NULL;
   loop->queued.end = &loop->queued.first;
@@ -23,6 +25,22 @@ static void run_deferred(struct ln_loop *loop)
     d->queued = false;
     d->fn(d);
   }
+}
+
+static void run_deferred(struct ln_loop *loop)
+{
+  for (int i = 0; loop->queued.first && i < MAX_ROUNDS; i++) run_batch(loop);
+}
+
+static void run_next(struct ln_loop *loop)
+{
+  struct ln_deferred_queue due = loop->next;
+  loop->next.first = NULL;
+  loop->next.end = &loop->next.first;
+  if (!due.first) return;
+  *due.end = loop->queued.first; /* before what is queued already */
+  if (loop->queued.first) due.end = loop->queued.end;
+  loop->queued = due;
 }
 
 static void on_spin(uv_idle_t *h)
@@ -44,10 +62,13 @@ static void on_turn(uv_prepare_t *h)
 {
   struct ln_loop *loop = h->data;
   loop->stale = true;
+  run_next(loop);
+  run_deferred(loop);
   ln_clock_run(&loop->clock);
   run_deferred(loop);
-  bool ready = loop->queued.first != NULL;
-  if (!ready && !loop->stop && loop->idle) ready = loop->idle(loop->idle_ctx) || loop->queued.first;
+  bool ready = loop->queued.first || loop->next.first;
+  if (!ready && !loop->stop && loop->idle)
+    ready = loop->idle(loop->idle_ctx) || loop->queued.first || loop->next.first;
   int64_t due = ln_clock_next(&loop->clock);
   if (!ready && due != LN_NEVER) {
     loop->stale = true;
@@ -83,6 +104,7 @@ int ln_loop_new(struct ln_loop **out)
     signal(SIGPIPE, SIG_IGN); /* libuv writes to sockets that may be closed by then */
   loop->queued.end = &loop->queued.first;
   loop->batch.end = &loop->batch.first;
+  loop->next.end = &loop->next.first;
   loop->stale = true;
   loop->clock.loop = loop;
   uv_prepare_init(&loop->uv, &loop->prepare);
@@ -157,13 +179,23 @@ int64_t ln_loop_now(struct ln_loop *loop)
   return loop->now;
 }
 
-void ln_loop_defer(struct ln_loop *loop, struct ln_deferred *d)
+static void queue(struct ln_deferred_queue *q, struct ln_deferred *d)
 {
   if (d->queued) return;
   d->queued = true;
   d->next = NULL;
-  *loop->queued.end = d;
-  loop->queued.end = &d->next;
+  *q->end = d;
+  q->end = &d->next;
+}
+
+void ln_loop_defer(struct ln_loop *loop, struct ln_deferred *d)
+{
+  queue(&loop->queued, d);
+}
+
+void ln_loop_defer_turn(struct ln_loop *loop, struct ln_deferred *d)
+{
+  queue(&loop->next, d);
 }
 
 static bool take_out(struct ln_deferred_queue *q, struct ln_deferred *d)
@@ -180,7 +212,7 @@ static bool take_out(struct ln_deferred_queue *q, struct ln_deferred *d)
 void ln_loop_undefer(struct ln_loop *loop, struct ln_deferred *d)
 {
   if (!d->queued) return;
-  if (!take_out(&loop->queued, d)) take_out(&loop->batch, d);
+  if (!take_out(&loop->queued, d) && !take_out(&loop->batch, d)) take_out(&loop->next, d);
   d->queued = false;
   d->next = NULL;
 }

@@ -17,14 +17,17 @@ void ln_loop_run(struct ln_loop *loop);
 void ln_loop_stop(struct ln_loop *loop); /* at the end of this turn */
 bool ln_loop_running(const struct ln_loop *loop);
 
-/* One turn: timers due, deferred calls (in the order queued; what they queue runs in the next turn), idle
- * hook where nothing is queued, poll for I/O. */
+/* One turn: what was deferred to it, timers due, deferred calls until none is left (at most a few rounds),
+ * idle hook where nothing is queued, poll for I/O. */
 struct ln_deferred {
   struct ln_deferred *next;
   void (*fn)(struct ln_deferred *self); /* may free or queue itself again */
   bool queued;
 };
-void ln_loop_defer(struct ln_loop *loop, struct ln_deferred *d); /* queued already: nothing */
+/* Soon, in the order queued, before the loop polls for I/O. Queued already: nothing. */
+void ln_loop_defer(struct ln_loop *loop, struct ln_deferred *d);
+/* Not before the next turn, whoever asks: for what must not run in the turn that queued it. */
+void ln_loop_defer_turn(struct ln_loop *loop, struct ln_deferred *d);
 void ln_loop_undefer(struct ln_loop *loop, struct ln_deferred *d);
 
 /* Called before the loop would block, each time nothing is deferred. True: something was made ready, do not

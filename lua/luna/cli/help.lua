@@ -43,7 +43,8 @@ local function fields(params)
   local lines, width = {}, 0
   for _, p in ipairs(params) do width = math.max(width, #p.name) end
   for _, p in ipairs(params) do
-    lines[#lines + 1] = ("  %-" .. width .. "s  %s%s"):format(p.name, typeText(p), p.flag and "  (may be left out)" or p.name == "random_id" and "  (filled in)" or "")
+    local note = p.flag and "  (may be left out)" or p.name == "random_id" and "  (filled in)" or ""
+    lines[#lines + 1] = ("  %-" .. width .. "s  %s%s"):format(p.name, typeText(p), note)
   end
   return lines
 end

@@ -213,7 +213,7 @@ function M.run(args)
   end
   if #self.bots == 0 and self.loading == 0 then return nil end -- plain scripts: on, until nothing is left
   if args.sandbox and self.bots[1] then
-    require("luna.chat").start { place = self.place, bot = self.bots[1], finish = self.finish }
+    require("luna.chat").start { place = self.place, bot = self.bots[1], bots = self.bots, finish = self.finish }
   end
   task.ref()
   local status = promise.await(self.over)

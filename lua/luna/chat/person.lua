@@ -1,0 +1,115 @@
+--- The person at the terminal, as an account of the embedded sandbox: acts on its model directly, without a client. One Person per chat;
+--- `onMessage` is called with { id, text, edited, buttons } for each message of the bot.
+local Class = require "luna.class"
+local actions = require "luna.sandbox.actions"
+local boxes = require "luna.sandbox.boxes"
+local methods = require "luna.sandbox.methods"
+local objects = require "luna.sandbox.objects"
+local rpc = require "luna.sandbox.rpc"
+local tl = require "_luna.tl"
+
+local Person = Class.new "Person"
+
+-- What a message shows beside its text.
+local media = {
+  messageMediaPhoto = "photo", messageMediaGeo = "location", messageMediaGeoLive = "location", messageMediaVenue = "venue",
+  messageMediaContact = "contact", messageMediaPoll = "poll", messageMediaDice = "dice", messageMediaGame = "game",
+  messageMediaInvoice = "invoice", messageMediaStory = "story", messageMediaUnsupported = "media",
+}
+local attributes = {
+  documentAttributeSticker = "sticker", documentAttributeVideo = "video", documentAttributeAnimated = "animation",
+  documentAttributeAudio = "audio",
+}
+
+local function mediaName(m)
+  if m._ == "messageMediaDocument" then
+    for _, a in ipairs(m.document and m.document.attributes or {}) do
+      if attributes[a._] then return a.voice and "voice" or attributes[a._] end
+    end
+    return "file"
+  end
+  return media[m._]
+end
+
+--- The text of a message as one reads it in the chat: "[photo] caption".
+function Person.describe(message)
+  if message._ == "messageService" then
+    return ("[%s]"):format(message.action._:gsub("^messageAction", ""):gsub("(%l)(%u)", "%1 %2"):lower())
+  end
+  local text = message.message or ""
+  local name = message.media and mediaName(message.media)
+  if not name then return text end
+  return text == "" and ("[%s]"):format(name) or ("[%s] %s"):format(name, text)
+end
+
+local function buttonsOf(message)
+  local list = {}
+  local markup = message.reply_markup
+  for _, row in ipairs(markup and markup.rows or {}) do
+    for _, b in ipairs(row.buttons) do
+      list[#list + 1] = { id = message.id, label = b.text, type = b.type, inline = markup._ == "replyInlineMarkup" }
+    end
+  end
+  return list
+end
+
+function Person:init(place, bot)
+  self.model, self.server = place.model, place.server
+  self.bot = bot
+  self.botId, self.botName = bot.core.me.id, bot.core.me.username or bot.name
+  self.me = self.model:addUser { first_name = "You", username = "you" }
+  self.model.watchers[self.me.id] = function(entry) self:see(entry) end
+end
+
+-- An entry of my box.
+function Person:see(entry)
+  if not self.onMessage or (entry.k ~= "new" and entry.k ~= "edit") then return end
+  local core = self.model.state.cores[entry.gid]
+  local owner = entry.chan or self.me.id
+  local id = core and core.ids[owner]
+  if not id or core.from == self.me.id then return end
+  local message = objects.message(self.model, owner, self.me.id, id, tl.layer, {})
+  if core.from ~= self.botId or core.chat then return end
+  self.onMessage {
+    id = id, text = Person.describe(message), edited = entry.k == "edit" and not message.edit_hide, buttons = buttonsOf(message),
+  }
+end
+
+local function act(fn, ...)
+  local ok, result = pcall(fn, ...)
+  if ok then return true, result end
+  if rpc.is(result) then return false, result.text end
+  error(result, 0)
+end
+
+--- Sends a text to the bot. Returns true, or false and why.
+function Person:send(text) return act(actions.send, self.model, { user = self.me }, self.botId, { text = text }) end
+
+--- Presses a button. Returns true and the bot's answer (a text or nil), or false and why.
+function Person:press(button)
+  local kind = button.type and button.type._ or "buttonTypeDefault"
+  if not button.inline then
+    if kind ~= "buttonTypeDefault" then return false, "this kind of button needs a real Telegram client" end
+    return self:send(button.label)
+  end
+  if kind == "inlineButtonTypeUrl" then return true, button.type.url end
+  if kind ~= "inlineButtonTypeCallback" then return false, "this kind of button needs a real Telegram client" end
+  local ctx = { server = self.server, model = self.model, user = self.me, layer = tl.layer, data = {} }
+  local ok, answer = act(methods["messages.getBotCallbackAnswer"], ctx, {
+    _ = "messages.getBotCallbackAnswer", peer = { _ = "inputPeerUser", user_id = self.botId,
+      access_hash = self.model:hash(self.me.id, self.botId) }, msg_id = button.id, data = button.type.data,
+  })
+  if not ok then return false, answer == "BOT_RESPONSE_TIMEOUT" and "the bot did not answer" or answer end
+  return true, answer.message or answer.url
+end
+
+--- Whether the sandbox holds updates that this bot has not seen yet.
+function Person:hasUndelivered(bot)
+  local core = bot.core
+  local me = core.me
+  if not me or not self.model:user(me.id) then return false end
+  local common = core.updates and core.updates.common
+  return common ~= nil and common.pts ~= nil and common.pts < boxes.of(self.model, me.id).pts
+end
+
+return Person

@@ -19,6 +19,7 @@ M.spec = {
   { "seed", "NUMBER", "the order of an earlier run" },
   { "list", nil, "name the tests, run none" },
   { "verbose", nil, "name each test as it ends" },
+  { "log", "LEVEL", "show the log as it is written (else: with a failed test only)" },
   { "counts", "FILE", "write \"passed failed skipped\" to a file instead of the last line" },
 }
 
@@ -74,6 +75,12 @@ function M.run(args)
   task.setUnhandled(report.unhandled)
   task.onExit(require("luna.cli.run").stopAll)
   signals.install(function() task.exit(1) end)
+
+  if args.log then
+    require("luna.cli.run").commandLine { log = args.log }
+  else
+    require("luna.logger").setWriter(require("luna.cli.test_output").keepLog)
+  end
 
   local words = {}
   local function flag(name, value) words[#words + 1] = value and ("--%s=%s"):format(name, value) or "--" .. name end

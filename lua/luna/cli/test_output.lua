@@ -4,6 +4,20 @@ local host = require "_luna.host"
 
 local counts = { passed = 0, failed = 0, skipped = 0 }
 
+local LOG_LINES = 30 -- of the log, shown with a failed test
+
+-- Lines of the log since the test began: only a failure makes them worth reading.
+local log, logged = {}, 0
+local function keep(line)
+  logged = logged + 1
+  log[(logged - 1) % LOG_LINES + 1] = line:gsub("%s+$", "")
+end
+local function recent()
+  local lines = {}
+  for i = math.max(1, logged - LOG_LINES + 1), logged do lines[#lines + 1] = log[(i - 1) % LOG_LINES + 1] end
+  return lines
+end
+
 local function put(text) host.write(1, text .. "\n") end
 
 local function indent(text) return "    " .. tostring(text):gsub("%s+$", ""):gsub("\n", "\n    ") end
@@ -55,8 +69,13 @@ local function make(options)
     put(indent(message(t)))
     local stack = frames(t.trace and t.trace.traceback)
     if stack ~= "" then put(indent(stack)) end
+    if logged > 0 then put(indent("log:\n  " .. table.concat(recent(), "\n  "))) end
   end
 
+  busted.subscribe({ "test", "start" }, function()
+    logged = 0
+    return nil, true
+  end)
   busted.subscribe({ "test", "end" }, function(_, _, status)
     if status == "success" then
       counts.passed = counts.passed + 1
@@ -86,4 +105,4 @@ local function make(options)
   return handler
 end
 
-return setmetatable({ counts = counts }, { __call = function(_, options) return make(options) end })
+return setmetatable({ counts = counts, keepLog = keep }, { __call = function(_, options) return make(options) end })

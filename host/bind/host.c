@@ -1,5 +1,6 @@
 /* See host.h. Here: the making of the state, the idle rule (virtual clocks, the program's end), the exit. */
 #include "bind/host.h"
+#include "bind/lua_alloc.h"
 #include "bind/promise.h"
 #include "bind/modules.h"
 #include "bind/stdio.h"
@@ -243,7 +244,7 @@ int ln_host_new(int argc, char **argv, struct ln_host **out)
   ln_crypto_init();
   if ((err = ln_loop_new(&h->loop))) goto fail;
   if ((err = ln_watchdog_start())) goto fail;
-  h->L = luaL_newstate();
+  h->L = lua_newstate(ln_lua_alloc, NULL);
   if (!h->L) {
     err = LN_E_NOMEM;
     goto fail;
@@ -304,6 +305,7 @@ void ln_host_free(struct ln_host *h)
     ln_logs_close(h);
     h->closing = true;
     lua_close(h->L);
+    ln_lua_alloc_end();
   }
   while (h->live) { /* tasks still waiting: their structs alone are left */
     struct ln_task *t = h->live;

@@ -25,9 +25,10 @@ function Updates:init(core)
   self.channels = {} -- marked id of a channel → its box
   self.seq, self.date, self.pendingSeq = 0, 0, {}
   self.heard = 0
+  self.kept = {}
 end
 
--- item = { update, unit }: a unit is a container on its way to its ack.
+-- A unit is a container on its way to its ack; `left` counts what of it is still open.
 local function settle(self, unit)
   unit.left = unit.left - 1
   if unit.left == 0 then self.journal:ack(unit) end
@@ -35,11 +36,11 @@ end
 
 local function makeBox(self, name, pts, onGap)
   return Box(name, pts,
-    function(item)
-      self.journal:take(item, name)
-      settle(self, item.unit)
+    function(update, unit)
+      self.journal:take(update, unit, name)
+      settle(self, unit)
     end,
-    function(item) settle(self, item.unit) end,
+    function(unit) settle(self, unit) end,
     onGap)
 end
 
@@ -64,9 +65,11 @@ function Updates:setState(state)
   end
 end
 
---- What the store keeps.
+--- What the store keeps, in the one table that is filled anew each time.
 function Updates:state()
-  return { pts = self.common.pts, qts = self.qts.pts, date = self.date, seq = self.seq }
+  local state = self.kept
+  state.pts, state.qts, state.date, state.seq = self.common.pts, self.qts.pts, self.date, self.seq
+  return state
 end
 
 --- A handler is there: hands over what was left, then what was missed, then what comes.
@@ -126,17 +129,16 @@ end
 
 --- One update into its box.
 function Updates:route(update, unit)
-  local item = { update = update, unit = unit }
   local kind = update._
   if update.pts_count then
     local message = update.message
     local channel = update.channel_id or (type(message) == "table" and message.peer_id and message.peer_id.channel_id)
     if channel then
-      return self:channelBox(ids.channel(channel), update.pts - update.pts_count):offer(update.pts, update.pts_count, item)
+      return self:channelBox(ids.channel(channel), update.pts - update.pts_count):offer(update.pts, update.pts_count, update, unit)
     end
-    return self.common:offer(update.pts, update.pts_count, item)
+    return self.common:offer(update.pts, update.pts_count, update, unit)
   end
-  if update.qts then return self.qts:offer(update.qts, 1, item) end
+  if update.qts then return self.qts:offer(update.qts, 1, update, unit) end
   if kind == "updateChannelTooLong" then
     local marked = ids.channel(update.channel_id)
     local box = self:channelBox(marked, update.pts)
@@ -144,7 +146,7 @@ function Updates:route(update, unit)
   elseif kind == "updatePtsChanged" then
     task.spawn(function() self:setState(self.core:invoke("updates.getState", {})) end)
   end
-  self.journal:take(item, Journal.NONE)
+  self.journal:take(update, unit, Journal.NONE)
   settle(self, unit)
 end
 
@@ -222,7 +224,7 @@ function Updates:takeContainer(full, unit)
   elseif self.pendingSeq[1] then
     drainSeq(self)
   end
-  if full.pts_count and not full.updates[1] then self.common:offer(full.pts, full.pts_count, { unit = { left = 1 } }) end
+  if full.pts_count and not full.updates[1] then self.common:offer(full.pts, full.pts_count, nil, { left = 1 }) end
   settle(self, unit)
 end
 
@@ -267,11 +269,11 @@ end
 function Updates:affected(request, result)
   if not self.active or self.stopped then return end
   local where = request.channel or (request.peer and request.peer.channel_id and request.peer)
-  local item = { unit = { left = 1 } }
+  local unit = { left = 1 }
   if where and where.channel_id then
-    self:channelBox(ids.channel(where.channel_id), result.pts - result.pts_count):offer(result.pts, result.pts_count, item)
+    self:channelBox(ids.channel(where.channel_id), result.pts - result.pts_count):offer(result.pts, result.pts_count, nil, unit)
   else
-    self.common:offer(result.pts, result.pts_count, item)
+    self.common:offer(result.pts, result.pts_count, nil, unit)
   end
 end
 

@@ -9,7 +9,8 @@ local PATIENCE = 0.7
 local MAX_FETCHES = 3
 local MAX_PENDING = 1000
 
---- apply(item): one update in its turn. drop(item): one that was applied before. onGap(box): the difference is needed.
+--- apply(update, unit): one update in its turn. drop(unit): of one that was applied before. onGap(box): the difference is needed. What a
+--- unit is, the box does not ask.
 function Box:init(name, pts, apply, drop, onGap)
   self.name, self.pts = name, pts
   self.apply, self.drop, self.onGap = apply, drop, onGap
@@ -23,10 +24,10 @@ local function gapOver(self)
   if self.n > 0 and not self.fetching then self.onGap(self) end
 end
 
-local function insert(self, pts, count, item)
+local function insert(self, pts, count, update, unit)
   local list, n = self.pending, self.n
   if n >= MAX_PENDING then -- the difference brings it again
-    self.drop(item)
+    self.drop(unit)
     if not self.fetching then self.onGap(self) end
     return
   end
@@ -35,22 +36,25 @@ local function insert(self, pts, count, item)
     list[i + 1] = list[i]
     i = i - 1
   end
-  list[i + 1] = { pts = pts, count = count, item = item }
+  list[i + 1] = { pts = pts, count = count, update = update, unit = unit }
   self.n = n + 1
 end
 
---- What waits, tried again: after a gap closed or a difference came.
-function Box:drain()
+--- What waits, tried again: after a gap closed or a difference came. loose: over holes too.
+function Box:drain(loose)
   while self.n > 0 and not self.fetching do
     local first = self.pending[1]
-    if self.pts and first.pts - first.count > self.pts then break end
+    if self.pts and first.pts - first.count > self.pts then
+      if not loose then break end
+      self.pts = first.pts - first.count
+    end
     table.remove(self.pending, 1)
     self.n = self.n - 1
     if self.pts and first.pts - first.count < self.pts then
-      self.drop(first.item)
+      self.drop(first.unit)
     else
       self.pts = first.pts
-      self.apply(first.item)
+      self.apply(first.update, first.unit)
     end
   end
   if self.n == 0 and self.timer then
@@ -62,15 +66,15 @@ function Box:drain()
 end
 
 --- One update with its pts after and its count.
-function Box:offer(pts, count, item)
+function Box:offer(pts, count, update, unit)
   local own = self.pts
-  if self.fetching then return insert(self, pts, count, item) end
+  if self.fetching then return insert(self, pts, count, update, unit) end
   if own == nil or (pts - count == own and self.n == 0) then
     self.pts = pts
-    return self.apply(item)
+    return self.apply(update, unit)
   end
-  if pts - count < own then return self.drop(item) end
-  insert(self, pts, count, item)
+  if pts - count < own then return self.drop(unit) end
+  insert(self, pts, count, update, unit)
   self:drain()
 end
 
@@ -89,7 +93,8 @@ function Box:endFetch(pts)
   if first and self.pts and first.pts - first.count > self.pts then
     self.fetches = self.fetches + 1
     if self.fetches >= MAX_FETCHES then -- the server says again and again that nothing is missing: believe it
-      self.pts, self.fetches = first.pts - first.count, 0
+      self.fetches = 0
+      return self:drain(true)
     end
   end
   self:drain()

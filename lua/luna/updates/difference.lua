@@ -18,10 +18,10 @@ local function apply(self, slice, name, box, pts)
   self.core.peers:harvest(slice)
   local unit = { left = math.huge }
   for _, message in ipairs(slice.new_messages or {}) do
-    self.journal:take({ update = newMessage(name, message, pts), unit = unit }, box)
+    self.journal:take(newMessage(name, message, pts), unit, box)
   end
   for _, message in ipairs(slice.new_encrypted_messages or {}) do
-    self.journal:take({ update = { _ = "updateNewEncryptedMessage", message = message, qts = self.qts.pts }, unit = unit }, box)
+    self.journal:take({ _ = "updateNewEncryptedMessage", message = message, qts = self.qts.pts }, unit, box)
   end
   for _, update in ipairs(slice.other_updates or {}) do
     local message = update.message
@@ -29,7 +29,7 @@ local function apply(self, slice, name, box, pts)
     if box == Journal.COMMON and channel and (update.pts_count or update._ == "updateChannelTooLong") then
       self:route(update, { left = 1 })
     else
-      self.journal:take({ update = update, unit = unit }, box)
+      self.journal:take(update, unit, box)
     end
   end
 end
@@ -151,7 +151,7 @@ function difference.channel(self, id, box)
       pts = nil
       if box.n > 0 then box.pts = box.pending[box.n].pts end -- better a hole than a standstill
     end
-    self.journal:take({}, id)
+    self.journal:take(nil, nil, id)
     box:endFetch(pts)
   end))
 end

@@ -11,6 +11,7 @@ Journal.COMMON, Journal.QTS, Journal.NONE = 0, 1, 2
 function Journal:init(core)
   self.core = core
   self.entries, self.acks, self.done, self.channels = {}, {}, {}, nil
+  self.group = {} -- what a commit takes; filled anew each time
   self.scheduled = false
 end
 
@@ -22,19 +23,18 @@ function Journal:touch()
 end
 
 --- One update in its turn: starts its handler, and remembers what the inbox needs of it. box: COMMON, QTS, NONE or a channel's id.
-function Journal:take(item, box)
+function Journal:take(update, unit, box)
   self:touch()
   if box < 0 then
     self.channels = self.channels or {}
     self.channels[box] = true
   end
-  local update = item.update
   if not update then return end
   local entry = self.core.dispatch:handle(update)
   if not entry or entry.done then return end
   local message = update.message
-  if item.unit.own and type(message) == "table" and message.out then return end -- what the bot did itself needs no second telling
-  entry.box, entry.unit = box, item.unit
+  if unit.own and type(message) == "table" and message.out then return end -- what the bot did itself needs no second telling
+  entry.box, entry.unit = box, unit
   self.entries[#self.entries + 1] = entry
 end
 
@@ -106,8 +106,10 @@ function Journal:flush()
       unit.conn:ack(unit.ack)
     end
   end or nil
-  local persist = self.persist and self.persist() -- set by the reload: the handler's persistent fields
-  local seqs = account:commit({ state = updates:state(), channels = channels, add = adds, done = done, persist = persist }, durable)
+  local group = self.group
+  group.state, group.channels, group.add, group.done = updates:state(), channels, adds, done
+  group.persist = self.persist and self.persist() -- set by the reload: the handler's persistent fields
+  local seqs = account:commit(group, durable)
   if kept then
     for i = 1, #kept do kept[i].seq = seqs[i] end
   end

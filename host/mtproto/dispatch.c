@@ -95,11 +95,19 @@ static int one(struct ln_session *s, const struct ln_message *m)
   return err;
 }
 
+/* Three within a minute: now and then two of a server's threads overtake each other, which harms nobody. */
+static void regressed(struct ln_session *s)
+{
+  if (s->now - s->regressed_at > 60 * LN_US_PER_S) s->regressions = 0;
+  s->regressed_at = s->now;
+  s->regressions++;
+}
+
 /* M9. Only a decrease among newer messages counts; a server whose seqno is always 0 never decreases. */
 static void count_seqno(struct ln_session *s, const struct ln_message *m)
 {
   if (m->msg_id <= s->newest_id) return;
-  if (m->seqno / 2 < s->newest_seqno / 2) s->regressions++;
+  if (m->seqno / 2 < s->newest_seqno / 2) regressed(s);
   s->newest_id = m->msg_id;
   s->newest_seqno = m->seqno;
 }
@@ -115,7 +123,7 @@ static void judge_seqnos(struct ln_session *s, const struct ln_plain *outer, con
     count_seqno(s, &m[i]);
     if (wrapped && m[i].seqno / 2 > outer->seqno / 2 && outer->seqno) container = true;
   }
-  s->regressions += container;
+  if (container) regressed(s);
 }
 
 static int dispatch(struct ln_session *s, const struct ln_message *m, size_t n, bool only_corrections)

@@ -155,9 +155,43 @@ int ln_server_session_push(struct ln_server_session *s, struct ln_slice updates,
 
 static void request(struct ln_server_session *s, const struct ln_message *m)
 {
-  if (s->calls.len >= LN_SERVER_MAX_CALLS || ln_map_set(&s->calls, m->msg_id, ln_call_running)) return;
+  if (s->calls.len >= LN_SERVER_MAX_CALLS || ln_map_set(&s->calls, m->msg_id, ln_call_running)) {
+    ln_window_remove(&s->seen, m->msg_id); /* "not received": the client will send it again */
+    return;
+  }
   ln_server_queue_ack(s, m->msg_id);
   s->ops->on_request(s->ctx, m->msg_id, m->body);
+}
+
+static void refuse(struct ln_server_session *s, const struct ln_message *m)
+{
+  if (ln_map_set(&s->calls, m->msg_id, ln_call_running)) {
+    ln_window_remove(&s->seen, m->msg_id);
+    return;
+  }
+  (void)ln_server_session_error(s, m->msg_id, 400, "INPUT_FETCH_ERROR");
+}
+
+/* M13: one object inside, which is neither packed again nor a container. */
+static void packed(struct ln_server_session *s, const struct ln_message *m)
+{
+  struct ln_message plain = *m;
+  struct ln_reader r;
+  ln_reader_init(&r, m->body);
+  ln_read_u32(&r);
+  struct ln_slice stream = ln_read_bytes(&r);
+  int err = ln_reader_finish(&r);
+  if (!err) err = ln_gzip_unpack(s->gzip, stream, &s->unpacked, LN_GZIP_MAX_OBJECT);
+  plain.body = ln_buf_slice(&s->unpacked);
+  uint32_t id = !err && plain.body.n >= 4 && plain.body.n % 4 == 0 ? ln_le32(plain.body.p) : 0;
+  if (err == LN_E_NOMEM)
+    ln_window_remove(&s->seen, m->msg_id);
+  else if (err || !id || id == LN_ID_gzip_packed || id == LN_ID_msg_container)
+    refuse(s, m);
+  else if (!ln_server_service(s, &plain))
+    request(s, &plain);
+  ln_buf_clear(&s->unpacked);
+  ln_buf_trim(&s->unpacked, 65536);
 }
 
 /* It came before: the client has not got what it wants. */
@@ -214,18 +248,7 @@ static void one(struct ln_server_session *s, const struct ln_message *m)
       (void)ln_server_bad_msg(s, m->msg_id, m->seqno, 35);
     return;
   }
-  struct ln_message plain = *m;
-  struct ln_reader r;
-  ln_reader_init(&r, m->body);
-  ln_read_u32(&r);
-  struct ln_slice stream = ln_read_bytes(&r);
-  if (ln_reader_finish(&r) || ln_gzip_unpack(s->gzip, stream, &s->unpacked, LN_GZIP_MAX_OBJECT)) return;
-  plain.body = ln_buf_slice(&s->unpacked);
-  if (plain.body.n >= 4 && plain.body.n % 4 == 0 && ln_le32(plain.body.p) != LN_ID_gzip_packed &&
-      ln_le32(plain.body.p) != LN_ID_msg_container && !ln_server_service(s, &plain))
-    request(s, &plain);
-  ln_buf_clear(&s->unpacked);
-  ln_buf_trim(&s->unpacked, 65536);
+  packed(s, m);
 }
 
 static int created(struct ln_server_session *s, uint64_t outer, const struct ln_message *m, size_t n)
@@ -239,8 +262,9 @@ static int created(struct ln_server_session *s, uint64_t outer, const struct ln_
   int err = ln_rng_fill(&s->rng, b + 12, 8);
   if (err) return err;
   ln_put_le64(b + 20, ln_server_salt_now(s));
-  s->fresh = false;
-  return ln_server_reply(s, LN_OUT_NOTICE, 0, ln_slice(b, sizeof b));
+  err = ln_server_reply(s, LN_OUT_NOTICE, 0, ln_slice(b, sizeof b));
+  s->fresh = err != LN_OK;
+  return err;
 }
 
 int ln_server_session_input(struct ln_server_session *s, struct ln_slice bytes, int64_t wall)

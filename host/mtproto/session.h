@@ -75,8 +75,9 @@ void ln_session_ack(struct ln_session *s, uint64_t msg_id);
 int ln_session_input(struct ln_session *s, uint8_t *payload, size_t len, int64_t now);
 /* Anything to send now? */
 bool ln_session_pending(const struct ln_session *s, int64_t now);
-/* Writes what is due (requests, acks, pings, state requests) as frames to out; at most ~1 MiB a call, call
- * again while pending. */
+/* Writes what is due (requests, acks, pings, state requests) as one frame to out; at most ~1 MiB a call, call
+ * again while pending. LN_E_TOOBIG: out is full, LN_E_NOMEM; nothing was taken off the queue then, try later.
+ * LN_E_RECONNECT, LN_E_CRYPTO, LN_E_HALT: the connection cannot go on. */
 int ln_session_flush(struct ln_session *s, struct ln_frame *frame, struct ln_buf *out, int64_t now);
 /* When tick or flush is due next; LN_NEVER where nothing is. */
 int64_t ln_session_deadline(const struct ln_session *s);

@@ -115,8 +115,10 @@ struct ln_session {
   bool synchronised; /* this session has heard the server's clock */
   uint64_t newest_id;
   uint32_t newest_seqno;
-  unsigned foreign, ahead, regressions; /* M5, M8, M9: violations in a row */
-  uint64_t unique_ids[8];               /* of new_session_created */
+  unsigned foreign, ahead; /* M5, M8: violations in a row */
+  unsigned regressions;    /* M9: in a minute */
+  int64_t regressed_at;
+  uint64_t unique_ids[8]; /* of new_session_created */
   unsigned n_unique;
   int64_t fixes_since; /* M16: salts and clocks corrected in this minute */
   unsigned fixes;

@@ -52,6 +52,15 @@ void ln_window_add(struct ln_window *w, uint64_t id, uint8_t flags)
   }
 }
 
+void ln_window_remove(struct ln_window *w, uint64_t id)
+{
+  uint32_t i = lower_bound(w, id), end = w->start + w->n;
+  if (i == end || w->ids[i] != id) return;
+  memmove(w->ids + i, w->ids + i + 1, (end - i - 1) * sizeof w->ids[0]);
+  memmove(w->flags + i, w->flags + i + 1, end - i - 1);
+  w->n--;
+}
+
 uint8_t *ln_window_flags(struct ln_window *w, uint64_t id)
 {
   uint32_t i = lower_bound(w, id);

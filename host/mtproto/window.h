@@ -26,6 +26,8 @@ void ln_window_init(struct ln_window *w);
 enum ln_seen ln_window_look(const struct ln_window *w, uint64_t id);
 /* Remembers an id that ln_window_look says was never seen; the smallest leaves where there are too many. */
 void ln_window_add(struct ln_window *w, uint64_t id, uint8_t flags);
+/* As if it had never come: what it asked for could not be done. */
+void ln_window_remove(struct ln_window *w, uint64_t id);
 /* The flags of an id in the window, or NULL; valid until the next add. */
 uint8_t *ln_window_flags(struct ln_window *w, uint64_t id);
 /* The largest id ever added; 0: none. */

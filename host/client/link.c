@@ -179,9 +179,7 @@ void ln_link_up(struct ln_connection *c)
 {
   int64_t now = ln_clock_now(c->clock);
   int err = LN_OK;
-  if (c->session)
-    ln_session_connected(c->session, now);
-  else
+  if (!c->session)
     err = ln_connection_make_session(c, c->salt, c->offset_us + (ln_clock_wall(c->clock) - now),
                                      c->synchronised);
   if (c->closed) return;
@@ -189,6 +187,7 @@ void ln_link_up(struct ln_connection *c)
     ln_link_lost(c, err, ln_err_text(err));
     return;
   }
+  ln_session_connected(c->session, now);
   c->up_since = now;
   struct ln_stream *s = c->stream;
   status(c, LN_CONN_UP, LN_OK, ln_stream_peer(s), 0);

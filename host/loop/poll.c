@@ -59,7 +59,7 @@ static void on_always(struct ln_deferred *d)
   if (p->closed)
     ln_free(p);
   else if (p->events)
-    ln_loop_defer(p->open.loop, &p->always);
+    ln_loop_defer_turn(p->open.loop, &p->always);
 }
 
 int ln_poll_open(struct ln_loop *loop, int fd, void (*fn)(void *ctx, int events), void *ctx,

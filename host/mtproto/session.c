@@ -237,7 +237,7 @@ void ln_session_connected(struct ln_session *s, int64_t now)
   s->broken = false;
   s->foreign = s->ahead = 0;
   s->pong_due = LN_NEVER;
-  s->ping_due = now + s->ping_every_us;
+  s->ping_due = now; /* the server has to hear which session this connection is for: pushes wait for it */
   s->n_asking = 0;
   s->salts_query = 0;
   for (struct ln_request *r = s->flight.first, *next; r; r = next) {

@@ -35,8 +35,9 @@ static int tear_down(void **state)
 struct call {
   struct ln_deferred d;
   const char *name;
-  struct call *queue; /* to be queued by it */
-  struct call *take;  /* to be taken out by it */
+  struct call *queue;     /* to be queued by it */
+  struct call *take;      /* to be taken out by it */
+  struct call *next_turn; /* to be queued for the next turn by it */
   bool stop;
 };
 
@@ -45,6 +46,7 @@ static void on_call(struct ln_deferred *d)
   struct call *c = (struct call *)d;
   note(c->name);
   if (c->queue) ln_loop_defer(loop, &c->queue->d);
+  if (c->next_turn) ln_loop_defer_turn(loop, &c->next_turn->d);
   if (c->take) ln_loop_undefer(loop, &c->take->d);
   if (c->stop) ln_loop_stop(loop);
 }
@@ -97,6 +99,33 @@ static void undefer_the_last_keeps_the_queue(void **state)
   ln_loop_defer(loop, &stop.d);
   ln_loop_run(loop);
   assert_string_equal(log_text, "a!");
+}
+
+static void for_the_next_turn(void **state)
+{
+  (void)state;
+  struct call stop = CALL(.name = "!", .stop = true), never = CALL(.name = "x");
+  struct call later = CALL(.name = "3", .queue = &stop), soon = CALL(.name = "2", .take = &never);
+  struct call one = CALL(.name = "1", .queue = &soon, .next_turn = &later);
+  ln_loop_defer(loop, &one.d);
+  ln_loop_defer_turn(loop, &never.d);
+  ln_loop_undefer(loop, &never.d);
+  ln_loop_defer_turn(loop, &never.d);
+  ln_loop_run(loop);
+  assert_string_equal(log_text, "x123!"); /* that of before first; `later` behind all of its turn */
+}
+
+/* What queues itself for ever leaves room for everything else. */
+static void endless_defers_do_not_starve(void **state)
+{
+  (void)state;
+  struct call again = CALL(.name = ""), stop = CALL(.name = "!", .stop = true);
+  again.queue = &again;
+  again.next_turn = &stop;
+  ln_loop_defer(loop, &again.d);
+  ln_loop_run(loop);
+  assert_string_equal(log_text, "!");
+  ln_loop_undefer(loop, &again.d);
 }
 
 static struct call *idle_queues;
@@ -319,6 +348,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(defers_in_order, set_up, tear_down),
       cmocka_unit_test_setup_teardown(undefer_in_queue_and_in_the_turn, set_up, tear_down),
       cmocka_unit_test_setup_teardown(undefer_the_last_keeps_the_queue, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(for_the_next_turn, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(endless_defers_do_not_starve, set_up, tear_down),
       cmocka_unit_test_setup_teardown(idle_hook, set_up, tear_down),
       cmocka_unit_test_setup_teardown(waker_from_a_thread, set_up, tear_down),
       cmocka_unit_test_setup_teardown(worker_runs_elsewhere, set_up, tear_down),

@@ -202,12 +202,12 @@ static int deferred_turns;
 static void count_turn(struct ln_deferred *d)
 {
   if (++deferred_turns < 50)
-    ln_loop_defer(loop, d);
+    ln_loop_defer_turn(loop, d);
   else
     ln_loop_stop(loop);
 }
 
-/* A sleep of nothing, over and over, and deferred calls take turns. */
+/* A sleep of nothing, over and over, and what is deferred to the next turn alternate. */
 static void due_already_does_not_starve(void **state)
 {
   (void)state;
@@ -215,7 +215,7 @@ static void due_already_does_not_starve(void **state)
   struct ln_deferred d = {.fn = count_turn};
   deferred_turns = 0;
   ln_timer_start(ln_loop_clock(loop), &s.t, 0);
-  ln_loop_defer(loop, &d);
+  ln_loop_defer_turn(loop, &d);
   ln_loop_run(loop);
   assert_int_equal(deferred_turns, 50);
   assert_int_equal(n_fired, 50);

@@ -125,7 +125,8 @@ local function open(self, dc)
         elseif errname and errname ~= "" then
           entry.lastWhy = why or errname
           local ending = core.state == "stopped" or core.state == "stopping"
-          if entry.why ~= errname and not ending then -- one line for a dead network, not one a try
+          local final = retryIn and retryIn < 0 -- `fatal` says it
+          if entry.why ~= errname and not ending and not final then -- one line for a dead network, not one a try
             entry.why = errname
             core:log(Logger.WARNING, "DC %d (%s): %s%s", dc, entry.where, why or errname,
               retryIn and retryIn > 0 and (": next try in %.0f s"):format(retryIn) or "")
@@ -142,6 +143,7 @@ local function open(self, dc)
       end,
       fatal = function(errname, why)
         local text = ("DC %d (%s): %s"):format(dc, entry.where, why or errname)
+        if errname == "NO_KEY" and not memory then text = text .. ": --dc-key FILE.pem names another server's public key" end
         local err = classes.ConnectionException(text, { name = errname, status = 1 })
         fail(err)
         core:fatal(err)

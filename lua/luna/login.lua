@@ -13,7 +13,7 @@ function login.accountName(settings, store)
   if settings.botToken then
     local id = settings.botToken:match "^(%d+):"
     if not id then
-      error(classes.LoginException("the bot token is not of the form 123456:ABC…: take it from @BotFather"), 0)
+      error(classes.LoginException("the bot token is not a number, a colon and letters: take it from @BotFather"), 0)
     end
     return "bot" .. id
   end
@@ -63,14 +63,11 @@ function login.bot(core)
   return core.me
 end
 
-local function missing()
-  error(classes.SettingsException(
-    "no bot token and no saved session: set LUNA_BOT_TOKEN, give --token, or try --sandbox, which needs neither"), 0)
-end
-
 --- Raises where there is nothing to log in with; before anything is connected.
 function login.check(core)
-  if not core.settings.botToken and not core.account:get "self" then missing() end
+  if core.settings.botToken or core.account:get "self" then return end
+  error(classes.SettingsException(
+    "no bot token and no saved session: set LUNA_BOT_TOKEN, give --token, or try --sandbox, which needs neither"), 0)
 end
 
 --- Makes core.me: from the session, or by logging in.
@@ -80,7 +77,7 @@ function login.run(core)
     return core.me
   end
   if core.settings.botToken then return login.bot(core) end
-  missing()
+  error(classes.LoginException "the saved session has lost its key: log in anew", 0)
 end
 
 return login

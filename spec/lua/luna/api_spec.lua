@@ -248,6 +248,43 @@ describe("luna.API", function()
     assert.error_matches(function() object:setEventHandler {} end, "a class made by luna.EventHandler:extend")
   end)
 
+  it("messages have methods", function()
+    local server = miniServer()
+    local calls = {}
+    local function note(name, result)
+      server.answers[name] = function(_, p)
+        calls[#calls + 1] = p
+        return result
+      end
+    end
+    local nothing = { _ = "updates", updates = {}, users = {}, chats = {}, date = 1, seq = 0 }
+    note("messages.editMessage", nothing)
+    note("messages.forwardMessages", nothing)
+    note("messages.deleteMessages", { _ = "messages.affectedMessages", pts = 101, pts_count = 0 })
+    local object = api(server)
+    local got = luna.Deferred()
+    object:run(function(update)
+      local message = update.message
+      local chat, sender = message:getChat(), message:getSender()
+      message:edit { message = "<b>new</b>", parse_mode = "HTML" }
+      message:forward "me"
+      message:delete()
+      local ok, err = pcall(function() message:reply(5) end)
+      got:resolve { chat, sender, ok, err }
+    end)
+    server:push "hello"
+    local r = luna.await(got:promise())
+    assert.equal("Alice", r[1].first_name)
+    assert.equal(50, r[2].id)
+    assert.is_false(r[3])
+    assert.matches("api_spec.lua:%d+: a text or a table", r[4])
+    assert.equal("new", calls[1].message)
+    assert.equal(1, calls[1].id)
+    assert.equal("inputPeerSelf", calls[2].to_peer._)
+    assert.same({ 1 }, calls[3].id)
+    assert.is_true(calls[3].revoke)
+  end)
+
   it("polls in the old way", function()
     local server = miniServer()
     local object = api(server)

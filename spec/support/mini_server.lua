@@ -7,7 +7,7 @@ local key -- one for all specs: making it takes a moment
 
 return function(answers)
   key = key or crypto.generateRsa()
-  local S = { seen = {}, count = {}, sent = {}, pts = 100, id = 0, sessions = {} }
+  local S = { seen = {}, count = {}, sent = {}, after = {}, pts = 100, id = 0, sessions = {} }
   S.bot = { _ = "user", id = 7, self = true, bot = true, bot_info_version = 1, access_hash = 77, first_name = "Mini",
     username = "mini_bot" }
   S.alice = { _ = "user", id = 50, access_hash = 5050, first_name = "Alice", username = "alice" }
@@ -40,7 +40,12 @@ return function(answers)
   S.answers = H
 
   local function request(session, id, query)
-    while query.query do query = query.query end
+    local after = 0
+    while query.query do
+      if query._ == "invokeAfterMsg" then after = after + 1 end
+      query = query.query
+    end
+    if query.message then S.after[query.message] = after end
     local name = query._
     S.seen[#S.seen + 1], S.count[name], S.last = name, (S.count[name] or 0) + 1, session
     local answer = H[name]

@@ -285,6 +285,71 @@ describe("luna.API", function()
     assert.is_true(calls[3].revoke)
   end)
 
+  it("moves to the DC where the account lives, and remembers it", function()
+    local path = sessionPath()
+    local dcs = {}
+    local server = miniServer()
+    server.answers["auth.importBotAuthorization"] = function(_, _, session)
+      dcs[#dcs + 1] = session.dc
+      if session.dc ~= 4 then return nil, 303, "USER_MIGRATE_4" end
+      return { _ = "auth.authorization", user = server.bot }
+    end
+    server.answers["help.getConfig"] = function() return nil, 400, "NO" end
+    server.answers["help.getNearestDc"] = function(_, _, session)
+      return { _ = "nearestDc", country = "DC" .. session.dc, this_dc = session.dc, nearest_dc = 2 }
+    end
+    local object = api(server, nil, path)
+    assert.equal("DC4", object.help.getNearestDc().country)
+    assert.same({ 2, 4 }, dcs)
+    object:stop()
+    object = api(server, nil, path)
+    assert.equal("DC4", object.help.getNearestDc().country)
+    assert.same({ 2, 4 }, dcs)
+    object:stop()
+    removeSession(path)
+  end)
+
+  it("carries its authorisation to another DC, once", function()
+    local server = miniServer()
+    server.answers["auth.exportAuthorization"] = function(_, p, session)
+      assert.equal(2, session.dc)
+      return { _ = "auth.exportedAuthorization", id = 9, bytes = "for DC " .. p.dc_id }
+    end
+    local imported
+    server.answers["auth.importAuthorization"] = function(_, p, session)
+      imported = { session.dc, p.id, p.bytes }
+      return { _ = "auth.authorization", user = server.bot }
+    end
+    server.answers["help.getNearestDc"] = function(_, _, session)
+      return { _ = "nearestDc", country = "DC" .. session.dc, this_dc = session.dc, nearest_dc = 2 }
+    end
+    local object = api(server)
+    for _ = 1, 2 do assert.equal("DC4", object.help.getNearestDc({}, { dc = 4 }).country) end
+    assert.same({ 4, 9, "for DC 4" }, imported)
+    assert.equal(1, server.count["auth.exportAuthorization"])
+    assert.equal("DC2", object.help.getNearestDc().country)
+  end)
+
+  it("lets the server order the calls of a queue", function()
+    local server = miniServer()
+    local object = api(server)
+    object:start()
+    local first = object.messages.sendMessage({ peer = 50, message = "1" }, { queue = "q", async = true })
+    local second = object.messages.sendMessage({ peer = 50, message = "2" }, { queue = "q", async = true })
+    local other = object.messages.sendMessage({ peer = 50, message = "3" }, { async = true })
+    luna.await { first, second, other }
+    assert.same({ ["1"] = 0, ["2"] = 1, ["3"] = 0 }, server.after)
+  end)
+
+  it("gives up after its time", function()
+    local server = miniServer { ["help.getNearestDc"] = function() return nil end } -- never answers
+    local object = api(server)
+    local ok, err = pcall(object.help.getNearestDc, {}, { timeout = 0.05 })
+    assert.is_false(ok)
+    assert.is_true(luna.is(err, luna.TimeoutException))
+    assert.equal(0, object._core.conn:inFlight())
+  end)
+
   it("polls in the old way", function()
     local server = miniServer()
     local object = api(server)

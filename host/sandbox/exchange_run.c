@@ -145,11 +145,16 @@ static bool finish(struct ln_sandbox_connection *c, const struct ln_exchange_res
   if (r->key.id == c->made) return true; /* an answer that was said again */
   if (!means(r->dc, c->dc)) {
     ln_log(LN_LOG_WARNING, "sandbox", "a client means DC %d, this is DC %d", r->dc, c->dc);
-    return failed(c, LN_E_HANDSHAKE);
+    ln_sandbox_disconnect(c);
+    return false;
   }
   int64_t expires = r->temporary ? ln_clock_now(s->clock) + r->expires_in * LN_US_PER_S : LN_NEVER;
   int err = ln_sandbox_keep_key(s, &r->key, r->salt, c->dc, expires);
-  if (err) return failed(c, err);
+  if (err) { /* in silence: a client that heard dh_gen_ok would keep a key that nobody knows */
+    ln_log(LN_LOG_ERROR, "sandbox", "a fresh auth key is not kept: %s", ln_err_text(err));
+    ln_sandbox_disconnect(c);
+    return false;
+  }
   c->made = r->key.id;
   if (!r->temporary && s->ops->on_auth_key) s->ops->on_auth_key(s->ctx, &r->key, r->salt, c->dc);
   return c->stream != NULL;

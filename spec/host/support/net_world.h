@@ -97,7 +97,8 @@ static inline void world_answer(struct ln_sandbox_session *s, uint64_t id, uint3
   ln_put_le32(body, 0x0a0b0c0d);
   ln_put_le32(body + 4, word);
   for (size_t i = 8; i < n; i++) body[i] = (uint8_t)(i * i >> 7); /* not for gzip alone */
-  ln_sandbox_result(s, id, ln_slice(body, n));
+  /* once more where memory was short: nobody else would answer */
+  if (ln_sandbox_result(s, id, ln_slice(body, n))) (void)ln_sandbox_result(s, id, ln_slice(body, n));
 }
 
 static inline void world_on_request(void *ctx, struct ln_sandbox_session *s, uint64_t id,

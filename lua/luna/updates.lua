@@ -51,6 +51,7 @@ function Updates:prepare()
     self:setState(saved)
   else
     self:setState(self.core:invoke("updates.getState", {}))
+    self.fresh = true -- nothing to catch up with, unless something is pushed before a handler is there
     self.journal:touch()
   end
 end
@@ -86,7 +87,9 @@ function Updates:activate()
     end)
   end
   self:redeliver()
-  if core.settings.updates.catchUp then
+  if self.fresh then
+    self.fresh = nil
+  elseif core.settings.updates.catchUp then
     difference.common(self)
   else
     task.spawn(function() self:setState(core:invoke("updates.getState", {})) end)
@@ -240,6 +243,7 @@ function Updates:receive(conn, u, ack, raw, errname)
   end
   if not self.active then -- nobody to hand it to: the state stays, so the difference brings it when a handler is set
     self.core.peers:harvest(u)
+    self.fresh = nil
     if ack then conn:ack(ack) end
     return
   end
@@ -279,7 +283,7 @@ end
 
 --- The server began a new session: what it had queued for the old one may be gone.
 function Updates:newSession()
-  if self.active then difference.common(self) end
+  if self.active and not self.common.fetching then difference.common(self) end
 end
 
 --- Nothing waits for a gap to close or for a difference.

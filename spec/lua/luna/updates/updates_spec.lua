@@ -92,6 +92,7 @@ describe("luna.updates", function()
         chats = {}, state = state(202) }
     end } }
     core.dispatch:setHandler(setmetatable({}, { __index = Handler }), Handler)
+    core.account:commit { state = { pts = 100, qts = 0, date = 1000, seq = 0 } } -- as a process before left it
     core.updates:prepare()
     core.updates:activate()
     core:settle()
@@ -203,12 +204,39 @@ describe("luna.updates", function()
     assert.same({ 77 }, core.acked)
   end)
 
-  it("does not move the state before a handler is there", function()
-    local core = fake()
+  it("does not move the state before a handler is there, and catches up then", function()
+    local core = fake { catchUp = true }
     core.updates:prepare()
     core.updates:receive(core.conn, updates { new(1, 101) }, 1, nil)
     core:settle()
     assert.equal(100, core.account:state().pts)
     assert.same({ 1 }, core.acked)
+    core.dispatch:setCallback(function() end)
+    core.updates:activate()
+    assert.equal("updates.getDifference", core.calls[#core.calls].name)
+  end)
+
+  it("has nothing to catch up with in a new session", function()
+    local core = fake { catchUp = true }
+    core.updates:prepare()
+    core.dispatch:setCallback(function() end)
+    core.updates:activate()
+    core:settle()
+    assert.equal(1, #core.calls)
+    assert.equal("updates.getState", core.calls[1].name)
+  end)
+
+  it("goes over a hole that the server says is none, in the end", function()
+    local timer = require "_luna.timer"
+    timer.useClock(timer.newVirtual())
+    local core = start()
+    core:push(updates { new(2, 102) })
+    core:push(updates { new(4, 104) })
+    luna.sleep(5)
+    timer.useClock(nil)
+    assert.same({ 2, 4 }, core.seen)
+    local asked = 0
+    for _, call in ipairs(core.calls) do asked = asked + (call.name == "updates.getDifference" and 1 or 0) end
+    assert.equal(3, asked)
   end)
 end)

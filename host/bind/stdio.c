@@ -1,13 +1,12 @@
 /* See stdio.h. One reader of standard input at a time: plain lines, or the editor. */
 #include "bind/stdio.h"
+#include "bind/editline.h"
 #include "bind/task.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/log.h"
 #include "loop/poll.h"
 
-#include <stdio.h>
-#include <editline/readline.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -20,6 +19,7 @@ static struct {
   struct ln_buf in;
   int ref; /* function(line | nil) */
   bool editing;
+  const struct ln_editline *edit;
   char *prompt, *history;
 } input = {.ref = LUA_NOREF};
 
@@ -39,9 +39,9 @@ static void stop_input(void)
 {
   struct ln_host *h = ln_host_get();
   if (input.editing) {
-    rl_callback_handler_remove();
+    input.edit->rl_callback_handler_remove();
     input.editing = false;
-    if (input.history) write_history(input.history);
+    if (input.history) input.edit->write_history(input.history);
     free(input.prompt);
     free(input.history);
     input.prompt = input.history = NULL;
@@ -148,7 +148,7 @@ static void editor_line(char *line)
     return;
   }
   struct ln_slice s = ln_slice_str(line);
-  if (*line) add_history(line);
+  if (*line) input.edit->add_history(line);
   ln_host_protect(ln_host_get(), call_line, &s);
   free(line);
 }
@@ -157,13 +157,15 @@ static void editor_readable(void *ctx, int events)
 {
   (void)ctx;
   (void)events;
-  rl_callback_read_char();
+  input.edit->rl_callback_read_char();
 }
 
 /* edit{ prompt =, onLine = fn(line | nil), history = path } → ed; ed:print(text), ed:close() */
 static int f_edit(lua_State *L)
 {
   luaL_checktype(L, 1, LUA_TTABLE);
+  input.edit = ln_editline();
+  if (!input.edit) return luaL_error(L, "line editing needs libedit, which is not installed");
   lua_getfield(L, 1, "prompt");
   lua_getfield(L, 1, "history");
   lua_getfield(L, 1, "onLine");
@@ -172,12 +174,12 @@ static int f_edit(lua_State *L)
   input.prompt = strdup(luaL_optstring(L, 2, "> "));
   input.history = lua_isstring(L, 3) ? strdup(lua_tostring(L, 3)) : NULL;
   input.editing = true;
-  rl_catch_signals = 0;
-  rl_readline_name = "luna";
-  rl_initialize();
-  stifle_history(1000);
-  if (input.history) read_history(input.history);
-  rl_callback_handler_install(input.prompt, editor_line);
+  *input.edit->rl_catch_signals = 0;
+  *input.edit->rl_readline_name = "luna";
+  input.edit->rl_initialize();
+  input.edit->stifle_history(1000);
+  if (input.history) input.edit->read_history(input.history);
+  input.edit->rl_callback_handler_install(input.prompt, editor_line);
   lua_newuserdatauv(L, 1, 0);
   luaL_setmetatable(L, "luna.Editor");
   return 1;
@@ -198,7 +200,7 @@ static int e_print(lua_State *L)
   fwrite(s, 1, n, stdout);
   fputs("\n", stdout);
   fputs(input.prompt, stdout);
-  fputs(rl_line_buffer ? rl_line_buffer : "", stdout);
+  fputs(*input.edit->rl_line_buffer ? *input.edit->rl_line_buffer : "", stdout);
   fflush(stdout);
   return 0;
 }

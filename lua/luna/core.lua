@@ -220,9 +220,8 @@ local function sandboxed(self)
   s.app = s.app or {}
   s.app.id, s.app.hash = s.app.id or 1, s.app.hash or "sandbox"
   if type(s.sandbox) == "userdata" then return end
-  -- `true` or a served sandbox: luna.sandbox gives server, address, keys and a token for this bot.
-  local kit = require "luna.sandbox"
-  local place = kit.attach(s.sandbox, { stem = self.name, username = s.username })
+  -- `true` or a served sandbox: luna.sandbox gives wire or address and keys, and a token for this bot.
+  local place = require("luna.sandbox").attach(s.sandbox, { stem = self.name, username = s.username })
   for key, value in pairs(place) do s[key] = value end
 end
 

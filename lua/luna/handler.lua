@@ -56,13 +56,13 @@ local events = {
 function handler.instantiate(class, core, state)
   local api = require "luna.api"
   local object = {}
-  -- Found names are kept in `index`, never in the object itself: so that setting one of them still reaches __newindex.
+  -- Names of the API are kept in `index`, never in the object itself: so that setting one of them still reaches __newindex.
   local index = setmetatable({ _core = core }, {
     __index = function(t, name)
       local value = class[name]
-      if value == nil and type(name) == "string" and not name:find "^_" and not name:find "^on%u" then
-        value = api.lookup(core, name)
-      end
+      if value ~= nil then return value end -- not kept: a script may still change its class
+      if type(name) ~= "string" or name:find "^_" or name:find "^on%u" then return nil end
+      value = api.lookup(core, name)
       if value ~= nil then rawset(t, name, value) end
       return value
     end,

@@ -19,7 +19,8 @@
 #define MAX_KEYS 32
 #define BODY_MAX ((size_t)16 << 20)
 
-struct bind_connection {            /* user values: 1 the table of functions `on`, 2 the sandbox it dials */
+struct bind_connection { /* user values: 1 the table of functions `on`, 2 what keeps the sandbox that it dials
+                          */
   struct ln_connection *connection; /* NULL once closed */
   struct ln_rsa *keys[MAX_KEYS];
   const struct ln_rsa *keys_const[MAX_KEYS];
@@ -65,9 +66,16 @@ static struct call *call_new(struct bind_connection *b)
   return c;
 }
 
+/* From here on the connection's value may be collected: what an answer starts may close it. */
+static void call_detach(struct call *c)
+{
+  if (c->owner) ln_map_remove(&c->owner->calls, c->id);
+  c->owner = NULL;
+}
+
 static void call_end(struct call *c)
 {
-  ln_map_remove(&c->owner->calls, c->id);
+  call_detach(c);
   ln_host_unref(ln_host_get());
   c->next_free = free_calls;
   free_calls = c;
@@ -131,7 +139,6 @@ static int deliver(lua_State *L)
     ln_task_wake(t, n, false);
   } else if (c->promise_ref != LUA_NOREF) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, c->promise_ref);
-    luaL_unref(L, LUA_REGISTRYINDEX, c->promise_ref);
     lua_insert(L, -n - 1);
     int at = lua_gettop(L) - n;
     if (n == 1) {
@@ -149,14 +156,40 @@ static int deliver(lua_State *L)
       }
       ln_promise_settle(L, at, 1, true);
     }
+    luaL_unref(L, LUA_REGISTRYINDEX, c->promise_ref);
+    c->promise_ref = LUA_NOREF;
   }
   return 0;
 }
 
+/* The failures that must be told without an allocation; their names are strings in the registry. */
+static char timeout_name[1], nomem_name[1];
+
+static void wake_failed(struct ln_task *t, const char *name)
+{
+  lua_pushnil(t->wait_L); /* a suspended C call has LUA_MINSTACK slots */
+  lua_pushinteger(t->wait_L, 0);
+  lua_rawgetp(t->wait_L, LUA_REGISTRYINDEX, name);
+  ln_task_wake(t, 3, false);
+}
+
 static void finish(struct answer *a)
 {
-  if (ln_host_get()->closing) return; /* lua_close: nobody is there to hear it */
-  ln_host_protect(ln_host_get(), deliver, a);
+  struct ln_host *h = ln_host_get();
+  if (h->closing) return; /* lua_close: nobody is there to hear it */
+  if (ln_host_protect(h, deliver, a) == LN_OK) return;
+  struct ln_task *t = a->call->task;
+  a->failed = true; /* too little memory for the answer: at least that can be told */
+  a->err = LN_E_NOMEM;
+  a->code = 0;
+  a->bytes = ln_slice(NULL, 0);
+  if (!t) {
+    ln_host_protect(h, deliver, a);
+  } else if (t->state == LN_TASK_WAITING && t->cancel_ctx == a->call) {
+    stop_limit(t);
+    wake_failed(t, nomem_name);
+    ln_task_drain(h);
+  }
 }
 
 static void on_result(void *ctx, void *tag, struct ln_slice result)
@@ -164,8 +197,7 @@ static void on_result(void *ctx, void *tag, struct ln_slice result)
   struct answer a = {.call = tag, .bytes = result};
   (void)ctx;
   struct call *c = tag;
-  ln_map_remove(&c->owner->calls,
-                c->id); /* what the answer starts may close the connection: the call is not its any more */
+  call_detach(c);
   finish(&a);
   call_end(c);
 }
@@ -175,7 +207,7 @@ static void on_error(void *ctx, void *tag, int err, int code, struct ln_slice te
   struct answer a = {.call = tag, .bytes = text, .err = err, .code = code, .failed = true};
   (void)ctx;
   struct call *c = tag;
-  ln_map_remove(&c->owner->calls, c->id);
+  call_detach(c);
   finish(&a);
   call_end(c);
 }
@@ -197,33 +229,6 @@ struct event {
   size_t n_salts;
   int64_t offset_us;
 };
-
-void ln_bind_push_auth(lua_State *L, const uint8_t key[256], uint64_t salt, double offset)
-{
-  lua_createtable(L, 0, 4);
-  lua_pushlstring(L, (const char *)key, 256);
-  lua_setfield(L, -2, "key");
-  lua_pushinteger(L, (lua_Integer)salt);
-  lua_setfield(L, -2, "salt");
-  lua_pushnumber(L, offset);
-  lua_setfield(L, -2, "offset");
-}
-
-void ln_bind_push_salts(lua_State *L, const struct ln_salt *salts, size_t n)
-{
-  lua_createtable(L, (int)n, 0);
-  for (size_t i = 0; i < n; i++) {
-    lua_createtable(L, 3, 0);
-    lua_pushinteger(L, (lua_Integer)salts[i].salt);
-    lua_rawseti(L, -2, 1);
-    lua_pushinteger(L, salts[i].valid_since);
-    lua_rawseti(L, -2, 2);
-    lua_pushinteger(L, salts[i].valid_until);
-    lua_rawseti(L, -2, 3);
-    lua_rawseti(L, -2, (lua_Integer)i + 1);
-  }
-  lua_setfield(L, -2, "salts");
-}
 
 /* Pushes on[name]; false (and nothing pushed) where there is none. */
 static bool push_function(lua_State *L, struct bind_connection *b, const char *name)
@@ -380,25 +385,6 @@ static lua_Number field_number(lua_State *L, int table, const char *name, lua_Nu
   return v;
 }
 
-size_t ln_bind_read_salts(lua_State *L, int auth, struct ln_salt *out, size_t max)
-{
-  size_t n = 0;
-  if (lua_getfield(L, auth, "salts") == LUA_TTABLE) {
-    for (lua_Integer i = 1; n < max && lua_rawgeti(L, -1, i) == LUA_TTABLE; i++, n++) {
-      lua_rawgeti(L, -1, 1);
-      lua_rawgeti(L, -2, 2);
-      lua_rawgeti(L, -3, 3);
-      out[n].salt = (uint64_t)lua_tointeger(L, -3);
-      out[n].valid_since = lua_tointeger(L, -2);
-      out[n].valid_until = lua_tointeger(L, -1);
-      lua_pop(L, 4);
-    }
-    if (n < max) lua_pop(L, 1);
-  }
-  lua_pop(L, 1);
-  return n;
-}
-
 static void read_keys(lua_State *L, struct bind_connection *b, int options)
 {
   if (lua_getfield(L, options, "keys") == LUA_TTABLE) {
@@ -476,6 +462,7 @@ static int f_connect(lua_State *L)
     ln_bind_server_dialer(L, -1, config.dc, &dialer);
     config.dialer = &dialer;
     lua_setiuservalue(L, 2, 2);
+    lua_pop(L, 1);
   } else {
     lua_pop(L, 1);
     if (n == 0) return luaL_error(L, "no address to connect to");
@@ -527,10 +514,7 @@ static void limit_reached(struct ln_timer *timer)
   ln_host_unref(ln_host_get());
   if (c->owner->connection) ln_connection_cancel(c->owner->connection, c->request);
   call_end(c);
-  lua_pushnil(t->wait_L);
-  lua_pushinteger(t->wait_L, 0);
-  lua_pushliteral(t->wait_L, "TIMEOUT");
-  ln_task_wake(t, 3, false);
+  wake_failed(t, timeout_name);
 }
 
 static void call_cancelled(struct ln_task *t, void *ctx)
@@ -660,10 +644,9 @@ static int f_call_async(lua_State *L)
     ln_promise_settle(L, promise, 1, false);
     return 1;
   }
-  lua_pushvalue(L, promise);
-  int ref = luaL_ref(L, LUA_REGISTRYINDEX);
   struct call *c = send(L, b, method, &o);
-  c->promise_ref = ref;
+  lua_pushvalue(L, promise);
+  c->promise_ref = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_pushvalue(L, 1);
   lua_pushinteger(L, (lua_Integer)c->id);
   lua_pushcclosure(L, cancel_async, 2);
@@ -765,6 +748,10 @@ int luaopen__luna_client(lua_State *L)
                                      {"retryNow", f_retry_now},
                                      {"__gc", f_gc},
                                      {NULL, NULL}};
+  lua_pushliteral(L, "TIMEOUT");
+  lua_rawsetp(L, LUA_REGISTRYINDEX, timeout_name);
+  lua_pushliteral(L, "NOMEM");
+  lua_rawsetp(L, LUA_REGISTRYINDEX, nomem_name);
   luaL_newmetatable(L, CONNECTION);
   lua_pushvalue(L, -1);
   lua_setfield(L, -2, "__index");

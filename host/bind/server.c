@@ -350,37 +350,29 @@ static int s_faults(lua_State *L)
   return 0;
 }
 
-struct dial_target {
+struct dial_target { /* user value 1: the server, so that it outlives whoever may dial */
   struct bind_server *server;
   int dc;
 };
 
-/* One target for each server and DC, kept by the server's sandbox's lifetime: a small table is enough. */
-static struct dial_target targets[256];
-
 static int dial(void *ctx, const struct ln_stream_ops *stream_ops, void *ops_ctx, struct ln_stream **out)
 {
   const struct dial_target *t = ctx;
-  if (!t->server || !t->server->sandbox) return LN_E_CONNECT;
+  if (!t->server->sandbox) return LN_E_CONNECT;
   return ln_sandbox_dial(t->server->sandbox, t->dc, stream_ops, ops_ctx, out);
 }
 
 void ln_bind_server_dialer(lua_State *L, int index, int dc, struct ln_dialer *out)
 {
+  index = lua_absindex(L, index);
   struct bind_server *b = check(L, index);
-  struct dial_target *free_one = NULL;
+  struct dial_target *t = lua_newuserdatauv(L, sizeof *t, 1);
+  t->server = b;
+  t->dc = dc;
+  lua_pushvalue(L, index);
+  lua_setiuservalue(L, -2, 1);
   out->dial = dial;
-  for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
-    if (targets[i].server == b && targets[i].dc == dc) {
-      out->ctx = &targets[i];
-      return;
-    }
-    if (!free_one && (!targets[i].server || !targets[i].server->sandbox)) free_one = &targets[i];
-  }
-  if (!free_one) luaL_error(L, "too many sandboxes in one process");
-  free_one->server = b;
-  free_one->dc = dc;
-  out->ctx = free_one;
+  out->ctx = t;
 }
 
 /* --- sessions --- */

@@ -6,7 +6,8 @@
 
 #include "client/connection.h"
 
-/* Raises where the value is no open server. The server must outlive the dialer's user. */
+/* Pushes the value that keeps the dialer and its server alive: whoever may dial holds it. Raises where the
+ * value is no open server. */
 void ln_bind_server_dialer(lua_State *L, int index, int dc, struct ln_dialer *out);
 
 #endif

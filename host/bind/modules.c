@@ -10,7 +10,9 @@ void ln_modules_open(lua_State *L)
       {"_luna.timer", luaopen__luna_timer},   {"_luna.tl", luaopen__luna_tl},
       {"_luna.client", luaopen__luna_client}, {"_luna.server", luaopen__luna_server},
       {"_luna.store", luaopen__luna_store},   {"_luna.host", luaopen__luna_host},
-      {"_luna.crypto", luaopen__luna_crypto}, {NULL, NULL}};
+      {"_luna.crypto", luaopen__luna_crypto}, {"_luna.http", luaopen__luna_http},
+      {"_luna.files", luaopen__luna_files},   {"_luna.json", luaopen__luna_json},
+      {"_luna.loop", luaopen__luna_loop},     {NULL, NULL}};
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   for (const luaL_Reg *m = modules; m->name; m++) {
     lua_pushcfunction(L, m->func);

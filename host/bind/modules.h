@@ -16,10 +16,16 @@ int luaopen__luna_server(lua_State *L);
 int luaopen__luna_store(lua_State *L);
 int luaopen__luna_host(lua_State *L);
 int luaopen__luna_crypto(lua_State *L);
+int luaopen__luna_http(lua_State *L);
+int luaopen__luna_files(lua_State *L);
+int luaopen__luna_json(lua_State *L);
+int luaopen__luna_loop(lua_State *L);
 
 /* A Lua module that is part of the program, as a loaded chunk on L (true), or nothing. See require.c. */
 int ln_embedded_load(lua_State *L, const char *name);
 void ln_require_install(lua_State *L);
 void ln_os_install(lua_State *L);
+/* The number of a signal given by number or name at `index`; raises (hostmod.c). */
+int ln_signal_number(lua_State *L, int index);
 
 #endif

@@ -5,6 +5,7 @@
 #include "bind/modules.h"
 #include "bind/stdio.h"
 #include "bind/task.h"
+#include "bind/watch.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "crypto/init.h"
@@ -194,6 +195,7 @@ static bool idle(void *ctx)
       return true;
     }
     if (h->refs <= 0 && !h->exiting) {
+      if (ln_watch_idle(h)) return true;
       if (h->main_task && h->main_task->state == LN_TASK_WAITING) {
         ln_host_protect(h, nothing_left, NULL);
         return true;
@@ -304,6 +306,7 @@ void ln_host_free(struct ln_host *h)
     ln_stdio_close(h);
     ln_logs_close(h);
     h->closing = true;
+    ln_watch_close();
     lua_close(h->L);
     ln_lua_alloc_end();
   }

@@ -4,6 +4,7 @@
 #include "bind/modules.h"
 #include "bind/stdio.h"
 #include "bind/task.h"
+#include "bind/watch.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/log.h"
@@ -233,12 +234,11 @@ static int signal_call(lua_State *L)
 
 static void on_signal(void *ctx, int signo)
 {
-  (void)signo;
+  if (ln_watch_has_signal(signo)) return;
   ln_host_protect(ln_host_get(), signal_call, ctx);
 }
 
-/* onSignal(number or name, fn) → handle for offSignal. Does not keep the program alive. */
-static int f_on_signal(lua_State *L)
+int ln_signal_number(lua_State *L, int index)
 {
   static const struct {
     const char *name;
@@ -247,13 +247,21 @@ static int f_on_signal(lua_State *L)
                {"SIGUSR2", SIGUSR2}, {"SIGQUIT", SIGQUIT}, {"SIGCHLD", SIGCHLD}, {"SIGWINCH", SIGWINCH},
                {"SIGALRM", SIGALRM}, {"SIGCONT", SIGCONT}};
   int number = 0;
-  if (lua_type(L, 1) == LUA_TSTRING) {
+  if (lua_type(L, index) == LUA_TSTRING) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-      if (strcmp(lua_tostring(L, 1), names[i].name) == 0) number = names[i].number;
-    if (!number) return luaL_argerror(L, 1, "no signal of this name");
+      if (strcmp(lua_tostring(L, index), names[i].name) == 0) number = names[i].number;
+    if (!number) luaL_argerror(L, index, "no signal of this name");
   } else {
-    number = (int)luaL_checkinteger(L, 1);
+    number = (int)luaL_checkinteger(L, index);
   }
+  return number;
+}
+
+/* onSignal(number or name, fn) → handle for offSignal. Does not keep the program alive. Silent while a script
+ * watches the signal through luna.loop. */
+static int f_on_signal(lua_State *L)
+{
+  int number = ln_signal_number(L, 1);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   struct ln_host *h = ln_host_get();
   struct signal *s = lua_newuserdatauv(L, sizeof *s, 0);

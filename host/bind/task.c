@@ -113,8 +113,8 @@ static void task_end(struct ln_task *t)
   }
 }
 
-/* Message handler: the traceback is made while the stack still stands. */
-static int annotate(lua_State *L)
+/* The traceback is made while the stack still stands. */
+int ln_task_annotate(lua_State *L)
 {
   luaL_traceback(L, L, NULL, 1);
   if (lua_getfield(L, LUA_REGISTRYINDEX, LN_ANNOTATOR) != LUA_TFUNCTION) {
@@ -139,7 +139,7 @@ static int body_done(lua_State *L, int status, lua_KContext ctx)
 static int body(lua_State *L)
 {
   int n = lua_gettop(L) - 2; /* promise, function, arguments */
-  lua_pushcfunction(L, annotate);
+  lua_pushcfunction(L, ln_task_annotate);
   lua_insert(L, 2);
   return body_done(L, lua_pcallk(L, n, LUA_MULTRET, 2, 0, body_done), 0);
 }
@@ -167,6 +167,25 @@ static void run(struct ln_task *t, lua_State *from, int nargs)
     if (status != LUA_OK) lua_resetthread(t->L);
     task_end(t);
   }
+}
+
+const char ln_task_parked[] = "parked";
+
+void ln_task_resume(struct ln_task *t)
+{
+  run(t, NULL, 0);
+}
+
+void ln_task_renew(struct ln_task *t)
+{
+  lua_State *L = ln_host_get()->L;
+  t->id = ++ln_host_get()->next_task_id;
+  if (t->cancel_ref != LUA_NOREF) drop_ref(L, &t->cancel_ref);
+  if (t->onwait_ref != LUA_NOREF) drop_ref(L, &t->onwait_ref);
+  if (t->name_ref != LUA_NOREF) drop_ref(L, &t->name_ref);
+  t->cancel = NULL;
+  ln_watchdog_leave(t->L);
+  ln_watchdog_again();
 }
 
 static void make_ready(struct ln_task *t)

@@ -62,6 +62,15 @@ int ln_gate_resume(lua_State *co, lua_State *from, int nargs, int *nres);
 int ln_task_sleep(lua_State *L, struct ln_clock *clock, double seconds);
 void ln_task_push(lua_State *L, struct ln_task *t); /* the handle that Lua sees */
 
+/* For tasks that C keeps and resumes itself (watch_run.c): they wait by a yield of their own, with this kind
+ * of wait, and are in no list of tasks meanwhile. */
+#define LN_TASK_PARKED ln_task_parked
+extern const char ln_task_parked[];
+void ln_task_resume(struct ln_task *t);
+/* What comes now is another's work: a new id, no name, no hooks, a budget of its own. */
+void ln_task_renew(struct ln_task *t);
+int ln_task_annotate(lua_State *L); /* message handler: adds the traceback to error objects */
+
 int luaopen__luna_task(lua_State *L);
 /* coroutine.create/resume/wrap/yield of ours, which pass the host's waits outward (coroutine.c). */
 void ln_coroutine_install(lua_State *L);
@@ -69,6 +78,7 @@ void ln_coroutine_install(lua_State *L);
 int ln_watchdog_start(void);
 void ln_watchdog_stop(void);
 void ln_watchdog_enter(void);           /* an outermost resume begins */
+void ln_watchdog_again(void);           /* the same, between two pieces of work of one resume */
 void ln_watchdog_running(lua_State *L); /* this thread's Lua runs now */
 void ln_watchdog_leave(lua_State *L);   /* a task ended or waits: lift the stop */
 void ln_watchdog_set_budget(double seconds);

@@ -61,6 +61,7 @@ static int f_all(lua_State *L)
   int n = 0;
   lua_newtable(L);
   for (struct ln_task *t = ln_host_get()->live; t; t = t->live_next) {
+    if (t->state == LN_TASK_WAITING && t->wait_kind == LN_TASK_PARKED) continue;
     ln_task_push(L, t);
     lua_rawseti(L, -2, ++n);
   }

@@ -2,6 +2,7 @@
  */
 #include "bind/task.h"
 #include "bind/modules.h"
+#include "bind/watch.h"
 
 #define TIMER "luna.Timer"
 #define CLOCK "luna.Clock"
@@ -207,6 +208,7 @@ static int c_free(lua_State *L)
     for (struct ln_task *t = h->live; t; t = t->live_next)
       if (t->clock == c->clock) t->clock = ln_loop_clock(h->loop);
     ln_host_remove_clock(h, c->clock);
+    ln_watch_forget_clock(c->clock);
   }
   ln_clock_free(c->clock);
   c->clock = NULL;

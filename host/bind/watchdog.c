@@ -158,6 +158,14 @@ void ln_watchdog_enter(void)
   }
 }
 
+void ln_watchdog_again(void)
+{
+  unsigned entry = atomic_load_explicit(&w.entry, memory_order_relaxed);
+  atomic_store_explicit(&w.entry, entry + 1, memory_order_relaxed); /* written by this thread alone */
+  atomic_store_explicit(&w.over_ticks, 0, memory_order_relaxed);
+  w.told_slow = false;
+}
+
 void ln_watchdog_running(lua_State *L)
 {
   w.running = L;

@@ -40,17 +40,21 @@ struct ln_loop {
   bool running, stop;
   bool stale; /* `now` has to be read anew */
   int64_t now;
+  uint64_t turn;
   int held;
   struct ln_deferred_queue queued, batch; /* batch: those of the round under way */
   struct ln_deferred_queue next;          /* for the next turn */
   bool (*idle)(void *ctx);
   void *idle_ctx;
   struct ln_open *opened;
+  struct ln_poll *polls; /* whose events have changed since the last poll */
 };
 
 int64_t ln_loop_now(struct ln_loop *loop);
 /* Runs the real clock's timers that are due and were started before this call. */
 void ln_clock_run(struct ln_clock *c);
+/* Sets what ln_poll_set asked for; right before the poll. */
+void ln_poll_apply(struct ln_loop *loop);
 void ln_clock_deinit(struct ln_clock *c);
 
 /* LN_E_* for a libuv code at an operation that has no error of its own. */

@@ -62,6 +62,7 @@ static void on_turn(uv_prepare_t *h)
 {
   struct ln_loop *loop = h->data;
   loop->stale = true;
+  loop->turn++;
   run_next(loop);
   run_deferred(loop);
   ln_clock_run(&loop->clock);
@@ -69,6 +70,8 @@ static void on_turn(uv_prepare_t *h)
   bool ready = loop->queued.first || loop->next.first;
   if (!ready && !loop->stop && loop->idle)
     ready = loop->idle(loop->idle_ctx) || loop->queued.first || loop->next.first;
+  ln_poll_apply(loop);
+  ready = ready || loop->next.first;
   int64_t due = ln_clock_next(&loop->clock);
   if (!ready && due != LN_NEVER) {
     loop->stale = true;
@@ -88,6 +91,7 @@ static void on_turn(uv_prepare_t *h)
     uv_idle_stop(&loop->spin);
   if (loop->stop) uv_stop(&loop->uv);
   loop->stale = true; /* who is called by the poll reads the time after it */
+  loop->turn++;
 }
 
 int ln_loop_new(struct ln_loop **out)
@@ -196,6 +200,11 @@ void ln_loop_defer(struct ln_loop *loop, struct ln_deferred *d)
 void ln_loop_defer_turn(struct ln_loop *loop, struct ln_deferred *d)
 {
   queue(&loop->next, d);
+}
+
+uint64_t ln_loop_turn(const struct ln_loop *loop)
+{
+  return loop->turn;
 }
 
 static bool take_out(struct ln_deferred_queue *q, struct ln_deferred *d)

@@ -28,6 +28,8 @@ struct ln_deferred {
 void ln_loop_defer(struct ln_loop *loop, struct ln_deferred *d);
 /* Not before the next turn, whoever asks: for what must not run in the turn that queued it. */
 void ln_loop_defer_turn(struct ln_loop *loop, struct ln_deferred *d);
+/* Counts the times at which the time is taken anew: each turn, and before it polls. */
+uint64_t ln_loop_turn(const struct ln_loop *loop);
 void ln_loop_undefer(struct ln_loop *loop, struct ln_deferred *d);
 
 /* Called before the loop would block, each time nothing is deferred. True: something was made ready, do not

@@ -12,7 +12,8 @@ struct ln_poll;
 /* A regular file, which the kernel cannot poll, is always ready. events: what to watch, 0 for nothing yet. */
 int ln_poll_open(struct ln_loop *loop, int fd, void (*fn)(void *ctx, int events), void *ctx,
                  struct ln_poll **out);
-void ln_poll_set(struct ln_poll *p, int events);
+void ln_poll_set(struct ln_poll *p, int events); /* takes effect with the next poll of the loop */
+bool ln_poll_is_always(const struct ln_poll *p);
 void ln_poll_close(struct ln_poll *p); /* does not close the descriptor */
 
 #endif

@@ -1,0 +1,351 @@
+/* The watchers themselves: see watch.h. They lie in chunks that do not move (timers in them are linked into
+ * heaps), found by an id of letters (the place) and digits (the number of its creation). What Lua owns of
+ * them stands in one table of the registry, three slots each: callback, id, data. */
+#include "bind/watch.h"
+#include "base/alloc.h"
+
+#define CHUNK 256
+#define MAX_CHUNKS (1 << 16)
+#define SLOTS 3
+#define ID_MAX 32
+
+struct ln_watches ln_watches;
+
+static struct {
+  struct ln_watch **chunks;
+  size_t n_chunks, cap_chunks;
+  size_t used;    /* watchers that exist */
+  size_t freed;   /* since the last look whether chunks can go */
+  uint32_t *free; /* places */
+  size_t n_free, cap_free;
+  uint64_t seq;
+  int slots_ref;
+} slab = {.slots_ref = LUA_NOREF};
+
+static struct ln_watch *at(uint32_t index)
+{
+  return &slab.chunks[index / CHUNK][index % CHUNK];
+}
+
+static void push_slots(lua_State *L)
+{
+  lua_rawgeti(L, LUA_REGISTRYINDEX, slab.slots_ref);
+}
+
+static void update_hold(void)
+{
+  struct ln_watches *m = &ln_watches;
+  bool wanted = m->holding && m->n_referenced > 0;
+  if (wanted == m->held) return;
+  m->held = wanted;
+  if (wanted)
+    ln_host_ref(ln_host_get());
+  else
+    ln_host_unref(ln_host_get());
+}
+
+void ln_watch_hold(bool holding)
+{
+  ln_watches.holding = holding;
+  update_hold();
+}
+
+static void count(const struct ln_watch *w, int step)
+{
+  if (!w->enabled || !w->referenced) return;
+  ln_watches.n_referenced += (size_t)step;
+  update_hold();
+}
+
+/* One more chunk; its slots are filled with false, so that the table keeps them in its array. */
+static void grow(lua_State *L)
+{
+  if (slab.n_chunks == MAX_CHUNKS) luaL_error(L, "too many watchers");
+  if (slab.n_chunks == slab.cap_chunks) {
+    size_t cap = slab.cap_chunks ? slab.cap_chunks * 2 : 8;
+    struct ln_watch **chunks = ln_realloc(slab.chunks, cap * sizeof(struct ln_watch *));
+    if (!chunks) luaL_error(L, "out of memory");
+    slab.chunks = chunks;
+    slab.cap_chunks = cap;
+  }
+  size_t all = (slab.n_chunks + 1) * CHUNK;
+  if (all > slab.cap_free) {
+    uint32_t *places = ln_realloc(slab.free, all * 2 * sizeof *places);
+    if (!places) luaL_error(L, "out of memory");
+    slab.free = places;
+    slab.cap_free = all * 2;
+  }
+  push_slots(L);
+  for (size_t i = slab.n_chunks * CHUNK * SLOTS; i < all * SLOTS; i++) {
+    lua_pushboolean(L, 0);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  lua_pop(L, 1);
+  struct ln_watch *chunk = ln_calloc(CHUNK, sizeof *chunk);
+  if (!chunk) luaL_error(L, "out of memory");
+  slab.chunks[slab.n_chunks++] = chunk;
+  for (size_t i = all; i > all - CHUNK; i--) slab.free[slab.n_free++] = (uint32_t)(i - 1);
+}
+
+/* Gives back the chunks at the end that hold nothing, and makes the table of slots anew in its true size. */
+static void shrink(lua_State *L)
+{
+  slab.freed = 0;
+  size_t keep = slab.n_chunks;
+  for (; keep > 1; keep--) {
+    bool empty = true;
+    for (size_t i = 0; i < CHUNK && empty; i++) empty = slab.chunks[keep - 1][i].type == LN_WATCH_FREE;
+    if (!empty) break;
+  }
+  if (keep > slab.n_chunks / 2) return;
+  push_slots(L);
+  lua_createtable(L, (int)(keep * CHUNK * SLOTS), 0);
+  for (size_t i = 1; i <= keep * CHUNK * SLOTS; i++) {
+    lua_rawgeti(L, -2, (lua_Integer)i);
+    lua_rawseti(L, -2, (lua_Integer)i);
+  }
+  lua_rawseti(L, LUA_REGISTRYINDEX, slab.slots_ref);
+  lua_pop(L, 1);
+  while (slab.n_chunks > keep) ln_free(slab.chunks[--slab.n_chunks]);
+  slab.n_free = 0;
+  for (size_t i = keep * CHUNK; i > 0; i--)
+    if (at((uint32_t)i - 1)->type == LN_WATCH_FREE) slab.free[slab.n_free++] = (uint32_t)i - 1;
+  slab.cap_free = keep * CHUNK;
+  uint32_t *places = ln_realloc(slab.free, slab.cap_free * sizeof *places);
+  if (places) slab.free = places;
+}
+
+/* --- ids --- */
+
+static void push_id(lua_State *L, const struct ln_watch *w)
+{
+  char text[ID_MAX], *p = text + sizeof text;
+  uint64_t n = w->seq;
+  do {
+    *--p = (char)('0' + n % 10);
+    n /= 10;
+  } while (n);
+  uint32_t i = w->index;
+  do {
+    *--p = (char)('a' + i % 26);
+    i /= 26;
+  } while (i);
+  lua_pushlstring(L, p, (size_t)(text + sizeof text - p));
+}
+
+struct ln_watch *ln_watch_find(const char *id, size_t n)
+{
+  uint64_t index = 0, seq = 0;
+  size_t i = 0;
+  if (n > ID_MAX) return NULL;
+  for (; i < n && id[i] >= 'a' && id[i] <= 'z'; i++) {
+    index = index * 26 + (uint64_t)(id[i] - 'a');
+    if (index > UINT32_MAX) return NULL;
+  }
+  if (i == 0 || i == n || id[i] == '0') return NULL;
+  for (; i < n && id[i] >= '0' && id[i] <= '9'; i++) seq = seq * 10 + (uint64_t)(id[i] - '0');
+  if (i < n || index >= slab.n_chunks * CHUNK) return NULL;
+  struct ln_watch *w = at((uint32_t)index);
+  return w->type != LN_WATCH_FREE && w->seq == seq ? w : NULL;
+}
+
+/* --- life --- */
+
+static void timer_due(struct ln_timer *t)
+{
+  struct ln_watch *w = (struct ln_watch *)((char *)t - offsetof(struct ln_watch, timer));
+  ln_watch_due(&ln_watches.due_timers, w);
+}
+
+struct ln_watch *ln_watch_new(lua_State *L, enum ln_watch_type type, int fn, int data, int stream)
+{
+  struct ln_host *h = ln_host_get();
+  if (!slab.n_free) grow(L);
+  uint32_t index = slab.free[slab.n_free - 1];
+  struct ln_watch *w = at(index);
+  w->index = index;
+  w->seq = ++slab.seq;
+  push_id(L, w); /* the last that may raise */
+  slab.n_free--;
+  slab.used++;
+  w->type = (uint8_t)type;
+  w->clock = h->current ? h->current->clock : ln_loop_clock(h->loop);
+  w->owner = h->current ? h->current->owner : 0;
+  w->timer.fn = timer_due;
+  w->source = NULL;
+  w->hits = 0;
+  w->enabled = false;
+  w->referenced = true;
+  w->data = stream != 0;
+  push_slots(L);
+  lua_Integer slot = (lua_Integer)index * SLOTS + 1;
+  lua_pushvalue(L, fn);
+  lua_rawseti(L, -2, slot);
+  lua_pushvalue(L, -2);
+  lua_rawseti(L, -2, slot + 1);
+  if (stream) {
+    lua_createtable(L, 2, 0);
+    lua_pushvalue(L, stream);
+    lua_rawseti(L, -2, 1);
+    lua_pushvalue(L, data);
+    lua_rawseti(L, -2, 2);
+    lua_rawseti(L, -2, slot + 2);
+  } else if (!lua_isnoneornil(L, data)) {
+    w->data = true;
+    lua_pushvalue(L, data);
+    lua_rawseti(L, -2, slot + 2);
+  }
+  lua_pop(L, 1);
+  return w;
+}
+
+static void clear_slots(lua_State *L, const struct ln_watch *w)
+{
+  lua_Integer slot = (lua_Integer)w->index * SLOTS + 1;
+  push_slots(L);
+  for (int i = 0; i < (w->data ? SLOTS : SLOTS - 1); i++) {
+    lua_pushboolean(L, 0);
+    lua_rawseti(L, -2, slot + i);
+  }
+  lua_pop(L, 1);
+}
+
+static void release(lua_State *L, struct ln_watch *w)
+{
+  clear_slots(L, w);
+  if (w->source) ln_watch_source_release(w->source);
+  w->source = NULL;
+  w->type = LN_WATCH_FREE;
+  slab.free[slab.n_free++] = w->index;
+  slab.used--;
+  if (++slab.freed * 2 > slab.n_chunks * CHUNK && slab.n_chunks > 8 && slab.used * 8 < slab.n_chunks * CHUNK)
+    shrink(L);
+}
+
+void ln_watch_enable(struct ln_watch *w)
+{
+  struct ln_watches *m = &ln_watches;
+  if (w->enabled) return;
+  w->enabled = true;
+  count(w, 1);
+  if (w->type == LN_WATCH_DEFER) {
+    ln_watch_append(&m->next, &w->queue);
+  } else {
+    if (w->type == LN_WATCH_DELAY || w->type == LN_WATCH_REPEAT)
+      w->due = ln_clock_fresh(w->clock) + w->interval;
+    ln_watch_append(&m->enabling, &w->queue);
+  }
+  ln_watch_wish_tick();
+}
+
+void ln_watch_disable(struct ln_watch *w)
+{
+  if (!w->enabled) return;
+  count(w, -1);
+  w->enabled = false;
+  w->hits = 0;
+  ln_watch_unlink(&w->queue);
+  ln_timer_stop(&w->timer);
+  if (w->source) ln_watch_source_deactivate(w);
+}
+
+void ln_watch_cancel(lua_State *L, struct ln_watch *w)
+{
+  ln_watch_disable(w);
+  release(L, w);
+}
+
+void ln_watch_reference(struct ln_watch *w, bool referenced)
+{
+  if (w->referenced == referenced) return;
+  count(w, -1);
+  w->referenced = referenced;
+  count(w, 1);
+}
+
+int ln_watch_take(lua_State *L, struct ln_watch *w)
+{
+  lua_Integer slot = (lua_Integer)w->index * SLOTS + 1;
+  int n = 3;
+  luaL_checkstack(L, 6, NULL);
+  push_slots(L);
+  int slots = lua_gettop(L);
+  lua_rawgeti(L, slots, slot);
+  lua_rawgeti(L, slots, slot + 1);
+  if (w->data)
+    lua_rawgeti(L, slots, slot + 2);
+  else
+    lua_pushnil(L);
+  lua_remove(L, slots);
+  switch (w->type) {
+  case LN_WATCH_READABLE:
+  case LN_WATCH_WRITABLE:
+    lua_rawgeti(L, -1, 1);
+    lua_rawgeti(L, -2, 2);
+    lua_remove(L, -3);
+    n = 4;
+    break;
+  case LN_WATCH_SIGNAL:
+    lua_pushinteger(L, w->source->number);
+    lua_insert(L, -2);
+    n = 4;
+    break;
+  case LN_WATCH_REPEAT:
+    w->due = ln_clock_fresh(w->clock) + w->interval;
+    ln_watch_append(&ln_watches.enabling, &w->queue);
+    ln_watch_wish_tick();
+    break;
+  default: ln_watch_cancel(L, w); break;
+  }
+  return n;
+}
+
+void ln_watch_each(void (*fn)(struct ln_watch *w, void *ctx), void *ctx)
+{
+  for (size_t i = 0; i < slab.n_chunks * CHUNK; i++) {
+    struct ln_watch *w = at((uint32_t)i);
+    if (w->type != LN_WATCH_FREE) fn(w, ctx);
+  }
+}
+
+static void leave_clock(struct ln_watch *w, void *ctx)
+{
+  if (w->clock != ctx) return;
+  ln_timer_stop(&w->timer);
+  w->clock = ln_loop_clock(ln_host_get()->loop);
+}
+
+void ln_watch_forget_clock(struct ln_clock *c)
+{
+  ln_watch_each(leave_clock, c);
+}
+
+void ln_watch_open(lua_State *L)
+{
+  struct ln_watches *m = &ln_watches;
+  if (slab.slots_ref != LUA_NOREF) return;
+  struct ln_watch_link *heads[] = {&m->next,   &m->enabling,   &m->defers,
+                                   &m->due_io, &m->due_timers, &m->due_signals};
+  for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) ln_watch_link_init(heads[i]);
+  m->holding = true;
+  lua_newtable(L);
+  slab.slots_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  ln_watch_run_init();
+}
+
+/* The state is closed: nothing of Lua's is left to let go. */
+void ln_watch_close(void)
+{
+  for (size_t i = 0; i < slab.n_chunks * CHUNK; i++) {
+    struct ln_watch *w = at((uint32_t)i);
+    if (w->type == LN_WATCH_FREE) continue;
+    ln_watch_disable(w);
+    if (w->source) ln_watch_source_release(w->source);
+  }
+  while (slab.n_chunks) ln_free(slab.chunks[--slab.n_chunks]);
+  ln_free(slab.chunks);
+  ln_free(slab.free);
+  memset(&slab, 0, sizeof slab);
+  slab.slots_ref = LUA_NOREF;
+  memset(&ln_watches, 0, sizeof ln_watches);
+}

@@ -1,0 +1,98 @@
+--- luna.loop: Amp's event loop API over the host's one loop. Watchers, ticks and runs are the host's (`_luna.loop`); here are error
+--- handlers, the registry of states, and what to say about names that it does not have. Handlers and states belong to one bot each;
+--- what the top level of a script sets holds for all that it made.
+local core = require "_luna.loop"
+local promises = require "_luna.promise"
+local task = require "_luna.task"
+local errors = require "luna.errors"
+
+local loop = {}
+
+for _, name in ipairs { "defer", "delay", "every", "onReadable", "onWritable", "onSignal", "disable", "cancel", "unreference", "run",
+  "stop", "now", "getInfo", "getHandle", "read", "write" } do
+  loop[name] = core[name]
+end
+loop["repeat"] = core.every
+
+local InvalidWatcherError = errors.classes.InvalidWatcherError
+local owner = task.owner
+
+local function unknown(verb, id)
+  errors.throw(InvalidWatcherError(('cannot %s "%s": there is no watcher of this id'):format(verb, id), { watcher = id }))
+end
+
+--- Makes a watcher active again, from the next tick on; a delay starts its time anew. Raises InvalidWatcherError.
+function loop.enable(id)
+  if type(id) ~= "string" then error(("enable wants the id of a watcher, got a %s"):format(type(id)), 2) end
+  if not core.enable(id) then unknown("enable", id) end
+end
+
+--- Lets the watcher keep `run` going, as it does from the start. Raises InvalidWatcherError.
+function loop.reference(id)
+  if type(id) ~= "string" then error(("reference wants the id of a watcher, got a %s"):format(type(id)), 2) end
+  if not core.reference(id) then unknown("reference", id) end
+end
+
+-- Of each bot (the upper half of a task's owner); 0: the top level.
+local handlers, states = {}, {}
+
+local function bot() return owner() >> 32 end
+
+--- setErrorHandler(fn | nil): who gets what callbacks throw; returns the one before.
+function loop.setErrorHandler(fn)
+  if fn ~= nil and type(fn) ~= "function" then
+    error(("setErrorHandler wants a function or nil, got a %s"):format(type(fn)), 2)
+  end
+  local b = bot()
+  local before = handlers[b]
+  handlers[b] = fn
+  return before
+end
+
+--- setState(key, value | nil), getState(key): a place for what belongs to the loop rather than to a module.
+function loop.setState(key, value)
+  if type(key) ~= "string" then error(("setState wants a string as key, got a %s"):format(type(key)), 2) end
+  local b = bot()
+  local state = states[b]
+  if not state then
+    state = {}
+    states[b] = state
+  end
+  state[key] = value
+end
+
+function loop.getState(key)
+  if type(key) ~= "string" then error(("getState wants a string as key, got a %s"):format(type(key)), 2) end
+  local state = states[bot()]
+  if state then return state[key] end
+end
+
+-- Out of `run`; where none runs, to whoever takes the errors that nobody looked at.
+local function raise(b, err)
+  if not core.fail(b, err) then promises.failure(err) end
+end
+
+local function failed(b, err)
+  local handler = handlers[b] or handlers[0]
+  if not handler then return raise(b, err) end
+  local ok, why = pcall(handler, err)
+  if not ok then raise(b, why) end
+end
+
+-- What the host calls after a callback that threw, or that returned a promise: its failure counts as the callback's.
+core.setOutcome(function(b, threw, value)
+  if threw then return failed(b, value) end
+  promises.onResolve(value, function(err)
+    if err ~= nil then failed(b, err) end
+  end)
+end)
+
+local names = {}
+for name in pairs(loop) do names[#names + 1] = name end
+
+return setmetatable(loop, {
+  __name = "luna.loop",
+  __index = function(_, name)
+    error(('luna.loop has no "%s"%s'):format(tostring(name), require("luna.suggest").hint(tostring(name), names)), 2)
+  end,
+})

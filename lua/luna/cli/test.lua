@@ -73,6 +73,7 @@ function M.run(args)
 
   preload()
   task.setUnhandled(report.unhandled)
+  task.setBudget(120) -- a test may run other programs, which holds the loop; an endless one still ends
   task.onExit(require("luna.cli.run").stopAll)
   signals.install(function() task.exit(1) end)
 

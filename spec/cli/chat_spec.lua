@@ -1,0 +1,82 @@
+local cli = dofile((debug.getinfo(1, "S").source:match "^@(.*/)" or "") .. "support.lua")
+
+describe("the chat behind a pipe", function()
+  local folder
+  setup(function() folder = cli.folder() end)
+  teardown(cli.clean)
+
+  local function bot(name, body)
+    return cli.script(folder, name .. ".lua", ([[
+      local luna = require "luna"
+      local Bot = luna.EventHandler:extend "Bot"
+      function Bot:onUpdateNewMessage(update)
+        local message = update.message
+        if message.out then return end
+        %s
+      end
+      return Bot
+    ]]):format(body))
+  end
+
+  it("prints each reply under the bot's name, and nothing else", function()
+    local r = cli.run { "run", "bots/echo.lua", "--sandbox", input = "hello\nworld\n" }
+    assert.same({ 0, "echo: hello\necho: world\n" }, { r.status, r.out }, r.err)
+  end)
+
+  it("takes a last line without an end, and no line at all", function()
+    assert.same("echo: tail\n", cli.run({ "run", "bots/echo.lua", "--sandbox", input = "\ntail" }).out)
+    local r = cli.run { "run", "bots/echo.lua", "--sandbox" }
+    assert.same({ 0, "" }, { r.status, r.out }, r.err)
+  end)
+
+  it("keeps the order of many lines", function()
+    local lines, expected = {}, {}
+    for i = 1, 300 do
+      lines[i] = "line " .. i
+      expected[i] = "echo: line " .. i
+    end
+    local r = cli.run { "run", "bots/echo.lua", "--sandbox", input = table.concat(lines, "\n") .. "\n" }
+    assert.equal(0, r.status, r.err)
+    assert.equal(table.concat(expected, "\n") .. "\n", r.out)
+  end)
+
+  it("puts the prefix before every line of a reply", function()
+    local r = cli.run { "run", bot("two", 'self.messages.sendMessage{ peer = update, message = "a\\nb" }'), "--sandbox", input = "x\n" }
+    assert.same({ 0, "two: a\ntwo: b\n" }, { r.status, r.out }, r.err)
+  end)
+
+  it("waits for handlers that still run, not for timers", function()
+    local script = bot("slow", [[
+      luna.callFork(function() luna.sleep(3600) end)
+      luna.sleep(0.3)
+      self.messages.sendMessage{ peer = update, message = "late" }
+    ]])
+    local r = cli.run { "run", script, "--sandbox", input = "x\n" }
+    assert.same({ 0, "slow: late\n" }, { r.status, r.out }, r.err)
+  end)
+
+  it("ends with 1 where a handler has raised, after all that was due", function()
+    local script = bot("raising", [[
+      if message.message == "bad" then error "no" end
+      self.messages.sendMessage{ peer = update, message = message.message }
+    ]])
+    local r = cli.run { "run", script, "--sandbox", input = "one\nbad\ntwo\n" }
+    assert.same({ 1, "raising: one\nraising: two\n" }, { r.status, r.out }, r.err)
+    assert.matches("raising%.lua:%d+: no", r.err)
+  end)
+
+  it("gives a line to who waits in readLine", function()
+    local script = bot("asking", [[
+      local name = self:readLine()
+      self.messages.sendMessage{ peer = update, message = message.message .. " " .. tostring(name) }
+    ]])
+    local r = cli.run { "run", script, "--sandbox", input = "hello\nAnna\n" }
+    assert.equal(0, r.status, r.err)
+    assert.matches("^asking: hello ", r.out)
+  end)
+
+  it("talks to the first of several bots", function()
+    local r = cli.run { "run", "bots/echo.lua", bot("other", 'message:reply "other"'), "--sandbox", input = "x\n" }
+    assert.same({ 0, "echo: x\n" }, { r.status, r.out }, r.err)
+  end)
+end)

@@ -1,0 +1,162 @@
+local cli = dofile((debug.getinfo(1, "S").source:match "^@(.*/)" or "") .. "support.lua")
+
+-- The first line of standard error, and the status.
+local function fails(status, pattern, opts)
+  local r = cli.run(opts)
+  assert.equal(status, r.status, r.err)
+  assert.equal("", r.out)
+  assert.matches(pattern, r.err:match "^[^\n]*")
+  return r
+end
+
+describe("luna", function()
+  local folder
+  local app = { LUNA_API_ID = "1", LUNA_API_HASH = "hash" }
+  setup(function() folder = cli.folder() end)
+  teardown(cli.clean)
+
+  local handler = [[
+    local luna = require "luna"
+    local E = luna.EventHandler:extend "E"
+    function E:onAny() end
+    return E
+  ]]
+
+  it("says what it is and what it can", function()
+    assert.matches("^luna %d+%.%d+%.%d+ %(layer %d+, Lua 5%.4%)\n$", cli.run { "--version" }.out)
+    local help = cli.run { "--help" }
+    assert.equal(0, help.status)
+    for _, name in ipairs { "run", "test", "sandbox", "new", "help", "login", "logout", "doctor" } do
+      assert.matches("\n  " .. name .. " ", help.out)
+      local own = cli.run { name, "--help" }
+      assert.equal(0, own.status)
+      assert.matches("^usage: luna " .. name, own.out)
+    end
+  end)
+
+  it("refuses wrong use with 2", function()
+    assert.equal(2, cli.run({}).status)
+    fails(2, 'unknown command "rnu"; did you mean "run"%?', { "rnu" })
+    fails(2, "luna repl is not there yet", { "repl" })
+    fails(2, "unknown option %-%-sandbx; did you mean sandbox%?", { "run", "--sandbx", "x.lua" })
+    fails(2, "FILE is missing", { "run" })
+    fails(2, "%-%-dc x: it is ID=HOST:PORT", { "run", "x.lua", "--dc", "x" })
+    fails(2, "%-%-transport carrier", { "run", "x.lua", "--transport", "carrier" })
+    fails(2, '%-%-log "loud" is no log level', { "run", "x.lua", "--log", "loud" })
+    fails(2, "%-%-sandbox and %-%-dc exclude each other", { "run", "x.lua", "--sandbox", "--dc", "2=127.0.0.1:1" })
+    fails(2, "%-%-token is for one file", { "run", "x.lua", "y.lua", "--token", "1:aaaaaaaa" })
+  end)
+
+  it("refuses files that cannot be read with 2", function()
+    fails(2, "the script /nonexistent%.lua cannot be read: No such file", { "run", "/nonexistent.lua" })
+    local script = cli.script(folder, "ok.lua", handler)
+    fails(2, "the key file /nonexistent%.pem cannot be read", { "run", script, "--dc-key", "/nonexistent.pem" })
+    fails(2, "holds no public key", { "run", script, "--dc-key", script })
+    fails(2, "the session path /nonexistent/x cannot be used", { "run", script, "--session", "/nonexistent/x" })
+    fails(2, "is a folder", { "run", script, "--session", folder })
+    fails(2, "the settings file /nonexistent cannot be read", { "run", script, "--config", "/nonexistent" })
+  end)
+
+  it("wants a token and an app id, before it connects", function()
+    local script = cli.script(folder, "ok.lua", handler)
+    local session = folder .. "/a.session"
+    fails(2, "LUNA_API_ID and LUNA_API_HASH", { "run", script, "--session", session, env = { LUNA_BOT_TOKEN = "1:aaaaaaaa" } })
+    fails(2, "no bot token and no saved session", { "run", script, "--session", session, env = app })
+    fails(2, "LUNA_API_ID is not a number", { "run", script, "--session", session, env = { LUNA_API_ID = "x", LUNA_API_HASH = "y" } })
+  end)
+
+  it("ends with 1 where a script fails, naming file and line", function()
+    fails(1, "syntax%.lua:2: ", { "run", cli.script(folder, "syntax.lua", "local a = 1\nlocal = 2\n") })
+    local raising = cli.script(folder, "raise.lua", "\nlocal function f() error 'boo' end\nf()\n")
+    local raised = fails(1, "^luna: .*raise%.lua:2: boo$", { "run", raising })
+    assert.matches("raise%.lua:3: in ", raised.err)
+    fails(1, "object%.lua:2: out of luck", {
+      "run", cli.script(folder, "object.lua", "local luna = require 'luna'\nerror(luna.Exception 'out of luck')\n"),
+    })
+    fails(1, "five%.lua returned a number", { "run", cli.script(folder, "five.lua", "return 5") })
+    fails(1, 'onUpdateNewMesage: there is no such update; did you mean "onUpdateNewMessage"', {
+      "run", cli.script(folder, "typo.lua", (handler:gsub("onAny", "onUpdateNewMesage"))),
+    })
+    fails(1, "dead%.lua:2: this wait can never end", {
+      "run", cli.script(folder, "dead.lua", "local luna = require 'luna'\nluna.await(luna.Deferred():promise())\n"),
+    })
+  end)
+
+  it("ends with 1 where nothing listens and there is no session yet", function()
+    local script = cli.script(folder, "ok.lua", handler)
+    local config = cli.script(folder, "quick.conf.lua", "return { connection = { timeout = 1 } }")
+    local r = cli.run {
+      "run", script, "--dc", "2=127.0.0.1:1", "--session", folder .. "/b.session", "--config", config, "--token", "1234567:aaaaaaaa",
+      env = app,
+    }
+    assert.equal(1, r.status)
+    assert.matches("luna: no connection to DC 2 %(127%.0%.0%.1:1%) within 1 s", r.err)
+    assert.is_nil(r.err:find("aaaaaaaa", 1, true))
+  end)
+
+  it("runs a plain script to its end, from a file or standard input", function()
+    local script = cli.script(folder, "plain.lua", [[
+      local luna = require "luna"
+      print("hello", (...):match "[^/]+$")
+      luna.callFork(function() luna.sleep(0.05) print "forked" end)
+      luna.sleep(0.01)
+      print "slept"
+    ]])
+    local r = cli.run { "run", script }
+    assert.same({ 0, "hello\tplain.lua\nslept\nforked\n", "" }, { r.status, r.out, r.err })
+    r = cli.run { "run", "-", input = "print(1 + 1)" }
+    assert.same({ 0, "2\n", "" }, { r.status, r.out, r.err })
+    assert.equal(3, cli.run({ "run", "-", input = "os.exit(3)" }).status)
+  end)
+
+  it("ends cleanly at SIGTERM and SIGINT", function()
+    for _, name in ipairs { "TERM", "INT" } do
+      local script = cli.script(folder, name .. ".lua", ([[
+        local luna = require "luna"
+        -- From the background: while system() runs, SIGINT is ignored.
+        os.execute("(sleep 0.1; kill -%s " .. io.open("/proc/self/stat"):read "n" .. ") &")
+        luna.sleep(20)
+        print "never"
+      ]]):format(name))
+      local r = cli.run { "run", script }
+      assert.same({ 0, "" }, { r.status, r.out })
+    end
+  end)
+
+  it("writes a bot and its spec, once", function()
+    local r = cli.run { "new", "dice_game", cd = folder }
+    assert.same({ 0, "dice_game.lua\nspec/dice_game_spec.lua\n" }, { r.status, r.out })
+    assert.truthy(loadfile(folder .. "/dice_game.lua"))
+    assert.truthy(loadfile(folder .. "/spec/dice_game_spec.lua"))
+    fails(2, "there is a file dice_game%.lua already", { "new", "dice_game", cd = folder })
+    fails(2, "is no name for a bot", { "new", "../x", cd = folder })
+  end)
+
+  it("explains the schema", function()
+    local r = cli.run { "help", "messages.sendMessage" }
+    assert.equal(0, r.status)
+    assert.matches("^api%.messages%.sendMessage{ %.%.%. }: Updates\n", r.out)
+    assert.matches("\n  peer%s+InputPeer\n", r.out)
+    assert.matches("handler: function Bot:onUpdateNewMessage%(update%)", cli.run({ "help", "onUpdateNewMessage" }).out)
+    assert.matches("inputPeerSelf", cli.run({ "help", "InputPeer" }).out)
+    fails(2, 'did you mean "messages%.sendMessage"', { "help", "mesages.sendMessage" })
+  end)
+
+  it("runs specs and counts them", function()
+    cli.script(folder, "some_spec.lua", [[
+      describe("some", function()
+        it("waits", function() require("luna").sleep(0.01) end)
+        it("fails", function() assert.equal(1, 2) end)
+        it("breaks", function() error "broken" end)
+        pending "later"
+      end)
+    ]])
+    local r = cli.run { "test", folder .. "/some_spec.lua" }
+    assert.equal(1, r.status)
+    assert.equal("1 passed, 2 failed, 1 skipped", r.out:match "([^\n]*)\n$")
+    assert.matches("not ok %- some fails %(.*some_spec%.lua:3%)", r.out)
+    r = cli.run { "test", folder .. "/some_spec.lua", "--filter", "waits" }
+    assert.same({ 0, "1 passed, 0 failed, 0 skipped\n" }, { r.status, r.out })
+    fails(2, "there is no /nonexistent", { "test", "/nonexistent" })
+  end)
+end)

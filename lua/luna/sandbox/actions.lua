@@ -339,4 +339,30 @@ function actions.forward(model, by, from, list, to, opts)
   return entries, made
 end
 
+--- Pins a message, or takes the pin off. opts: silent, oneSide. Returns the asker's entries.
+function actions.pin(model, by, peer, id, on, opts)
+  local core, owner = actions.find(model, by, peer, id)
+  local target = model:object(peer)
+  if peer < 0 and not isAdmin(target, by.user.id) then rpc.fail(400, "CHAT_ADMIN_REQUIRED") end
+  if (core.pinned or false) == on then rpc.fail(400, "CHAT_NOT_MODIFIED") end
+  core.pinned = on or nil
+  local mine = {}
+  for holder, there in pairs(core.ids) do
+    if not opts.oneSide or holder == owner then
+      local chan = holder < CHANNEL and holder or nil
+      local entry = boxes.log(model, holder, { k = "pinned", ids = { there }, peer = boxes.peerOf(core, holder), on = on, chan = chan })
+      if holder == owner then mine[1] = entry end
+      if chan then
+        actions.toChannel(model, chan, entry, by.session)
+      else
+        updates.push(model, holder, { entry }, by.session)
+      end
+    end
+  end
+  if on and not opts.oneSide then
+    mine[2] = actions.send(model, by, peer, { action = { _ = "messageActionPinMessage" }, reply = id, silent = opts.silent })
+  end
+  return mine
+end
+
 return actions

@@ -151,6 +151,7 @@ function objects.message(model, owner, viewer, id, layer, seen)
   message.edit_date = core.edited
   message.edit_hide = core.editHidden
   message.noforwards = core.noforwards
+  message.pinned = core.pinned
   message.grouped_id = core.grouped
   message.fwd_from = forwardHeader(core, seen)
   if core.markup then message.reply_markup = keyboards.show(core.markup, layer) end
@@ -236,6 +237,16 @@ function objects.participants(model, id, seen)
     seen[uid] = true
   end
   return { _ = "chatParticipants", chat_id = id, participants = list, version = c.version }
+end
+
+--- An Authorization: one of an account's logins.
+function objects.authorization(model, auth, current)
+  local c = auth.client or {}
+  return {
+    _ = "authorization", current = current or nil, hash = current and 0 or auth.hash or 0, device_model = c.device_model or "?",
+    platform = "", system_version = c.system_version or "?", api_id = c.api_id or 0, app_name = "sandbox",
+    app_version = c.app_version or "?", date_created = auth.date, date_active = model:now(), ip = "127.0.0.1", country = "", region = "",
+  }
 end
 
 return objects

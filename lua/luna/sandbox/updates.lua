@@ -42,6 +42,17 @@ function make.delete(_, _, e, _, seen)
   return { _ = "updateDeleteMessages", messages = e.ids, pts = e.pts, pts_count = count(e) }
 end
 
+function make.pinned(_, _, e, _, seen)
+  seen[e.peer] = true
+  if e.chan then
+    return {
+      _ = "updatePinnedChannelMessages", pinned = e.on or nil, channel_id = ids.CHANNEL - e.chan, messages = e.ids, pts = e.pts,
+      pts_count = count(e),
+    }
+  end
+  return { _ = "updatePinnedMessages", pinned = e.on or nil, peer = ids.toPeer(e.peer), messages = e.ids, pts = e.pts, pts_count = count(e) }
+end
+
 function make.readIn(_, _, e, _, seen)
   seen[e.peer] = true
   return {

@@ -191,17 +191,7 @@ auth["auth.acceptLoginToken"] = function(ctx, p)
   if ctx.user.bot then rpc.fail(400, "BOT_METHOD_INVALID") end
   login.user = ctx.user.id
   model:deliver(login.session, { _ = "updateShort", update = { _ = "updateLoginToken" }, date = model:now() })
-  return auth.describe(model, { client = login.session.data.client, hash = model:random(), date = model:now() }, false)
-end
-
---- An Authorization object.
-function auth.describe(model, a, current)
-  local c = a.client or {}
-  return {
-    _ = "authorization", current = current or nil, hash = current and 0 or a.hash or 0, device_model = c.device_model or "?",
-    platform = "", system_version = c.system_version or "?", api_id = c.api_id or 0, app_name = "sandbox", app_version = c.app_version or "?",
-    date_created = a.date or model:now(), date_active = model:now(), ip = "127.0.0.1", country = "", region = "",
-  }
+  return objects.authorization(model, { client = login.session.data.client, hash = model:random(), date = model:now() }, false)
 end
 
 return auth

@@ -531,6 +531,40 @@ struct call_options {
   unsigned flags;
 };
 
+/* The id that keeps a handler which runs again from sending twice: HMAC(key, text + the call's bytes without
+ * an id + count of the same before), into the bytes at `at` and q.random_id. Stack: 3 the parameters, 5 key,
+ * 6 text, 7 table of counts. */
+static void key_random_id(lua_State *L, size_t at)
+{
+  struct ln_slice key, text;
+  uint8_t digest[32], count[8];
+  key.p = (const uint8_t *)luaL_checklstring(L, 5, &key.n);
+  text.p = (const uint8_t *)luaL_checklstring(L, 6, &text.n);
+  luaL_checktype(L, 7, LUA_TTABLE);
+  uint8_t *id = ln_buf_data(&scratch) + at;
+  memset(id, 0, 8);
+  if (ln_buf_append(&scratch, text.p, text.n)) luaL_error(L, "the call is larger than 16 MiB");
+  ln_hmac_sha256(key, ln_buf_slice(&scratch), digest);
+  lua_Integer same = (lua_Integer)ln_le64(digest);
+  lua_rawgeti(L, 7, same);
+  lua_Integer before = lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  lua_pushinteger(L, before + 1);
+  lua_rawseti(L, 7, same);
+  if (before) {
+    ln_put_le64(count, (uint64_t)before);
+    if (ln_buf_append(&scratch, count, sizeof count)) luaL_error(L, "the call is larger than 16 MiB");
+    ln_hmac_sha256(key, ln_buf_slice(&scratch), digest);
+    ln_buf_truncate(&scratch, scratch.len - sizeof count);
+  }
+  ln_buf_truncate(&scratch, scratch.len - text.n);
+  uint64_t value = ln_le64(digest);
+  if (value == 0) value = 1;
+  ln_put_le64(ln_buf_data(&scratch) + at, value);
+  lua_pushinteger(L, (lua_Integer)value);
+  lua_setfield(L, 3, "random_id");
+}
+
 /* Encodes into the scratch buffer; raises where the parameters do not fit. */
 static const struct ln_tl_method *encode(lua_State *L, struct bind_connection *b, struct call_options *o)
 {
@@ -539,7 +573,7 @@ static const struct ln_tl_method *encode(lua_State *L, struct bind_connection *b
   ln_buf_clear(&scratch);
   memset(o, 0, sizeof *o);
   o->timeout = -1;
-  lua_settop(L, 4);
+  lua_settop(L, 7);
   if (lua_type(L, 4) == LUA_TTABLE) {
     if (lua_getfield(L, 4, "timeout") == LUA_TNUMBER) o->timeout = lua_tonumber(L, -1);
     if (lua_getfield(L, 4, "after") == LUA_TNUMBER) {
@@ -550,7 +584,7 @@ static const struct ln_tl_method *encode(lua_State *L, struct bind_connection *b
     if (lua_toboolean(L, -1)) o->flags |= LN_REQUEST_NO_RESPONSE;
     lua_getfield(L, 4, "noPrefix");
     if (lua_toboolean(L, -1)) o->flags |= LN_REQUEST_NO_PREFIX;
-    lua_settop(L, 4);
+    lua_settop(L, 7);
   }
   if (lua_type(L, 3) == LUA_TSTRING) { /* encoded already */
     size_t n;
@@ -567,7 +601,17 @@ static const struct ln_tl_method *encode(lua_State *L, struct bind_connection *b
     lua_newtable(L);
     lua_replace(L, 3);
   }
-  if (ln_bind_tl_encode_method(L, 3, method, &scratch, LN_TL_LAYER)) lua_error(L);
+  if (lua_isnil(L, 5)) {
+    if (ln_bind_tl_encode_method(L, 3, method, &scratch, LN_TL_LAYER)) lua_error(L);
+    return method;
+  }
+  static int random_id = -1;
+  size_t at;
+  if (random_id < 0) random_id = ln_tl_name_number("random_id");
+  lua_pushinteger(L, 0);
+  lua_setfield(L, 3, "random_id");
+  if (ln_bind_tl_encode_marked(L, 3, method, &scratch, LN_TL_LAYER, random_id, &at)) lua_error(L);
+  if (at != SIZE_MAX) key_random_id(L, at);
   return method;
 }
 
@@ -590,7 +634,8 @@ static struct call *send(lua_State *L, struct bind_connection *b, const struct l
   return c;
 }
 
-/* call(name, params | bytes, opts) → result | nil, code, text, detail */
+/* call(name, params | bytes, opts, idKey, idText, idCounts) → result | nil, code, text, detail. With an idKey
+ * random_id is made here, and put into params, see key_random_id. */
 static int f_call(lua_State *L)
 {
   struct bind_connection *b = check_open(L);

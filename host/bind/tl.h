@@ -20,6 +20,10 @@ int ln_bind_tl_decode_method(
 /* Each appends to out, or gives an LN_E_* and pushes one sentence that says what does not fit and where. */
 int ln_bind_tl_encode_method(lua_State *L, int index, const struct ln_tl_method *method, struct ln_buf *out,
                              int layer);
+/* The same; *at gets the offset in out where the field of that name number (of the method itself) begins, or
+ * SIZE_MAX. */
+int ln_bind_tl_encode_marked(lua_State *L, int index, const struct ln_tl_method *method, struct ln_buf *out,
+                             int layer, int name, size_t *at);
 int ln_bind_tl_encode_object(lua_State *L, int index, const struct ln_tl_type *type, struct ln_buf *out,
                              int layer);
 int ln_bind_tl_encode_result(lua_State *L, int index, const struct ln_tl_method *method, struct ln_buf *out,

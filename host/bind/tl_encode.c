@@ -19,6 +19,8 @@ struct encoder {
   int layer;
   int err; /* the first error; its sentence is in the slot after the names */
   const struct ln_tl_def *root;
+  int mark; /* number of a name, or -1 */
+  size_t marked;
 };
 
 static void encode_object(struct encoder *e, const struct ln_tl_type *type, bool method,
@@ -357,6 +359,7 @@ static void encode_fields(struct encoder *e, const struct ln_tl_def *def, const 
       fail(e, LN_E_BAD_TYPE, at);
       return;
     }
+    if (depth == 0 && f->name == e->mark) e->marked = e->w.buf->len;
     encode_field(e, f, &here, depth);
     if (e->err) return;
   }
@@ -455,6 +458,8 @@ static void begin(struct encoder *e, lua_State *L, struct ln_buf *out, int layer
   e->L = L;
   e->layer = layer > LN_TL_LAYER ? LN_TL_LAYER : layer;
   e->root = root;
+  e->mark = -1;
+  e->marked = SIZE_MAX;
   ln_writer_init(&e->w, out);
   ln_bind_tl_names(L);
   e->names = lua_gettop(L);
@@ -482,10 +487,19 @@ static int end(struct encoder *e, size_t before)
 int ln_bind_tl_encode_method(lua_State *L, int index, const struct ln_tl_method *method, struct ln_buf *out,
                              int layer)
 {
+  size_t at;
+  return ln_bind_tl_encode_marked(L, index, method, out, layer, -1, &at);
+}
+
+int ln_bind_tl_encode_marked(lua_State *L, int index, const struct ln_tl_method *method, struct ln_buf *out,
+                             int layer, int name, size_t *at)
+{
   struct encoder e;
   size_t before = out->len;
   index = lua_absindex(L, index);
   begin(&e, L, out, layer, method);
+  e.mark = name;
+  *at = SIZE_MAX;
   const struct ln_tl_def *fit = ln_tl_in_layer(method, e.layer);
   if (!fit) {
     lua_pushfstring(L, "does not exist in layer %d", e.layer);
@@ -495,6 +509,7 @@ int ln_bind_tl_encode_method(lua_State *L, int index, const struct ln_tl_method 
   ln_write_u32(&e.w, fit->id);
   lua_pushvalue(L, index);
   encode_fields(&e, fit, NULL, 0);
+  *at = e.marked;
   return end(&e, before);
 }
 

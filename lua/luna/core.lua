@@ -152,7 +152,12 @@ function Core.callWith(self, method, p, opts)
       if opts.queue then return self:queued(conn, method, q, opts.queue, sendOpts) end
     end
   end
-  local result, code, text, detail = conn:call(method.name, q, sendOpts)
+  local result, code, text, detail
+  if method.keyed and q.random_id == nil then
+    result, code, text, detail = conn:call(method.name, q, sendOpts, self.randomId:keyed())
+  else
+    result, code, text, detail = conn:call(method.name, q, sendOpts)
+  end
   if code then result = refused(self, conn, method, q, sendOpts, code, text, detail) end
   if method.harvests == false then return result end
   return absorb(self, method, q, result)
@@ -162,7 +167,12 @@ end
 function Core:queued(conn, method, q, name, sendOpts)
   self.queues = self.queues or {}
   sendOpts.after = self.queues[name]
-  local promise = conn:callAsync(method.name, q, sendOpts)
+  local promise
+  if method.keyed and q.random_id == nil then
+    promise = conn:callAsync(method.name, q, sendOpts, self.randomId:keyed())
+  else
+    promise = conn:callAsync(method.name, q, sendOpts)
+  end
   local id = conn:lastRequest()
   self.queues[name] = id
   local ok, result = pcall(core_.await, promise)

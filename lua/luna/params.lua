@@ -1,5 +1,6 @@
 --- From a script's parameters to TL-ready ones: peers, random_id, parse_mode, reply_to_msg_id, reply_markup, media. For each method one
 --- list of steps is made when it is first called ("compiled"), so that a call costs a table copy and its steps, no closure.
+local crypto = require "_luna.crypto"
 local tl = require "_luna.tl"
 local errors = require "luna.errors"
 local forms = require "luna.peer_forms"
@@ -59,8 +60,9 @@ steps["Vector<InputMessage>"] = each(function(_, q, field)
   if math.type(q[field]) == "integer" then q[field] = { _ = "inputMessageID", id = q[field] } end
 end)
 
-function steps.randomId(core, q, field, method)
-  if q[field] == nil then q[field] = core.randomId:next(method.name, q, field) end
+-- In a handler the connection makes it from the finished bytes (see random_id.lua); elsewhere it is just random.
+function steps.randomId(core, q, field)
+  if q[field] == nil and not core.randomId:keyed() then q[field] = crypto.randomId() end
 end
 
 function steps.randomIds(core, q, field, method)
@@ -160,9 +162,9 @@ function params.compile(name)
     if steps[t] then list[#list + 1] = { steps[t], p.name } end
     if p.name == "hash" and t == "long" and not p.flag then list[#list + 1] = { steps.hash, "hash" } end
   end
-  if has.random_id == "long" then list[#list + 1] = { steps.randomId, "random_id" } end -- last: it hashes the finished rest
+  if has.random_id == "long" then list[#list + 1] = { steps.randomId, "random_id" } end
   if has.random_id == "Vector<long>" then list[#list + 1] = { steps.randomIds, "random_id" } end
-  method.n = #list
+  method.n, method.keyed = #list, has.random_id == "long"
   for i, step in ipairs(list) do method[i], method[-i] = step[1], step[2] end
   return method
 end

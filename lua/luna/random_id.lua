@@ -38,28 +38,34 @@ local function serialise(method, q, field, index)
   return ok and bytes or nil -- nil: the parameters are wrong, and the call says so in a moment
 end
 
---- The id for this call; `index` tells apart several in one call.
-function RandomId:next(method, q, field, index)
+-- What the running handler is about, as text that begins the hash; nil outside of handlers.
+local function identity(self)
   local context = self.core.dispatch and self.core.dispatch:context()
-  if not context then return crypto.randomId() end
-  local name = context.identity
-  if name == nil then
-    name = lanes.identity(context.update) or false
-    context.identity = name
+  if not context then return nil end
+  local text = context.idText
+  if text == nil then
+    local name = lanes.identity(context.update)
+    text = name and self.core.accountName .. "\0" .. name or false
+    context.idText, context.sent = text, {}
   end
-  if not name then return crypto.randomId() end
-  local bytes = serialise(method, q, field, index)
+  return text, context
+end
+
+--- Key, text and counts for a connection's call, which then makes the id itself; nothing where it may be just random.
+function RandomId:keyed()
+  local text, context = identity(self)
+  if text then return key(self), text, context.sent end
+end
+
+--- The id for an item of this call; `index` tells apart several in one call.
+function RandomId:next(method, q, field, index)
+  local text, context = identity(self)
+  local bytes = text and serialise(method, q, field, index)
   if not bytes then return crypto.randomId() end
-  local text = ("%s\0%s\0%s\0%d\0%s"):format(self.core.accountName, name, method, index or 0, bytes)
-  local sent = context.sent
-  if not sent then
-    sent = {}
-    context.sent = sent
-  end
-  local count = sent[text] or 0
-  sent[text] = count + 1
-  local digest = crypto.hmac(key(self), count .. "\0" .. text)
-  local id = string.unpack("<i8", digest)
+  text = ("%s\0%s\0%d\0%s"):format(text, method, index or 0, bytes)
+  local count = context.sent[text] or 0
+  context.sent[text] = count + 1
+  local id = string.unpack("<i8", crypto.hmac(key(self), count .. "\0" .. text))
   return id ~= 0 and id or 1
 end
 

@@ -57,7 +57,8 @@ function Person:init(place, bot)
   self.model, self.server = place.model, place.server
   self.bot = bot
   self.botId, self.botName = bot.core.me.id, bot.core.me.username or bot.name
-  self.me = self.model:addUser { first_name = "You", username = "you" }
+  local known = self.model:byUsername "you" -- a kept sandbox knows the person from the last run
+  self.me = known and self.model:user(known) or self.model:addUser { first_name = "You", username = "you" }
   self.model.watchers[self.me.id] = function(entry) self:see(entry) end
 end
 

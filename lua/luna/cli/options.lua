@@ -15,7 +15,7 @@ function options.fail(text, hint) error(UsageException(text, { hint = hint }), 0
 --- The text of `luna NAME --help`.
 function options.usage(spec, name)
   local lines = { ("usage: luna %s [option]... %s"):format(name, spec.usage or ""):gsub("%s+$", "") .. "", "", spec.about }
-  local rows, width = {}, 0
+  local rows, width = {}, #"--help"
   for _, o in ipairs(spec) do
     local left = "--" .. o[1] .. (o[2] and " " .. o[2] or "")
     rows[#rows + 1] = { left, o[3] }

@@ -135,8 +135,13 @@ local function guards(core)
 end
 
 -- Makes the API object of one handler of a file.
-local function makeBot(self, path, stem, handler, n)
-  local name = n > 1 and stem .. n or stem
+local function makeBot(self, path, stem, handler)
+  local name, n = stem, 1
+  while self.names[name] do
+    n = n + 1
+    name = stem .. n
+  end
+  self.names[name] = true
   local session = self.args.session
   if not session and not self.args.sandbox then session = M.defaultSession(self.stem) end
   local class = type(handler) == "table" and handler.settings or nil
@@ -169,18 +174,50 @@ local function start(self, bot)
   end)
 end
 
--- One file: its top level, then its bots.
+-- One file: its top level, then its bots, which are returned.
 local function file(self, path)
   local runner = require "luna.runner"
   local stem = runner.stem(path)
   local what = runner.load(path)
-  if what == nil then return end
+  local bots = {}
+  if what == nil then return bots end
   local list = type(what) == "table" and what[1] ~= nil and what or { what }
-  for n, handler in ipairs(list) do start(self, makeBot(self, path, stem, handler, n)) end
+  for n, handler in ipairs(list) do
+    bots[n] = makeBot(self, path, stem, handler)
+    start(self, bots[n])
+  end
+  return bots
+end
+
+-- The chat of --sandbox is with the first file's first bot.
+local function talkTo(self, bots)
+  if not self.args.sandbox or not bots[1] or self.chat then return end
+  self.chat = require("luna.chat").start { place = self.place, bot = bots[1], bots = self.bots, finish = self.finish }
+end
+
+-- Several files: side by side, since one of them may be a script that goes on for long.
+local function several(self)
+  local loads = {}
+  for i, path in ipairs(self.args) do
+    loads[i] = task.spawn(function()
+      local ok, bots = xpcall(file, report.trace, self, path)
+      self.loading = self.loading - 1
+      if not ok then
+        self.finish(report.print(bots))
+        return {}
+      end
+      -- nil: plain scripts alone, so on until nothing is left.
+      if self.running == 0 and self.loading == 0 then self.finish(#self.bots > 0 and 0 or nil) end
+      return bots
+    end)
+  end
+  task.spawn(function()
+    for _, load in ipairs(loads) do talkTo(self, promise.await(load)) end
+  end)
 end
 
 function M.run(args)
-  local self = { args = args, bots = {}, running = 0, loading = #args, over = promise.new() }
+  local self = { args = args, bots = {}, names = {}, running = 0, loading = #args, over = promise.new() }
   function self.finish(status)
     if promise.state(self.over) == "pending" then promise.resolve(self.over, status) end
   end
@@ -195,25 +232,17 @@ function M.run(args)
   signals.install(function() task.exit(0) end)
   task.onExit(M.stopAll)
   if args.sandbox then
-    self.place = require("luna.sandbox").serve { listen = "127.0.0.1:0" }
+    -- A session that is kept needs a server that is: its file lies beside.
+    self.place = require("luna.sandbox").serve { listen = "127.0.0.1:0", data = args.session and args.session .. ".sandbox" }
     line.sandbox = self.place
   end
   if #args == 1 then
-    file(self, args[1])
+    local bots = file(self, args[1])
     self.loading = 0
+    if #bots == 0 then return nil end -- a plain script: on, until nothing is left
+    talkTo(self, bots)
   else
-    for _, path in ipairs(args) do
-      task.spawn(function()
-        local ok, err = xpcall(file, report.trace, self, path)
-        self.loading = self.loading - 1
-        if not ok then return self.finish(report.print(err)) end
-        if self.running == 0 and self.loading == 0 then self.finish(#self.bots > 0 and 0 or nil) end
-      end)
-    end
-  end
-  if #self.bots == 0 and self.loading == 0 then return nil end -- plain scripts: on, until nothing is left
-  if args.sandbox and self.bots[1] then
-    require("luna.chat").start { place = self.place, bot = self.bots[1], bots = self.bots, finish = self.finish }
+    several(self)
   end
   task.ref()
   local status = promise.await(self.over)

@@ -1,4 +1,4 @@
---- `luna sandbox`: the sandbox as a server of its own, for any MTProto client. Prints where it is, one fact a line, and runs until a signal.
+--- `luna sandbox`: the sandbox as a server of its own, for any MTProto client. Prints where it is, a fact a line, and runs on.
 local host = require "_luna.host"
 local task = require "_luna.task"
 local promise = require "_luna.promise"

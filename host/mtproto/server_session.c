@@ -204,14 +204,10 @@ static void duplicate(struct ln_server_session *s, const struct ln_message *m)
     ln_server_queue_ack(s, m->msg_id);
 }
 
-static bool never_content(uint32_t id)
-{
-  return id == LN_ID_msgs_ack || id == LN_ID_http_wait || id == LN_ID_msg_container;
-}
-
 static int check_seqno(struct ln_server_session *s, uint64_t msg_id, uint32_t seqno, uint32_t id)
 {
-  if (never_content(id) && seqno & 1) return 34;
+  if (id == LN_ID_msg_container && seqno & 1)
+    return 34; /* acks with an odd one are let pass: mtcute counts them */
   bool newer = msg_id > s->newest_id;
   uint32_t newest = s->newest_seqno;
   if (s->newest_id && newer && (uint64_t)seqno + SEQNO_SLACK < newest) return 32;

@@ -16,7 +16,7 @@ end
 function Greeter:greet(update, user_id)
   local user = self.users.getUsers{ id = { user_id } }[1]
   local words = greetings(self)[group(update.message)] or usual
-  local text = words:gsub("NAME", (user.first_name or "stranger"):gsub("%%", "%%%%"))
+  local text = words:gsub("NAME", ((user.first_name or "stranger"):gsub("%%", "%%%%")))
   self.messages.sendMessage{ peer = update, message = text }
 end
 

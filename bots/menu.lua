@@ -38,7 +38,7 @@ function Menu:onUpdateBotCallbackQuery(update)
   local order = current(message.message or "")
   if kind == "order" then
     self.messages.editMessage{ peer = update, id = update.msg_id, message = ("Ordered: a %s %s."):format(order.size, order.drink) }
-    self.messages.setBotCallbackAnswer{ query_id = update.query_id, message = "It is on its way." }
+    self.messages.setBotCallbackAnswer{ query_id = update.query_id, message = "It is on its way.", cache_time = 0 }
     return
   end
   local known = kind == "drink" and drinks or kind == "size" and sizes or {}
@@ -46,7 +46,7 @@ function Menu:onUpdateBotCallbackQuery(update)
     order[kind] = key
     self.messages.editMessage{ peer = update, id = update.msg_id, message = describe(order), reply_markup = keyboard(order) }
   end
-  self.messages.setBotCallbackAnswer{ query_id = update.query_id }
+  self.messages.setBotCallbackAnswer{ query_id = update.query_id, cache_time = 0 }
 end
 
 return Menu

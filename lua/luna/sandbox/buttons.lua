@@ -11,7 +11,8 @@ local buttons = {}
 
 buttons.TIMEOUT = 10 -- seconds that a bot has
 
---- Presses the button with that data under a message of `by`'s: suspends until the bot has answered. Returns { message, alert, url, cache }.
+--- Presses the button with that data under a message that `by` sees: suspends until the bot has answered. Returns { message, alert, url,
+--- cache }.
 function buttons.press(model, by, peer, id, data)
   local core = actions.find(model, by, peer, id)
   local button = data and keyboards.byData(core.markup, data)

@@ -24,7 +24,9 @@ function groups.createChat(model, by, name, members)
   local s = model.state
   local me = by.user
   if me.bot then rpc.fail(400, "BOT_METHOD_INVALID") end
-  local chat = { id = s.nextChat, title = title(name), date = model:now(), creator = me.id, members = {}, left = {}, version = 0, count = 0 }
+  local chat = {
+    id = s.nextChat, title = title(name), date = model:now(), creator = me.id, members = {}, left = {}, version = 0, count = 0,
+  }
   if #members >= CHAT_MAX then rpc.fail(400, "USERS_TOO_MUCH") end
   s.nextChat = s.nextChat + 1
   s.chats[chat.id] = chat
@@ -36,7 +38,9 @@ function groups.createChat(model, by, name, members)
       added[#added + 1] = uid
     end
   end
-  local entry = actions.send(model, by, ids.chat(chat.id), { action = { _ = "messageActionChatCreate", title = chat.title, users = added } })
+  local entry = actions.send(model, by, ids.chat(chat.id), {
+    action = { _ = "messageActionChatCreate", title = chat.title, users = added },
+  })
   return chat, entry
 end
 
@@ -84,7 +88,8 @@ function groups.deleteUser(model, by, id, uid)
   local chat = groups.memberOf(model, by, id)
   local member = chat.members[uid]
   if not member then rpc.fail(400, "USER_NOT_PARTICIPANT") end
-  if uid ~= by.user.id and not actions.isAdmin(chat, by.user.id) and member.inviter ~= by.user.id then rpc.fail(400, "CHAT_ADMIN_REQUIRED") end
+  local mayRemove = uid == by.user.id or actions.isAdmin(chat, by.user.id) or member.inviter == by.user.id
+  if not mayRemove then rpc.fail(400, "CHAT_ADMIN_REQUIRED") end
   if uid == chat.creator and uid ~= by.user.id then rpc.fail(400, "USER_ID_INVALID") end
   local entry = actions.send(model, by, ids.chat(id), { action = { _ = "messageActionChatDeleteUser", user_id = uid } })
   model:removeMember(chat, uid)

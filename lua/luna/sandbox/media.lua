@@ -182,7 +182,8 @@ function media.make(ctx, m)
     return { _ = "messageMediaPhoto", photo = photo(keep(ctx, "photo", m.photo, { w = w or 1, h = h or 1 })) }
   end
   local attributes = { { _ = "documentAttributeFilename", file_name = m.name or "file" } }
-  return documentMedia(keep(ctx, "document", m.document or "", { mime = m.mime or "application/octet-stream", attributes = attributes }), {})
+  local file = keep(ctx, "document", m.document or "", { mime = m.mime or "application/octet-stream", attributes = attributes })
+  return documentMedia(file, {})
 end
 
 return media

@@ -21,7 +21,7 @@ objects.bannedRights = everybody
 
 function objects.notifySettings() return { _ = "peerNotifySettings" } end
 
---- Whether `uid` has both others' ears: both have the other in their contacts.
+-- Whether b has a among its contacts.
 local function isMutual(model, a, b)
   local other = model:user(b)
   return other ~= nil and other.contacts[a] ~= nil
@@ -225,7 +225,8 @@ local function participant(c, uid)
   local m = c.members[uid]
   if uid == c.creator then return { _ = "chatParticipantCreator", user_id = uid } end
   return {
-    _ = m.role == "admin" and "chatParticipantAdmin" or "chatParticipant", user_id = uid, inviter_id = m.inviter or c.creator, date = m.date,
+    _ = m.role == "admin" and "chatParticipantAdmin" or "chatParticipant", user_id = uid, inviter_id = m.inviter or c.creator,
+    date = m.date,
   }
 end
 

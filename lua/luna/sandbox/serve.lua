@@ -84,7 +84,8 @@ function Served:addBot(username, token)
     if not token then error(("%s is not a bot"):format(name), 0) end
   else
     user = model:addUser { bot = true, first_name = name, username = name }
-    token = ("%d:%s"):format(user.id, (crypto.sha256(tostring(model:random())):gsub(".", function(c) return ("%02x"):format(c:byte()) end)):sub(1, 35))
+    local secret = crypto.sha256(tostring(model:random())):gsub(".", function(c) return ("%02x"):format(c:byte()) end)
+    token = ("%d:%s"):format(user.id, secret:sub(1, 35))
     model.state.tokens[token] = user.id
     model:changed()
   end

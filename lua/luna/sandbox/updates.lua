@@ -56,7 +56,8 @@ end
 function make.readIn(_, _, e, _, seen)
   seen[e.peer] = true
   return {
-    _ = "updateReadHistoryInbox", peer = ids.toPeer(e.peer), max_id = e.max, still_unread_count = e.left, pts = e.pts, pts_count = count(e),
+    _ = "updateReadHistoryInbox", peer = ids.toPeer(e.peer), max_id = e.max, still_unread_count = e.left, pts = e.pts,
+    pts_count = count(e),
   }
 end
 
@@ -68,8 +69,8 @@ end
 function make.readChannel(model, viewer, e, _, seen)
   seen[e.chan] = true
   return {
-    _ = "updateReadChannelInbox", channel_id = ids.CHANNEL - e.chan, max_id = e.max, still_unread_count = objects.unread(model, viewer, e.chan),
-    pts = boxes.of(model, e.chan).pts,
+    _ = "updateReadChannelInbox", channel_id = ids.CHANNEL - e.chan, max_id = e.max,
+    still_unread_count = objects.unread(model, viewer, e.chan), pts = boxes.of(model, e.chan).pts,
   }
 end
 

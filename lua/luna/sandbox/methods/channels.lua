@@ -45,7 +45,8 @@ channels["channels.getFullChannel"] = function(ctx, p)
   local full = {
     _ = "channelFull", can_view_participants = (channel.megagroup or admin) and true or nil, id = channel.id, about = channel.about or "",
     participants_count = channel.count, admins_count = admin and admins or nil, kicked_count = admin and 0 or nil,
-    banned_count = admin and 0 or nil, read_inbox_max_id = dialog and dialog.readIn or 0, read_outbox_max_id = dialog and dialog.readOut or 0,
+    banned_count = admin and 0 or nil, read_inbox_max_id = dialog and dialog.readIn or 0,
+    read_outbox_max_id = dialog and dialog.readOut or 0,
     unread_count = objects.unread(model, ctx.user.id, marked), chat_photo = { _ = "photoEmpty", id = 0 },
     notify_settings = objects.notifySettings(), bot_info = bots, pts = boxes.of(model, marked).pts,
   }

@@ -49,10 +49,14 @@ help["help.getTermsOfServiceUpdate"] = function(ctx)
 end
 
 help["help.getPremiumPromo"] = function()
-  return { _ = "help.premiumPromo", status_text = "", status_entities = {}, video_sections = {}, videos = {}, period_options = {}, users = {} }
+  return {
+    _ = "help.premiumPromo", status_text = "", status_entities = {}, video_sections = {}, videos = {}, period_options = {}, users = {},
+  }
 end
 
-local function noPack(_, p) return { _ = "langPackDifference", lang_code = p.lang_code, from_version = p.from_version or 0, version = 1, strings = {} } end
+local function noPack(_, p)
+  return { _ = "langPackDifference", lang_code = p.lang_code, from_version = p.from_version or 0, version = 1, strings = {} }
+end
 help["langpack.getLangPack"] = noPack
 help["langpack.getDifference"] = noPack
 help["langpack.getStrings"] = function() return {} end

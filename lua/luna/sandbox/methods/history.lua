@@ -84,7 +84,8 @@ local function pageOf(ctx, peer, list, p)
   local users, chats = objects.fill(model, uid, seen)
   if peer < CHANNEL then
     return {
-      _ = "messages.channelMessages", pts = boxes.of(model, owner).pts, count = #list, messages = out, topics = {}, chats = chats, users = users,
+      _ = "messages.channelMessages", pts = boxes.of(model, owner).pts, count = #list, messages = out, topics = {}, chats = chats,
+      users = users,
     }
   end
   if #out == #list then return { _ = "messages.messages", messages = out, topics = {}, chats = chats, users = users } end

@@ -135,7 +135,7 @@ messages["messages.editMessage"] = function(ctx, p)
   local m = { text = p.message, entities = p.entities, markup = markup(ctx, p.reply_markup), mention = mention(ctx) }
   if p.media then m.media = media.take(ctx, p.media) end
   if not p.message and not p.media and not p.reply_markup and not ctx.user.bot then rpc.fail(400, "MESSAGE_EMPTY") end
-  return reply(ctx, { actions.edit(ctx.model, by(ctx), peer, p.id, m) })
+  return reply(ctx, { (actions.edit(ctx.model, by(ctx), peer, p.id, m)) })
 end
 
 messages["messages.deleteMessages"] = function(ctx, p)
@@ -180,7 +180,8 @@ end
 messages["messages.getBotCallbackAnswer"] = function(ctx, p)
   local answer = buttons.press(ctx.model, by(ctx), peers.marked(ctx, p.peer), p.msg_id, p.data)
   return {
-    _ = "messages.botCallbackAnswer", alert = answer.alert, has_url = answer.url and true or nil, native_ui = true, message = answer.message,
+    _ = "messages.botCallbackAnswer", alert = answer.alert, has_url = answer.url and true or nil, native_ui = true,
+    message = answer.message,
     url = answer.url, cache_time = answer.cache or 0,
   }
 end

@@ -1,5 +1,8 @@
 --- Methods about things that a sandbox does not have (stickers, stories, stars, …): complete, empty answers, so that clients that ask for
 --- everything on their way in get on.
+local ids = require "luna.ids"
+local peers = require "luna.sandbox.peers"
+
 local quiet = {}
 
 local function always(name, value)
@@ -51,16 +54,17 @@ always("stories.getPinnedStories", { _ = "stories.stories", count = 0, stories =
 always("stories.getChatsToSend", { _ = "messages.chats", chats = {} })
 always("payments.getPremiumGiftCodeOptions", {})
 always("payments.getStarsTopupOptions", {})
-always("payments.getStarsStatus", { _ = "payments.starsStatus", balance = { _ = "starsAmount", amount = 0, nanos = 0 }, chats = {}, users = {} })
+always("payments.getStarsStatus", {
+  _ = "payments.starsStatus", balance = { _ = "starsAmount", amount = 0, nanos = 0 }, chats = {}, users = {},
+})
 always("phone.getCallConfig", { _ = "dataJSON", data = "{}" })
 
 local function nothing(ctx) return { _ = "updates", updates = {}, users = {}, chats = {}, date = ctx.model:now(), seq = 0 } end
 quiet["messages.getAllDrafts"] = nothing
 quiet["messages.getPaidReactionPrivacy"] = nothing
 quiet["stories.getAllReadPeerStories"] = nothing
-quiet["stories.getPeerStories"] = function(_, p)
-  local peer = p.peer.user_id and { _ = "peerUser", user_id = p.peer.user_id } or p.peer.chat_id and { _ = "peerChat", chat_id = p.peer.chat_id }
-    or p.peer.channel_id and { _ = "peerChannel", channel_id = p.peer.channel_id } or nil
+quiet["stories.getPeerStories"] = function(ctx, p)
+  local peer = ids.toPeer(peers.marked(ctx, p.peer))
   return { _ = "stories.peerStories", stories = { _ = "peerStories", peer = peer, stories = {} }, chats = {}, users = {} }
 end
 

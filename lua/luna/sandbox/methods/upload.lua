@@ -13,7 +13,9 @@ upload["upload.saveBigFilePart"] = function(ctx, p)
   return media.part(ctx, p.file_id, p.file_part, p.bytes)
 end
 
-local types = { ["\255\216\255"] = "storage.fileJpeg", ["\137PN"] = "storage.filePng", GIF = "storage.fileGif", ["%PD"] = "storage.filePdf" }
+local types = {
+  ["\255\216\255"] = "storage.fileJpeg", ["\137PN"] = "storage.filePng", GIF = "storage.fileGif", ["%PD"] = "storage.filePdf",
+}
 
 upload["upload.getFile"] = function(ctx, p)
   local file = media.file(ctx, p.location)

@@ -1,0 +1,83 @@
+--- Faults that a test asks for: on the wire by `_luna.server`, in the methods and the updates here. One object per world; the same faults
+--- come the same way for the same seed.
+local Class = require "luna.class"
+local rpc = require "luna.sandbox.rpc"
+
+local Faults = Class.new "Faults"
+
+local onWire = { drop = true, delay = true, corrupt = true, duplicate = true, reorder = true, seed = true }
+local once = { cut = true, forget = true, transportError = true, restart = true }
+local rules = { flood = true, migrate = true, rpc = true, gap = true, off = true }
+
+function Faults:init(server)
+  self.server = server
+  self.rules, self.gap, self.wire = {}, 0, {}
+end
+
+local loginMethods = { ["auth.importBotAuthorization"] = true, ["auth.sendCode"] = true, ["auth.signIn"] = true }
+
+--- Takes what a test says:
+---   drop, corrupt = chance for each piece of the wire; delay = seconds at most; seed
+---   cut = true: every connection breaks; forget = true: sessions are forgotten; restart = true: both; transportError = 404 | 429 | 444
+---   flood = seconds | { seconds, method = "messages.sendMessage", times = 1 }: the next calls are refused with FLOOD_WAIT_n
+---   migrate = dc: the next login is sent to that DC
+---   rpc = { code, text, method =, times = }: the next calls are refused with that
+---   gap = n: the next n updates of every account are not sent (they are there for getDifference)
+---   off = true: no more faults
+function Faults:set(f)
+  for key in pairs(f) do
+    if not (onWire[key] or once[key] or rules[key]) then error(('world:fault: there is no fault "%s"'):format(tostring(key)), 3) end
+  end
+  local wire = self.server.wire
+  if f.off then
+    self.rules, self.gap, self.wire = {}, 0, {}
+    wire:faults {}
+  end
+  local wired = false
+  for key in pairs(onWire) do
+    if f[key] ~= nil then
+      self.wire[key] = f[key]
+      wired = wired or key ~= "seed"
+    end
+  end
+  if wired then wire:faults(self.wire) end
+  if f.flood then
+    local rule = type(f.flood) == "table" and f.flood or { f.flood }
+    self:add(420, ("FLOOD_WAIT_%d"):format(rule[1]), rule.method, rule.times)
+  end
+  if f.migrate then self:add(303, ("USER_MIGRATE_%d"):format(f.migrate), "auth.importBotAuthorization") end
+  if f.rpc then self:add(f.rpc[1], f.rpc[2], f.rpc.method, f.rpc.times) end
+  if f.gap then self.gap = f.gap == true and 1 or f.gap end
+  if f.forget or f.restart then wire:forget() end
+  if f.transportError then wire:transportError(f.transportError) end
+  if f.cut or f.restart then wire:cut() end
+end
+
+function Faults:add(code, text, method, times)
+  self.rules[#self.rules + 1] = { code = code, text = text, method = method, times = times or 1 }
+end
+
+--- Called before every method; raises what a rule says.
+function Faults:beforeMethod(ctx, name)
+  for i, rule in ipairs(self.rules) do
+    local fits = rule.method == name
+    if not rule.method then fits = ctx.user ~= nil and not loginMethods[name] and not name:find "^help%." and not name:find "^updates%." end
+    if fits then
+      rule.times = rule.times - 1
+      if rule.times <= 0 then table.remove(self.rules, i) end
+      rpc.fail(rule.code, rule.text)
+    end
+  end
+end
+
+--- Whether these entries are not to be pushed.
+function Faults:loses(_, entries)
+  if self.gap <= 0 then return false end
+  for _, e in ipairs(entries) do
+    if not e.pts then return false end
+  end
+  self.gap = self.gap - 1
+  return true
+end
+
+return Faults

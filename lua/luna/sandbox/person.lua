@@ -1,0 +1,280 @@
+--- A person of the test kit: an account of the sandbox that acts on the model directly, without a client. world:user makes one. What
+--- others write comes in by the model's watcher and waits here, one queue a dialog, until the test expects it.
+local core_ = require "_luna.promise"
+local timer = require "_luna.timer"
+local tl = require "_luna.tl"
+local Class = require "luna.class"
+local ids = require "luna.ids"
+local rpc = require "luna.sandbox.rpc"
+local actions = require "luna.sandbox.actions"
+local boxes = require "luna.sandbox.boxes"
+local buttons = require "luna.sandbox.buttons"
+local conversation = require "luna.sandbox.conversation"
+local groups = require "luna.sandbox.groups"
+local keyboards = require "luna.sandbox.keyboards"
+local media = require "luna.sandbox.media"
+local objects = require "luna.sandbox.objects"
+local updates = require "luna.sandbox.updates"
+
+local Person = Class.new "Person"
+
+--- world: gives model, clock and what it knows of the bots; user: the account.
+function Person:init(world, user)
+  self.world, self.account, self.id, self.username, self.name = world, user, user.id, user.username, user.first_name
+  self.queues, self.waiters = {}, {}
+  world.model.watchers[user.id] = function(entry) self:see(entry) end
+end
+
+--- What others do to this person's dialogs: k is "new", "edit", "delete", "typing", …
+function Person:see(entry)
+  local core = entry.gid and self.world.model.state.cores[entry.gid]
+  if not core or core.by == self.id or entry.k ~= "new" and entry.k ~= "edit" then return end
+  if core.action then return end
+  local owner = entry.chan or self.id
+  local peer = boxes.peerOf(core, owner)
+  local queue = self:queue(peer)
+  queue[#queue + 1] = { kind = entry.k, core = core, owner = owner }
+  for _, p in ipairs(self.waiters) do
+    if core_.state(p) == "pending" then core_.resolve(p) end
+  end
+  self.waiters = {}
+end
+
+function Person:queue(peer)
+  local queue = self.queues[peer]
+  if not queue then
+    queue = {}
+    self.queues[peer] = queue
+  end
+  return queue
+end
+
+-- A bot, a person, a group, a channel, a message or a marked id → the marked id.
+local function marked(self, x, level)
+  if math.type(x) == "integer" then return x end
+  if type(x) == "table" then
+    if x.peer_id then return ids.ofPeer(x.peer_id) end
+    if x.id then return x.id end
+  end
+  if type(x) == "string" then
+    local found = self.world.model:byUsername(x)
+    if found then return found end
+  end
+  return error(("a peer is a bot, a person, a group, a channel or a username, not %s"):format(tostring(x)), (level or 1) + 2)
+end
+
+-- Runs an action as this person; a refusal is an error at the test's line.
+local function act(self, fn, ...)
+  self.world:enter()
+  local result = table.pack(pcall(fn, ...))
+  if result[1] then return table.unpack(result, 2, result.n) end
+  if rpc.is(result[2]) then error(("%s: the sandbox refuses it: %s"):format(self.name, result[2].text), 3) end
+  return error(result[2], 0)
+end
+
+local function by(self) return { user = self.account } end
+
+--- A message as this person sees it now.
+function Person:view(owner, core)
+  local id = core.ids[owner]
+  if not id then return nil end
+  return objects.message(self.world.model, owner, self.id, id, tl.layer, {})
+end
+
+-- What send and edit take: a text, or a table of message, media (a TL InputMedia), photo or document (bytes), reply_to, entities, silent.
+local function content(self, x)
+  if type(x) == "string" then return { text = x } end
+  if type(x) ~= "table" then error(("a message is a text or a table, not a %s"):format(type(x)), 4) end
+  local ctx = { model = self.world.model, user = self.account, dc = self.world.model.dcs[1] }
+  local m = { text = x.message or "", entities = x.entities, silent = x.silent, reply = x.reply_to }
+  if type(m.reply) == "table" then m.reply = m.reply.id end
+  if x.media then
+    m.media = x.media._ and media.take(ctx, x.media) or media.make(ctx, x.media)
+  elseif x.photo or x.document then
+    m.media = media.make(ctx, x)
+  end
+  return m
+end
+
+--- Sends; returns the message.
+function Person:send(peer, x)
+  local to = marked(self, peer)
+  local _, _, core = act(self, function() return actions.send(self.world.model, by(self), to, content(self, x)) end)
+  return self:view(actions.owner(by(self), to), core)
+end
+
+--- Presses "Start" in a bot's chat.
+function Person:start(bot, param) return self:send(bot, param and "/start " .. param or "/start") end
+
+function Person:edit(message, x)
+  local peer = marked(self, message)
+  local _, core = act(self, function()
+    local m = content(self, x)
+    return actions.edit(self.world.model, by(self), peer, message.id, m)
+  end)
+  return self:view(actions.owner(by(self), peer), core)
+end
+
+--- Deletes a message for everybody; opts.revoke = false: for this person alone.
+function Person:delete(message, opts)
+  local peer = marked(self, message)
+  act(self, function()
+    if ids.split(peer) == "channel" then return actions.deleteFromChannel(self.world.model, by(self), peer, { message.id }) end
+    return actions.delete(self.world.model, by(self), { message.id }, not opts or opts.revoke ~= false)
+  end)
+end
+
+--- Marks a dialog read.
+function Person:read(peer, max)
+  local to = marked(self, peer)
+  act(self, actions.read, self.world.model, by(self), to, max or 0)
+end
+
+function Person:typing(peer)
+  local to = marked(self, peer)
+  act(self, actions.typing, self.world.model, by(self), to, { _ = "sendMessageTypingAction" })
+end
+
+--- Stops a bot (or another person) from writing; unblock takes it back.
+local function block(self, peer, on)
+  local id = marked(self, peer)
+  local model = self.world.model
+  self.world:enter()
+  self.account.blocked[id] = on and model:now() or nil
+  if model:user(id).bot then
+    updates.push(model, id, { boxes.logQts(model, id, { k = "stopped", from = self.id, date = model:now(), stopped = on }) })
+  end
+end
+function Person:block(peer) block(self, peer, true) end
+function Person:unblock(peer) block(self, peer, false) end
+
+--- Joins a group or a channel by himself; add brings somebody else.
+function Person:join(place)
+  local to = marked(self, place)
+  if ids.split(to) == "channel" then return act(self, groups.joinChannel, self.world.model, by(self), to) and nil end
+  act(self, groups.join, self.world.model, by(self), -to)
+end
+
+function Person:add(place, who)
+  local to, uid = marked(self, place), marked(self, who)
+  if ids.split(to) == "channel" then return act(self, groups.invite, self.world.model, by(self), to, { uid }) and nil end
+  act(self, groups.addUser, self.world.model, by(self), -to, uid)
+end
+
+--- Leaves; with `who`: takes somebody out.
+function Person:leave(place, who)
+  local to, uid = marked(self, place), who and marked(self, who) or self.id
+  if ids.split(to) == "channel" then return act(self, groups.leaveChannel, self.world.model, by(self), to, uid) and nil end
+  act(self, groups.deleteUser, self.world.model, by(self), -to, uid)
+end
+
+--- The messages of a dialog, newest first.
+function Person:history(peer, limit)
+  local to = marked(self, peer)
+  self.world:enter()
+  local model = self.world.model
+  local owner = actions.owner(by(self), to)
+  local dialog = boxes.dialog(model, owner, to)
+  local list = {}
+  for i = dialog and #dialog.ids or 0, 1, -1 do
+    if limit and #list >= limit then break end
+    list[#list + 1] = objects.message(model, owner, self.id, dialog.ids[i], tl.layer, {})
+  end
+  return list
+end
+
+--- A message as it is now; nil where it has been deleted.
+function Person:message(message)
+  local peer = marked(self, message)
+  local owner = actions.owner(by(self), peer)
+  local core = boxes.core(self.world.model, owner, message.id)
+  self.world:enter()
+  return core and self:view(owner, core) or nil
+end
+
+-- Takes the first of a queue that fits; what stands before it is passed over.
+local function take(self, queue, kind, pattern)
+  for i, item in ipairs(queue) do
+    local message = item.kind == kind and self:view(item.owner, item.core)
+    if message and (not pattern or (message.message or ""):find(pattern)) then
+      table.move(queue, i + 1, #queue + i, 1)
+      return message
+    end
+  end
+  return nil
+end
+
+-- Waits on the world's clock for something that `check` finds.
+local function wait(self, seconds, check)
+  local limit = timer.now() + seconds
+  while true do
+    local found = check()
+    if found then return found end
+    local left = limit - timer.now()
+    if left <= 0 then return nil end
+    local p = core_.new()
+    self.waiters[#self.waiters + 1] = p
+    if core_.awaitTimeout(p, left) == false then
+      -- What came in the very moment of the limit still counts.
+      return check()
+    end
+  end
+end
+
+local function expect(self, kind, what, peer, seconds, pattern)
+  if type(seconds) == "string" then seconds, pattern = nil, seconds end
+  local from = marked(self, peer, 2)
+  seconds = seconds or 5
+  self.world:enter()
+  local message = wait(self, seconds, function() return take(self, self:queue(from), kind, pattern) end)
+  if message then return message end
+  return error(("%s expected %s from %s%s within %g s; none came%s\n%s"):format(self.name, what, self.world.model:name(from),
+    pattern and (" like %q"):format(pattern) or "", seconds, self.world:failures(), conversation.show(self, from)), 3)
+end
+
+--- The next message from `peer` not yet expected; with a pattern, the next that fits (what comes before it is passed over). Service
+--- messages do not count.
+function Person:expect(peer, seconds, pattern) return expect(self, "new", "a message", peer, seconds, pattern) end
+
+--- The next edit of a message by somebody else in that dialog: the message as it is now.
+function Person:expectEdit(peer, seconds, pattern) return expect(self, "edit", "an edit", peer, seconds, pattern) end
+
+--- Nothing new comes from `peer` for that long.
+function Person:expectNothing(peer, seconds)
+  local from = marked(self, peer)
+  seconds = seconds or 1
+  self.world:enter()
+  local message = wait(self, seconds, function() return take(self, self:queue(from), "new") end)
+  if message then
+    error(("%s expected nothing from %s within %g s, and got: %s\n%s"):format(self.name, self.world.model:name(from), seconds,
+      conversation.describe(message), conversation.show(self, from)), 2)
+  end
+end
+
+--- Presses a button of a message, by its label or by row and column: the callback's answer { message, alert, url }. A button of a reply
+--- keyboard sends its text and returns that message; a link returns { url }.
+function Person:click(message, label, column)
+  local peer = marked(self, message)
+  self.world:enter()
+  local model = self.world.model
+  local core = boxes.core(model, actions.owner(by(self), peer), message.id)
+  local button = core and keyboards.find(core.markup, label, column)
+  if not button then
+    local what = type(label) == "number" and ("row %d, column %d"):format(label, column or 1) or ("%q"):format(tostring(label))
+    local there = core and keyboards.labels(core.markup) or {}
+    error(("%s: there is no button %s; there %s"):format(self.name, what,
+      #there > 0 and "are: " .. table.concat(there, ", ") or "are none"), 2)
+  end
+  local kind = button.type._
+  if kind == "inlineButtonTypeCallback" then
+    local answer = act(self, buttons.press, model, by(self), peer, message.id, button.type.data)
+    return { message = answer.message, alert = answer.alert, url = answer.url }
+  end
+  if button.type.url then return { url = button.type.url } end
+  if button._ == "keyboardButton" then return self:send(peer, button.text) end
+  return error(("%s: a button of the kind %s cannot be pressed in a test"):format(self.name, kind), 2)
+end
+
+function Person.__tostring(self) return "person " .. self.name end
+
+return Person

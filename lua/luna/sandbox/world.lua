@@ -1,0 +1,201 @@
+--- The test kit: a sandbox of a test's own, with its own clock and in-memory connections, people who act on it, and bots that are real
+--- clients. `require("luna.sandbox").world(opts)`; inside busted it checks itself after each test and ends with the block it was made in.
+local task = require "_luna.task"
+local timer = require "_luna.timer"
+local Class = require "luna.class"
+local Logger = require "luna.logger"
+local Faults = require "luna.sandbox.faults"
+local Model = require "luna.sandbox.model"
+local Person = require "luna.sandbox.person"
+local Server = require "luna.sandbox.server"
+local busted = require "luna.sandbox.busted"
+local groups = require "luna.sandbox.groups"
+local ids = require "luna.ids"
+
+local World = Class.new "World"
+
+local PLACE = { __tostring = function(self) return ("%s %s"):format(self.kind, self.title) end }
+
+--- opts: seed (a string or number: what is random is the same for the same), dcs = { 2 }, wall = unix time at the start.
+function World:init(opts)
+  self.virtual = timer.newVirtual(opts.wall)
+  local key = require("luna.sandbox").processKey()
+  timer.useClock(self.virtual)
+  local log = function(level, text) Logger.write(level, "sandbox", text) end
+  self.model = Model { seed = "world " .. tostring(opts.seed or 1), dcs = opts.dcs or { 2 }, log = log }
+  self.server = Server { model = self.model, key = key, log = log }
+  self.faults = Faults(self.server)
+  self.model.faults = self.faults
+  self.bots, self.people = {}, 0
+  busted.follow(self)
+end
+
+--- The running task's time is the world's from now on.
+function World:enter()
+  if self.closed then error("this world has been closed", 3) end
+  timer.useClock(self.virtual)
+end
+
+--- The clock: advance(s) waits until all that comes due within is done; now() in seconds.
+function World:clock() return self.virtual end
+
+local function stemOf(what, opts)
+  if opts.name then return opts.name end
+  if type(what) == "string" then return (what:match "([^/]+)$" or what):gsub("%.lua$", "") end
+  if type(what) == "table" and what.__name then return what.__name:gsub("(%l)(%u)", "%1_%2"):lower() end
+  return "bot"
+end
+
+local function freeName(self, stem)
+  local base = stem:gsub("[^%w_]", "_"):gsub("^[^%a]", "b%0"):sub(1, 24)
+  local name, n = base .. "_bot", 1
+  while self.model:byUsername(name) do
+    n = n + 1
+    name = ("%s%d_bot"):format(base, n)
+  end
+  return name
+end
+
+--- Starts a bot: a script's path, a handler class or a function (as setCallback). opts: name, settings (as of luna.API), session (a path),
+--- privacy = true (in groups it sees only what is meant for it). Returns once it is logged in: { id, username, api, handler, errors }.
+function World:run(what, opts)
+  opts = opts or {}
+  self:enter()
+  local handler, settings = what, nil
+  local stem = stemOf(what, opts)
+  if type(what) == "string" then
+    handler = require("luna.runner").load(what)
+    if type(handler) == "table" and handler[1] ~= nil then error(what .. " returns several bots: run each by its class", 2) end
+    if handler == nil then error(what .. " returns no handler", 2) end
+  elseif type(what) ~= "function" and not Class.isClass(what) then
+    error("world:run takes a path, a handler class or a function, not a " .. type(what), 2)
+  end
+  if type(handler) == "table" then settings = handler.settings end
+  local username = freeName(self, stem)
+  local user = self.model:addUser { bot = true, first_name = username, username = username, seesAll = not opts.privacy or nil }
+  user.token = ("%d:world-%s"):format(user.id, username)
+  self.model.state.tokens[user.token] = user.id
+  local own = {}
+  for k, v in pairs(opts.settings or {}) do own[k] = v end
+  own.sandbox, own.botToken = self.server.wire, user.token
+  own.app = own.app or { id = 1, hash = "sandbox" }
+  own.homeDc = own.homeDc or self.model.dcs[1]
+  local api = require("luna.api").new(opts.session, { own = own, class = settings, stem = stem, name = stem, where = "world:run" })
+  local bot = { id = user.id, username = username, api = api, errors = {}, world = self }
+  self.bots[#self.bots + 1] = bot
+  api._core.dispatch.onFailure = function(err, update, text)
+    table.insert(bot.errors, { error = err, update = update, text = text or tostring(err) })
+  end
+  bot.handler = require("luna.api").methods.run(api, handler)
+  return setmetatable(bot, { __index = World.bot, __tostring = function() return "bot " .. username end })
+end
+
+--- Methods of what run returns.
+World.bot = {}
+
+--- The errors of its handlers so far, which the test has expected: they no longer fail it.
+function World.bot:takeErrors()
+  local list = self.errors
+  self.errors = {}
+  return list
+end
+
+--- Ends the bot's client, as a program that ends does.
+function World.bot:stop()
+  if self.stopped then return end
+  self.stopped = true
+  self.api:stop "stop"
+end
+
+--- A person. opts: username, phone.
+function World:user(first, opts)
+  opts = opts or {}
+  self:enter()
+  self.people = self.people + 1
+  local dc = self.model.dcs[1]
+  local user = self.model:addUser {
+    first_name = first, last_name = opts.last, username = opts.username,
+    phone = opts.phone and opts.phone:gsub("%D", "") or ("99966%d%04d"):format(dc, self.people),
+  }
+  return Person(self, user)
+end
+
+local function members(self, opts)
+  local owner, list = opts.owner, {}
+  for _, m in ipairs(opts.members or {}) do
+    if not owner and getmetatable(m) == Person then owner = m end
+  end
+  owner = owner or self:user "Owner"
+  for _, m in ipairs(opts.members or {}) do
+    if m ~= owner then list[#list + 1] = m.id end
+  end
+  return owner, list
+end
+
+--- A basic group, made by its first person. opts: members, owner. Its `id` is the marked one, as of the Bot API.
+function World:group(title, opts)
+  self:enter()
+  local owner, list = members(self, opts or {})
+  local chat = groups.createChat(self.model, { user = owner.account }, title, list)
+  return setmetatable({ kind = "group", id = ids.chat(chat.id), chat_id = chat.id, title = title, owner = owner, world = self }, PLACE)
+end
+
+--- A channel; opts.megagroup: a supergroup. opts: members, owner, admins, username, about.
+function World:channel(title, opts)
+  opts = opts or {}
+  self:enter()
+  local owner, list = members(self, opts)
+  local by = { user = owner.account }
+  local channel = groups.createChannel(self.model, by, title, { megagroup = opts.megagroup, about = opts.about, username = opts.username })
+  local marked = ids.channel(channel.id)
+  if #list > 0 then groups.invite(self.model, by, marked, list) end
+  for _, admin in ipairs(opts.admins or {}) do
+    if not channel.members[admin.id] then groups.invite(self.model, by, marked, { admin.id }) end
+    groups.setAdmin(self.model, by, marked, admin.id, true)
+  end
+  return setmetatable({ kind = "channel", id = marked, channel_id = channel.id, title = title, owner = owner, world = self }, PLACE)
+end
+
+--- Breaks something on purpose: see luna.sandbox.faults.
+function World:fault(f)
+  self:enter()
+  self.faults:set(f)
+end
+
+--- What the bots' handlers have raised, as text for a test's message; "" where there is nothing.
+function World:failures()
+  local out = {}
+  for _, bot in ipairs(self.bots) do
+    for _, e in ipairs(bot.errors) do out[#out + 1] = ("\n%s failed: %s"):format(bot.username, e.text) end
+  end
+  return table.concat(out)
+end
+
+--- Raises where a handler has failed, or the sandbox itself; what has been said once is not said again.
+function World:check()
+  local text = self:failures()
+  for _, bot in ipairs(self.bots) do bot.errors = {} end
+  if (self.server.faulty or 0) > 0 then
+    text = text .. ("\n%d answers of the sandbox itself failed: see the log"):format(self.server.faulty)
+    self.server.faulty = 0
+  end
+  if text ~= "" then error("in this test:" .. text, 0) end
+end
+
+--- Ends the bots and the server, and gives the task its usual clock back.
+function World:close()
+  if self.closed then return end
+  timer.useClock(self.virtual)
+  for _, bot in ipairs(self.bots) do
+    local ok, why = pcall(World.bot.stop, bot)
+    if not ok then Logger.write(Logger.WARNING, "sandbox", ("%s did not end well: %s"):format(bot.username, tostring(why))) end
+  end
+  self.closed = true
+  self.server:close()
+  timer.useClock(nil)
+  self.virtual:free()
+end
+
+World.spawn = task.spawn
+
+return World

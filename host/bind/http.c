@@ -13,8 +13,9 @@
 #define KEEPER "luna.HttpKeeper"
 #define MAX_HEADERS 256
 
-enum event { HEAD, DATA, ROOM, WANT, DONE, PROGRESS, N_EVENTS };
-static const char *const event_names[] = {"head", "data", "room", "want", "done", "progress", NULL};
+/* In the order in which they wake: the last news of the progress before the end. */
+enum event { HEAD, DATA, ROOM, WANT, PROGRESS, DONE, N_EVENTS };
+static const char *const event_names[] = {"head", "data", "room", "want", "progress", "done", NULL};
 
 struct bind_request {        /* user values: 1 the body's string, 2 the jar */
   struct ln_http_request *r; /* NULL once closed */

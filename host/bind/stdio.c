@@ -17,8 +17,10 @@
 static struct {
   struct ln_poll *poll;
   struct ln_buf in;
-  int ref; /* function(line | nil) */
+  struct ln_deferred again; /* lines that came before a pause */
+  int ref;                  /* function(line | nil) */
   bool editing;
+  bool paused, eof;
   const struct ln_editline *edit;
   char *prompt, *history;
 } input = {.ref = LUA_NOREF};
@@ -49,8 +51,10 @@ static void stop_input(void)
   if (!input.poll) return;
   ln_poll_close(input.poll);
   input.poll = NULL;
+  ln_loop_undefer(h->loop, &input.again);
   ln_buf_deinit(&input.in);
-  ln_host_unref(h);
+  if (!input.paused) ln_host_unref(h);
+  input.paused = input.eof = false;
 }
 
 static void at_end(void)
@@ -63,30 +67,43 @@ static void at_end(void)
   if (input.ref == ref) input.ref = LUA_NOREF;
 }
 
+/* Hands over the lines that are there, as long as somebody wants them. */
+static void deliver(void)
+{
+  while (input.poll && !input.paused && input.in.len) {
+    uint8_t *start = ln_buf_data(&input.in), *end = memchr(start, '\n', input.in.len);
+    if (!end && !input.eof) return;
+    size_t len = end ? (size_t)(end - start) : input.in.len;
+    struct ln_slice line = ln_slice(start, len && start[len - 1] == '\r' ? len - 1 : len);
+    ln_host_protect(ln_host_get(), call_line, &line);
+    if (!input.poll) return;
+    ln_buf_consume(&input.in, end ? len + 1 : len);
+  }
+  if (input.poll && !input.paused && input.eof) at_end();
+}
+
+static void deliver_again(struct ln_deferred *d)
+{
+  (void)d;
+  deliver();
+}
+
 static void readable(void *ctx, int events)
 {
   (void)ctx;
   (void)events;
   uint8_t *to;
-  struct ln_host *h = ln_host_get();
   if (ln_buf_extend(&input.in, 16384, &to)) {
     ln_log(LN_LOG_ERROR, "host", "a line of standard input is longer than 1 MiB: it was dropped");
     ln_buf_clear(&input.in);
     return;
   }
   ssize_t n = read(0, to, 16384);
+  int e = errno;
   ln_buf_truncate(&input.in, input.in.len - 16384 + (n > 0 ? (size_t)n : 0));
-  if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
-  while (input.poll && input.in.len) {
-    uint8_t *start = ln_buf_data(&input.in), *end = memchr(start, '\n', input.in.len);
-    if (!end && n > 0) break;
-    size_t len = end ? (size_t)(end - start) : input.in.len;
-    struct ln_slice line = ln_slice(start, len && start[len - 1] == '\r' ? len - 1 : len);
-    ln_host_protect(h, call_line, &line);
-    if (!input.poll) return;
-    ln_buf_consume(&input.in, end ? len + 1 : len);
-  }
-  if (n <= 0 && input.poll) at_end();
+  if (n < 0 && (e == EINTR || e == EAGAIN)) return;
+  if (n <= 0) input.eof = true;
+  deliver();
 }
 
 static int begin(lua_State *L, int fn, void (*callback)(void *ctx, int events))
@@ -116,6 +133,26 @@ static int f_read_lines(lua_State *L)
   }
   luaL_checktype(L, 1, LUA_TFUNCTION);
   return begin(L, 1, readable);
+}
+
+/* pauseLines(paused): no more lines, and nothing that keeps the program alive, until it is called with false.
+ * What was read already is kept for then. */
+static int f_pause_lines(lua_State *L)
+{
+  bool pause = lua_toboolean(L, 1);
+  struct ln_host *h = ln_host_get();
+  if (!input.poll || input.editing || pause == input.paused) return 0;
+  input.paused = pause;
+  ln_poll_set(input.poll, pause || input.eof ? 0 : LN_POLL_READABLE);
+  if (pause) {
+    ln_loop_undefer(h->loop, &input.again);
+    ln_host_unref(h);
+  } else {
+    ln_host_ref(h);
+    input.again.fn = deliver_again;
+    if (input.in.len || input.eof) ln_loop_defer(h->loop, &input.again);
+  }
+  return 0;
 }
 
 static int f_write(lua_State *L)
@@ -234,8 +271,11 @@ void ln_stdio_close(struct ln_host *h)
 
 void ln_stdio_add(lua_State *L)
 {
-  static const luaL_Reg functions[] = {
-      {"readLines", f_read_lines}, {"write", f_write}, {"edit", f_edit}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"readLines", f_read_lines},
+                                       {"pauseLines", f_pause_lines},
+                                       {"write", f_write},
+                                       {"edit", f_edit},
+                                       {NULL, NULL}};
   static const luaL_Reg methods[] = {{"print", e_print}, {"close", e_close}, {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
   luaL_newmetatable(L, "luna.Editor");

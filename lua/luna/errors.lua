@@ -44,6 +44,10 @@ kind("SessionException").status = 1
 --- The server refused the account.
 kind("LoginException").status = 1
 kind "PeerException"
+--- An exchange of HTTP failed: `name` (DNS, CONNECT, TLS, CERTIFICATE, TOOBIG, CLOSED, PRIVATE, REDIRECT, STATUS, …), `url`, `status`.
+kind "HTTPException"
+--- A text is no JSON: `position`, `line`, `column`, `reason`.
+kind "JSONException"
 
 -- What a few errors mean, for the one line that a person reads.
 local meanings = {

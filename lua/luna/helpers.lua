@@ -2,9 +2,10 @@
 --- suspends), as a method of an API object and of a handler (returns a promise where async mode or the call's options say so).
 local task = require "_luna.task"
 local core = require "_luna.promise"
-local host = require "_luna.host"
 local errors = require "luna.errors"
 local combinators = require "luna.combinators"
+local console = require "luna.console"
+local flock = require "luna.flock"
 local Logger = require "luna.logger"
 
 local helpers = {
@@ -34,58 +35,32 @@ function functions.sleep(s)
   return task.sleep(s)
 end
 
--- Lines of standard input nobody has asked for yet, and who waits for one. A chat that owns the input gives `helpers.takeLines` instead.
-local waiting, reading = {}, false
-
-local function arrived(line)
-  local p = table.remove(waiting, 1)
-  if p then core.resolve(p, line) end
-end
-
---- Set by a chat at the terminal: fn(prompt, promise) resolves the promise with the next line.
+--- Set by a chat at the terminal, which owns standard input: fn(promise) resolves the promise with the next line.
 helpers.lineSource = nil
-local lines, ended = {}, false
-
-local function readLine(prompt)
-  if prompt ~= nil then host.write(1, tostring(prompt)) end
-  local p = core.new()
-  if helpers.lineSource then
-    helpers.lineSource(p)
-    return p
-  end
-  if #lines > 0 then
-    core.resolve(p, table.remove(lines, 1))
-  elseif ended then
-    core.resolve(p, nil)
-  else
-    waiting[#waiting + 1] = p
-    if not reading then
-      reading = true
-      host.readLines(function(line)
-        if line == nil then ended = true end
-        if #waiting == 0 and line ~= nil then
-          lines[#lines + 1] = line
-        elseif line == nil then
-          while #waiting > 0 do arrived(nil) end
-        else
-          arrived(line)
-        end
-      end)
-    end
-  end
-  return p
-end
 
 --- readLine(prompt?): the next line of standard input, without its end; nil at the end of input.
 function functions.readLine(prompt)
   waitable(2)
   helpers.onPatience()
-  return await(readLine(prompt))
+  return await(console.readLine(prompt, helpers.lineSource))
 end
 
 --- echo(text): to standard output, as it is.
-function functions.echo(text)
-  host.write(1, tostring(text))
+function functions.echo(text) console.echo(text) end
+
+--- flock(path, luna.LOCK_SH | luna.LOCK_EX, poll = 0.1): waits for a lock on the file, made where it is not there; gives `unlock`.
+function functions.flock(path, mode, poll)
+  flock.check(path, mode, poll, 2)
+  waitable(2)
+  return flock.lock(path, mode, poll)
+end
+
+--- getHTTPClient(defaults?): the HTTP client, or one with defaults of its own.
+function functions.getHTTPClient(defaults) return (require("luna.http").clientOf(nil, defaults, 2)) end
+
+--- fileGetContents(url, options?): the body of the answer; raises an HTTPException where there is none.
+function functions.fileGetContents(url, opts)
+  return (require("luna.http").clientOf(nil):fetch(url, opts, 2))
 end
 
 --- logger(message, level = NOTICE)
@@ -184,13 +159,26 @@ function methods.sleep(api, s, opts)
 end
 
 function methods.readLine(api, prompt, opts)
+  if type(prompt) == "table" and opts == nil then prompt, opts = nil, prompt end
   helpers.onPatience()
-  return helpers.settle(api, opts, readLine(prompt))
+  return helpers.settle(api, opts, console.readLine(prompt, helpers.lineSource))
 end
 
 function methods.echo(api, text, opts)
-  host.write(1, tostring(text))
-  if helpers.isAsync(api, opts) then return core.success() end
+  console.echo(text)
+  if helpers.isAsync(api, helpers.options(opts, 2)) then return core.success() end
+end
+
+function methods.flock(api, path, mode, poll, opts)
+  if type(poll) == "table" and opts == nil then poll, opts = nil, poll end
+  flock.check(path, mode, poll, 2)
+  return helpers.run(api, opts, flock.lock, path, mode, poll)
+end
+
+function methods.getHTTPClient(api, defaults) return (require("luna.http").clientOf(api, defaults, 2)) end
+
+function methods.fileGetContents(api, url, opts)
+  return (require("luna.http").clientOf(api):fetch(url, opts, 2))
 end
 
 function methods.call(_, x, ...) return call(x, ...) end

@@ -289,6 +289,13 @@ function Core:fatal(err)
   end
 end
 
+--- The loops (luna.loops) that run for this API object, as a list: they come and go while it is walked.
+function Core:backgroundLoops()
+  local list = {}
+  for loop in pairs(self.background or {}) do list[#list + 1] = loop end
+  return list
+end
+
 --- Ends: no more updates, handlers get `grace` seconds, state and store are written, connections closed.
 function Core:stop(reason, grace)
   if self.state == "stopped" or self.state == "stopping" then return end
@@ -296,6 +303,7 @@ function Core:stop(reason, grace)
   self.state = "stopping"
   self.updates:stop()
   self.dispatch:stop(reason, grace or 3)
+  for _, loop in ipairs(self:backgroundLoops()) do loop:stop() end
   if wasUp then self.updates:flush() end
   self.peers:flush()
   self.state = "stopped"

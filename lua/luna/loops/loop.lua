@@ -1,0 +1,147 @@
+--- luna.Loop: a piece of work that start() runs in the background, under a name that the log has. The other loop classes extend Base.
+--- A loop's own state is one table, made when first needed: a class's init need not call its parent's.
+local core = require "_luna.promise"
+local task = require "_luna.task"
+local Class = require "luna.class"
+local errors = require "luna.errors"
+local combinators = require "luna.combinators"
+local scope = require "luna.scope"
+local Logger = require "luna.logger"
+
+local M = {}
+
+local CancelledException = errors.classes.CancelledException
+
+local Base = Class.new "Loop"
+M.Base = Base
+
+--- The state of a loop: `done` (the promise of start), `task` (that of the running loop()), `stop` (the error that ends it).
+local function state(self)
+  local s = rawget(self, "_loop")
+  if not s then
+    s = {}
+    rawset(self, "_loop", s)
+  end
+  return s
+end
+M.state = state
+
+local function log(self, level, text)
+  local api = self.API
+  local c = type(api) == "table" and rawget(api, "_core")
+  Logger.write(level, c and c.name or "loop", ("%s: %s"):format(tostring(self), text))
+end
+M.log = log
+
+--- Takes an API object (or a handler), or a table of fields.
+function Base:init(x)
+  if x == nil then return end
+  if type(x) ~= "table" then
+    error(("%s: an API object or a table of fields is wanted, not a %s"):format(self.__name, core.is(x) and "promise" or type(x)), 3)
+  end
+  if getmetatable(x) ~= nil then
+    self.API = x
+  else
+    for key, value in pairs(x) do self[key] = value end
+  end
+end
+
+-- Its tasks belong to the API object, not to the update whose handler happened to start it.
+local function enter(api)
+  local c = rawget(api, "_core")
+  if c and c.scope then return scope.enter(c.scope, 0) end
+  scope.enter(task.owner() >> 32, 0)
+end
+
+local function ended(self, s, err, ...)
+  local done, stopped = s.done, s.stop
+  s.done, s.task, s.stop = nil, nil, nil
+  if self._ended then self:_ended(s) end
+  local c = rawget(self.API or {}, "_core")
+  if c and c.background then c.background[self] = nil end
+  if err == nil or (stopped and err == stopped) then
+    if Logger.wants(Logger.VERBOSE) then log(self, Logger.VERBOSE, err == nil and "ended" or "stopped") end
+    return core.resolve(done, ...)
+  end
+  local text = errors.isException(err) and err.traceback and tostring(err) .. "\n" .. err.traceback or tostring(err)
+  log(self, Logger.ERROR, "failed: " .. text)
+  core.fail(done, err)
+end
+
+--- Runs loop() in the background; a promise that resolves when it ends (with what it returned), or fails with its error, which is logged
+--- as well. While it runs, a second start is logged as an error and returns false.
+function Base:start()
+  local s = state(self)
+  if s.done then
+    log(self, Logger.ERROR, "it runs already, start() does nothing")
+    return false
+  end
+  local api = self.API
+  if type(api) ~= "table" then
+    error(("%s: self.API is %s; hand an API object to the class, or set self.API in init"):format(tostring(self),
+      api == nil and "not set" or "a " .. type(api)), 2)
+  end
+  if type(self.loop) ~= "function" then error(("%s has no method loop()"):format(tostring(self)), 2) end
+  local done = core.new()
+  s.done = done
+  core.markHandled(done) -- an error of it is logged here
+  core.setCanceller(done, function() self:stop() end)
+  if self._started then self:_started(s) end
+  if Logger.wants(Logger.VERBOSE) then log(self, Logger.VERBOSE, "started") end
+  local c = rawget(api, "_core")
+  if c then
+    c.background = c.background or {}
+    c.background[self] = true
+  end
+  local p = task.spawn(function()
+    enter(api)
+    task.current().name = tostring(self)
+    return self:loop()
+  end)
+  if core.state(p) == "pending" then s.task = p end
+  if s.stop and s.task then core.cancel(p, s.stop) end -- it stopped itself before its first wait
+  core.onResolve(p, function(err, ...) ended(self, s, err, ...) end)
+  return done
+end
+
+function Base:isRunning() return state(self).done ~= nil end
+
+--- Ends the loop at its wait; the promise of start() resolves. Nothing where it does not run.
+function Base:stop()
+  local s = state(self)
+  if not s.done or s.stop then return end
+  s.stop = CancelledException "the loop was stopped"
+  if s.task then core.cancel(s.task, s.stop) end
+end
+
+--- Raises, where the loop is to stop: its code may have caught the error once.
+function M.checkStop(s)
+  if s.stop then error(s.stop, 0) end
+end
+
+M.toPromise = combinators.toPromise
+
+--- luna.Loop itself: between it and Base stands what to say to who meant luna.loop.
+local Loop = Base:extend "Loop"
+M.Loop = Loop
+Loop.__index = Base
+
+local onLoop = {}
+for _, name in ipairs { "run", "now", "defer", "delay", "every", "repeat", "onReadable", "onWritable", "onSignal", "enable", "disable",
+  "cancel", "reference", "unreference", "setState", "getState", "setErrorHandler", "getInfo", "getHandle", "read", "write" } do
+  onLoop[name] = true
+end
+
+getmetatable(Loop).__index = function(_, name)
+  if onLoop[name] then error(('luna.Loop has no "%s"; did you mean luna.loop.%s?'):format(name, name), 2) end
+  return Base[name]
+end
+
+--- luna.Loop:extend "name": a class whose instances look past luna.Loop, so that their fields may have any name.
+function Loop.extend(_, name)
+  local class = Base:extend(name == nil and "Loop" or name)
+  class.super = Loop
+  return class
+end
+
+return M

@@ -20,7 +20,6 @@ const struct ln_editline *ln_editline(void)
   missing += !p;               \
   memcpy(&lib.name, &p, sizeof p); /* ISO C has no cast from object to function pointers */
   LN_EDITLINE_FUNCTIONS(LN_EDITLINE_LOAD)
-  LN_EDITLINE_LOAD(rl_line_buffer)
   LN_EDITLINE_LOAD(rl_readline_name)
   LN_EDITLINE_LOAD(rl_catch_signals)
 #undef LN_EDITLINE_LOAD

@@ -11,6 +11,7 @@
   X(rl_callback_handler_install) \
   X(rl_callback_handler_remove)  \
   X(rl_callback_read_char)       \
+  X(rl_forced_update_display)    \
   X(add_history)                 \
   X(read_history)                \
   X(write_history)               \
@@ -20,7 +21,6 @@ struct ln_editline {
 #define LN_EDITLINE_MEMBER(name) __typeof__(&name) name;
   LN_EDITLINE_FUNCTIONS(LN_EDITLINE_MEMBER)
 #undef LN_EDITLINE_MEMBER
-  __typeof__(rl_line_buffer) *rl_line_buffer;
   __typeof__(rl_readline_name) *rl_readline_name;
   __typeof__(rl_catch_signals) *rl_catch_signals;
 };

@@ -20,6 +20,7 @@ static struct {
   struct ln_deferred again; /* lines that came before a pause */
   int ref;                  /* function(line | nil) */
   bool editing;
+  bool accepted; /* the editor has given a line and is not armed again yet */
   bool paused, eof;
   const struct ln_editline *edit;
   char *prompt, *history;
@@ -180,6 +181,7 @@ static int f_write(lua_State *L)
 
 static void editor_line(char *line)
 {
+  input.accepted = true;
   if (!line) {
     at_end();
     return;
@@ -195,6 +197,10 @@ static void editor_readable(void *ctx, int events)
   (void)ctx;
   (void)events;
   input.edit->rl_callback_read_char();
+  if (!input.accepted || !input.editing) return;
+  /* After a line libedit leaves the terminal as it found it; unarmed, it would miss the next Ctrl-D. */
+  input.accepted = false;
+  input.edit->rl_callback_handler_install(input.prompt, editor_line);
 }
 
 /* edit{ prompt =, onLine = fn(line | nil), history = path } → ed; ed:print(text), ed:close() */
@@ -211,6 +217,7 @@ static int f_edit(lua_State *L)
   input.prompt = strdup(luaL_optstring(L, 2, "> "));
   input.history = lua_isstring(L, 3) ? strdup(lua_tostring(L, 3)) : NULL;
   input.editing = true;
+  input.accepted = false;
   *input.edit->rl_catch_signals = 0;
   *input.edit->rl_readline_name = "luna";
   input.edit->rl_initialize();
@@ -227,7 +234,7 @@ static int e_print(lua_State *L)
 {
   size_t n;
   const char *s = luaL_checklstring(L, 2, &n);
-  if (!input.editing) {
+  if (!input.editing || input.accepted) {
     fwrite(s, 1, n, stdout);
     fputc('\n', stdout);
     fflush(stdout);
@@ -236,9 +243,8 @@ static int e_print(lua_State *L)
   fputs("\r\033[K", stdout);
   fwrite(s, 1, n, stdout);
   fputs("\n", stdout);
-  fputs(input.prompt, stdout);
-  fputs(*input.edit->rl_line_buffer ? *input.edit->rl_line_buffer : "", stdout);
   fflush(stdout);
+  input.edit->rl_forced_update_display();
   return 0;
 }
 

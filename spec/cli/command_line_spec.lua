@@ -126,8 +126,8 @@ describe("luna", function()
   it("writes a bot and its spec, once", function()
     local r = cli.run { "new", "dice_game", cd = folder }
     assert.same({ 0, "dice_game.lua\nspec/dice_game_spec.lua\n" }, { r.status, r.out })
-    assert.truthy(loadfile(folder .. "/dice_game.lua"))
-    assert.truthy(loadfile(folder .. "/spec/dice_game_spec.lua"))
+    local tested = cli.run { "test", cd = folder }
+    assert.same({ 0, "1 passed, 0 failed, 0 skipped\n" }, { tested.status, tested.out }, tested.err)
     fails(2, "there is a file dice_game%.lua already", { "new", "dice_game", cd = folder })
     fails(2, "is no name for a bot", { "new", "../x", cd = folder })
   end)

@@ -50,7 +50,9 @@ function make.pinned(_, _, e, _, seen)
       pts_count = count(e),
     }
   end
-  return { _ = "updatePinnedMessages", pinned = e.on or nil, peer = ids.toPeer(e.peer), messages = e.ids, pts = e.pts, pts_count = count(e) }
+  return {
+    _ = "updatePinnedMessages", pinned = e.on or nil, peer = ids.toPeer(e.peer), messages = e.ids, pts = e.pts, pts_count = count(e),
+  }
 end
 
 function make.readIn(_, _, e, _, seen)

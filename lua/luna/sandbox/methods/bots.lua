@@ -6,8 +6,13 @@ local bots = {}
 
 local COMMANDS_MAX = 100
 
+local function onlyBots(ctx)
+  if not ctx.user.bot then rpc.fail(400, "USER_BOT_REQUIRED") end
+end
+
 -- Where a list of commands applies, as a key: the default scope without language is "".
 local function key(ctx, p)
+  onlyBots(ctx)
   local scope = p.scope
   local parts = {}
   if scope._ ~= "botCommandScopeDefault" then parts[1] = scope._:gsub("^botCommandScope", "") end
@@ -62,6 +67,7 @@ bots["bots.getBotInfo"] = function(ctx, p)
 end
 
 bots["bots.setBotMenuButton"] = function(ctx, p)
+  onlyBots(ctx)
   ctx.user.menuButton = p.button
   ctx.model:changed()
   return true

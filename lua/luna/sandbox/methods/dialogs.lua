@@ -1,5 +1,6 @@
 --- messages.*: the list of dialogs.
 local ids = require "luna.ids"
+local rpc = require "luna.sandbox.rpc"
 local boxes = require "luna.sandbox.boxes"
 local objects = require "luna.sandbox.objects"
 local peers = require "luna.sandbox.peers"
@@ -91,6 +92,7 @@ dialogs["messages.getPinnedDialogs"] = function(ctx)
 end
 
 dialogs["messages.toggleDialogPin"] = function(ctx, p)
+  if p.peer._ ~= "inputDialogPeer" then rpc.fail(400, "PEER_ID_INVALID") end
   local dialog = boxes.dialog(ctx.model, ctx.user.id, peers.marked(ctx, p.peer.peer), true)
   dialog.pinned = p.pinned and true or nil
   ctx.model:changed()

@@ -3,6 +3,7 @@
 --- auth, layer (methods/*).
 local wire = require "_luna.server"
 local task = require "_luna.task"
+local timer = require "_luna.timer"
 local core_ = require "_luna.promise"
 local tl = require "_luna.tl"
 local Class = require "luna.class"
@@ -14,6 +15,8 @@ local Server = Class.new "Server"
 
 local FIRST_LAYER = tl.firstLayer or 227
 local DONE_MAX = 2000 -- answered requests remembered for invokeAfterMsg
+
+local DOWN_MAX = 30 -- seconds for which updates are kept for a session without a connection
 
 local WARNING, NOTICE, VERBOSE = 2, 3, 4
 
@@ -198,6 +201,18 @@ function Server:attach(session, uid, silent)
   updates.release(self.model, uid)
 end
 
+--- A connection carries the session again. What was not kept for it meanwhile it has to fetch.
+function Server:up(session)
+  local data = session.data
+  data.down = nil
+  if not data.uid or data.silent then return end
+  if data.missed then
+    data.missed = nil
+    self.model:deliver(session, { _ = "updatesTooLong" })
+  end
+  updates.release(self.model, data.uid)
+end
+
 function Server:detach(session)
   local data = session.data
   local set = data.uid and self.model.sessions[data.uid]
@@ -250,6 +265,11 @@ function Server:init(opts)
   self.addresses = {}
   model.server = self
   function model.deliver(_, session, container)
+    local data = session.data
+    if data.down and not session.up and timer.now() - data.down > DOWN_MAX then
+      data.missed = true
+      return
+    end
     local ok, id, why = pcall(session.push, session, container)
     if not ok then
       self.faulty = (self.faulty or 0) + 1
@@ -265,6 +285,8 @@ function Server:init(opts)
     on = {
       request = function(session, req, query, errname, id) self:request(session, req, query, errname, id) end,
       ack = function(_, id) self.pushed[id] = nil end,
+      up = function(session) self:up(session) end,
+      down = function(session) session.data.down = timer.now() end,
       gone = function(session) self:detach(session) end,
       authKey = function(auth, dc)
         local keys = model.state.keys

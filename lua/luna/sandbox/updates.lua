@@ -140,6 +140,13 @@ end
 
 local lost = {} -- what a fault keeps from being pushed
 
+local function isUp(sessions)
+  for session in pairs(sessions or {}) do
+    if session.up then return true end
+  end
+  return false
+end
+
 --- Sends entries to every session of an account but `except`, and to whoever watches it.
 function updates.push(model, uid, entries, except)
   local watcher = model.watchers[uid]
@@ -147,10 +154,8 @@ function updates.push(model, uid, entries, except)
     for _, e in ipairs(entries) do watcher(e) end
   end
   local sessions = model.sessions[uid]
-  if not sessions or not next(sessions) then
-    updates.keep(model, uid, entries)
-    return
-  end
+  if entries[1] and entries[1].k == "callback" and not isUp(sessions) then return updates.keep(model, uid, entries) end
+  if not sessions then return end
   if model.faults and model.faults:loses(uid, entries) then return end
   local byLayer = {}
   for session in pairs(sessions) do
@@ -166,14 +171,12 @@ function updates.push(model, uid, entries, except)
   end
 end
 
---- Callback queries for an account that has no session: they wait for one.
+--- Callback queries for an account that nobody is connected for: they wait, since no difference tells them.
 function updates.keep(model, uid, entries)
+  local list = model.waiting[uid] or {}
+  model.waiting[uid] = list
   for _, e in ipairs(entries) do
-    if e.k == "callback" then
-      local list = model.waiting[uid] or {}
-      model.waiting[uid] = list
-      if #list < WAITING_MAX then list[#list + 1] = e end
-    end
+    if #list < WAITING_MAX then list[#list + 1] = e end
   end
 end
 

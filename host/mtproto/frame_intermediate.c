@@ -1,5 +1,5 @@
 /* Intermediate framing: the length in four bytes, then the payload; and its padded sister, which adds up to
- * 15 random bytes that the length counts. Called by frame.c through their codecs.
+ * 15 random bytes (a server: 3) that the length counts. Called by frame.c through their codecs.
  * https://core.telegram.org/mtproto/mtproto-transports#intermediate and #padded-intermediate */
 #include "mtproto/frame_impl.h"
 
@@ -45,7 +45,8 @@ static int random_tail(struct ln_frame *f, size_t *tail)
 {
   uint8_t byte;
   int err = ln_rng_fill(&f->rng, &byte, 1);
-  *tail = err ? 0 : byte & LN_FRAME_MAX_PAD;
+  /* Some clients cut off only what keeps a payload from being whole words. */
+  *tail = err ? 0 : byte & (f->server ? 3 : LN_FRAME_MAX_PAD);
   return err;
 }
 

@@ -251,6 +251,7 @@ function Core:boot()
     self.store = openStore(self.session, s.durability)
     self.accountName = login.accountName(s, self.store)
     self.account = self.store:account(self.accountName)
+    self.randomId:prepare()
   end
   self.home = self.home or math.tointeger(tonumber(self.account:get "home")) or s.homeDc or (s.dc and next(s.dc)) or 2
   if s.dc and not s.dc[self.home] and next(s.dc) then self.home = s.homeDc or next(s.dc) end

@@ -24,6 +24,9 @@ local function key(self)
   return stored
 end
 
+--- Makes the key before the log-in, so that it is on the disk with the auth key, long before the first message that it numbers.
+function RandomId:prepare() key(self) end
+
 -- What makes a call the same as another: its bytes without the id.
 local function serialise(method, q, field, index)
   if index and type(q.id) == "table" and not q._ then return table.concat(q.id, ",") end -- forwardMessages

@@ -109,6 +109,7 @@ function Child:finish()
     errors:close()
     os.remove(self.errors)
   end
+  if self.session then M.remove_session(self.session) end
   return self.status
 end
 
@@ -177,13 +178,24 @@ function M.sandbox(...)
   return M.server(command)
 end
 
---- Our client as a bot on a server, logged in when this returns. opts: script, token, session, flags.
+--- Removes what a session leaves.
+function M.remove_session(path)
+  for _, suffix in ipairs { "", "-wal", "-shm", "-lock" } do os.remove(path .. suffix) end
+end
+
+--- Our client as a bot on a server, logged in when this returns. opts: script, token, session (one of its own where none is
+--- given), flags.
 function M.bot(server, opts)
-  local command = ("LUNA_BOT_TOKEN=%s LUNA_API_ID=1 LUNA_API_HASH=hash %s run %s --dc %d=%s:%s --dc-key %s --no-watch %s"):format(
-    opts.token, M.luna, opts.script or (here .. "ready_echo.lua"), server.dc, server.host, server.port, server.key,
+  local session = opts.session
+  if not session then
+    session = os.tmpname()
+    os.remove(session)
+  end
+  local command = ("LUNA_BOT_TOKEN=%s LUNA_API_ID=1 LUNA_API_HASH=hash %s run %s --dc %d=%s:%s --dc-key %s --no-watch --session %s %s"):format(
+    opts.token, M.luna, opts.script or (here .. "ready_echo.lua"), server.dc, server.host, server.port, server.key, session,
     opts.flags or "")
-  if opts.session then command = command .. " --session " .. opts.session end
   local child = M.start(command, 120)
+  if not opts.session then child.session = session end
   child:expect("^ready")
   return child
 end

@@ -22,7 +22,7 @@ describe("our client on gotd's server", function()
   after_each(function()
     if bot then bot:stop() end
     if server then server.child:stop() end
-    for _, suffix in ipairs { "", "-wal", "-shm", "-lock" } do os.remove(session .. suffix) end
+    interop.remove_session(session)
     if keys then os.execute("rm -rf " .. keys) end
     bot, server, keys = nil, nil, nil
   end)

@@ -59,8 +59,10 @@ local function sessionPath(path)
   return path
 end
 
---- The default session file of a script, its folder made.
+--- The default session file of a script, its folder made. A session belongs to one network: another server's has the address in its name.
 function M.defaultSession(stem)
+  local line = settings.commandLine
+  if line.dc then stem = ("%s@%d=%s"):format(stem, line.homeDc, line.dc[line.homeDc]) end
   local base = host.env "XDG_STATE_HOME"
   if not base or base == "" then
     local home = host.env "HOME"
@@ -70,7 +72,7 @@ function M.defaultSession(stem)
   local folder = base .. "/luna"
   local ok, why = host.mkdirs(folder)
   if not ok then options.fail(("the session folder %s cannot be made: %s"):format(folder, tostring(why)), "give --session PATH") end
-  return ("%s/%s.session"):format(folder, (stem:gsub("[^%w_.-]", "_")))
+  return ("%s/%s.session"):format(folder, (stem:gsub("[^%w_.@=-]", "_")))
 end
 
 local framings = { abridged = true, intermediate = true, padded = true, full = true }

@@ -43,6 +43,15 @@ void ln_host_remove_clock(struct ln_host *h, struct ln_clock *c)
     if (h->clocks[i] == c) h->clocks[i] = h->clocks[--h->n_clocks];
 }
 
+void ln_host_retire_clock(struct ln_host *h, struct ln_clock *c)
+{
+  ln_host_remove_clock(h, c);
+  struct ln_clock **list = ln_realloc(h->retired, (h->n_retired + 1) * sizeof *list);
+  if (!list) return; /* lost, which is better than freed under somebody */
+  h->retired = list;
+  list[h->n_retired++] = c;
+}
+
 static int protect_body(lua_State *L)
 {
   int (*fn)(lua_State *) = *(int (**)(lua_State *))lua_touserdata(L, 2);
@@ -325,6 +334,8 @@ void ln_host_free(struct ln_host *h)
     }
   }
   for (size_t i = 0; i < h->n_clocks; i++) ln_clock_free(h->clocks[i]);
+  for (size_t i = 0; i < h->n_retired; i++) ln_clock_free(h->retired[i]);
+  ln_free(h->retired);
   if (h->loop) ln_loop_free(h->loop);
   if (the_host == h) the_host = NULL;
   ln_free(h);

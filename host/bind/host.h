@@ -30,6 +30,9 @@ struct ln_host {
   uint64_t next_task_id;
   struct ln_clock *clocks[64]; /* virtual ones, moved when all is idle */
   size_t n_clocks;
+  struct ln_clock *
+      *retired; /* freed ones: whatever still runs on one must find it, so they stay to the end */
+  size_t n_retired;
   struct ln_deferred exit_deferred;
   struct ln_timer exit_timer; /* the exit functions get 5 s */
   int exit_waiting;
@@ -59,6 +62,8 @@ int ln_host_protect(struct ln_host *h, int (*fn)(lua_State *L), void *arg);
 
 void ln_host_add_clock(struct ln_host *h, struct ln_clock *c);
 void ln_host_remove_clock(struct ln_host *h, struct ln_clock *c);
+/* The clock stands still from now on; its memory stays until the host ends. */
+void ln_host_retire_clock(struct ln_host *h, struct ln_clock *c);
 
 /* Calls the Lua function in the registry slot `ref` with the n values on top of the main state's stack
  * (popped), in a task of its own. */

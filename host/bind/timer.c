@@ -207,10 +207,11 @@ static int c_free(lua_State *L)
   if (h) {
     for (struct ln_task *t = h->live; t; t = t->live_next)
       if (t->clock == c->clock) t->clock = ln_loop_clock(h->loop);
-    ln_host_remove_clock(h, c->clock);
     ln_watch_forget_clock(c->clock);
+    ln_host_retire_clock(h, c->clock); /* connections and timers may still be on it */
+  } else {
+    ln_clock_free(c->clock);
   }
-  ln_clock_free(c->clock);
   c->clock = NULL;
   return 0;
 }

@@ -20,7 +20,7 @@ local loginMethods = { ["auth.importBotAuthorization"] = true, ["auth.sendCode"]
 ---   drop, corrupt = chance for each piece of the wire; delay = seconds at most; seed
 ---   cut = true: every connection breaks; forget = true: sessions are forgotten; restart = true: both; transportError = 404 | 429 | 444
 ---   flood = seconds | { seconds, method = "messages.sendMessage", times = 1 }: the next calls are refused with FLOOD_WAIT_n
----   migrate = dc: the next login is sent to that DC
+---   migrate = dc: the next bot that logs in lives in that DC, and is sent there
 ---   rpc = { code, text, method =, times = }: the next calls are refused with that
 ---   gap = n: the next n updates of every account are not sent (they are there for getDifference)
 ---   off = true: no more faults
@@ -45,7 +45,10 @@ function Faults:set(f)
     local rule = type(f.flood) == "table" and f.flood or { f.flood }
     self:add(420, ("FLOOD_WAIT_%d"):format(rule[1]), rule.method, rule.times)
   end
-  if f.migrate then self:add(303, ("USER_MIGRATE_%d"):format(f.migrate), "auth.importBotAuthorization") end
+  if f.migrate then
+    self:add(303, ("USER_MIGRATE_%d"):format(f.migrate), "auth.importBotAuthorization")
+    self.rules[#self.rules].dc = f.migrate
+  end
   if f.rpc then self:add(f.rpc[1], f.rpc[2], f.rpc.method, f.rpc.times) end
   if f.gap then self.gap = f.gap == true and 1 or f.gap end
   if f.forget or f.restart then wire:forget() end
@@ -58,13 +61,15 @@ function Faults:add(code, text, method, times)
 end
 
 --- Called before every method; raises what a rule says.
-function Faults:beforeMethod(ctx, name)
+function Faults:beforeMethod(ctx, name, query)
   for i, rule in ipairs(self.rules) do
     local fits = rule.method == name
     if not rule.method then fits = ctx.user ~= nil and not loginMethods[name] and not name:find "^help%." and not name:find "^updates%." end
     if fits then
       rule.times = rule.times - 1
       if rule.times <= 0 then table.remove(self.rules, i) end
+      local user = rule.dc and ctx.model:bot(query.bot_auth_token, rule.dc)
+      if user then user.dc = rule.dc end -- it lives there from now on
       rpc.fail(rule.code, rule.text)
     end
   end

@@ -44,10 +44,12 @@ local function assemble(ctx, file)
   return table.concat(list)
 end
 
+local function first2(a, b) return a, b end
+
 --- Width and height of a PNG, JPEG or GIF; nil for anything else.
 function media.dimensions(bytes)
-  if bytes:sub(1, 8) == "\137PNG\r\n\26\n" and #bytes >= 24 then return string.unpack(">I4I4", bytes, 17) end
-  if bytes:find "^GIF8[79]a" and #bytes >= 10 then return string.unpack("<I2I2", bytes, 7) end
+  if bytes:sub(1, 8) == "\137PNG\r\n\26\n" and #bytes >= 24 then return first2(string.unpack(">I4I4", bytes, 17)) end
+  if bytes:find "^GIF8[79]a" and #bytes >= 10 then return first2(string.unpack("<I2I2", bytes, 7)) end
   if bytes:sub(1, 3) ~= "\255\216\255" then return nil end
   local at = 3
   while at + 9 <= #bytes and bytes:byte(at) == 0xff do

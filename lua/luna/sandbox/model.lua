@@ -73,8 +73,8 @@ function Model.cleanUsername(name)
   return nil
 end
 
---- Adds an account: { first_name, last_name, username, phone, bot, id, dc, token, about, seesAll }. Raises where the username, phone or id
---- is taken.
+--- Adds an account: { first_name, last_name, username, phone, bot, id, dc, token, about, seesAll }; seesAll: a bot without privacy mode,
+--- which gets everything that is said in its groups. Raises where the username, phone or id is taken.
 function Model:addUser(u)
   local s = self.state
   local id = u.id
@@ -125,7 +125,7 @@ function Model:bot(token, dc)
     return user
   end
   local name = ("bot%d_bot"):format(id)
-  return self:addUser { id = id, bot = true, first_name = name, username = name, token = token, dc = dc }
+  return self:addUser { id = id, bot = true, first_name = name, username = name, token = token, dc = dc, seesAll = true }
 end
 
 function Model:setUsername(marked, name)

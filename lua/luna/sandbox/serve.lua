@@ -18,9 +18,9 @@ local function log(level, text) Logger.write(level, "sandbox", text) end
 local function place(listen)
   local name, port = listen:match "^%[([%x:]+)%]:(%d+)$"
   if not name then name, port = listen:match "^([^:]+):(%d+)$" end
-  if not name then name, port = listen:gsub("^%[(.*)%]$", "%1"), "0" end
+  if not name then name, port = listen:match "^%[([%x:]+)%]$" or listen:match "^[^:%[%]]+$", "0" end
   port = math.tointeger(tonumber(port))
-  if name == "" or not port or port > 65535 then error(("listen address %s: expected HOST:PORT"):format(listen), 0) end
+  if not name or not port or port > 65535 then error(("listen address %s: expected HOST:PORT"):format(listen), 0) end
   if name == "localhost" then name = "127.0.0.1" end
   return name, port
 end
@@ -37,7 +37,7 @@ function Served:init(opts)
   local state = opts.data and snapshot.load(opts.data)
   self.data = opts.data
   local key = opts.key and readKey(opts.key) or state and state.privateKey
-  if not key then key = opts.data and crypto.generateRsa() or require("luna.sandbox").processKey() end
+  if not key then key = opts.data and require("luna.sandbox").makeKey() or require("luna.sandbox").processKey() end
   local dcs = opts.dcs and #opts.dcs > 0 and opts.dcs or { 2 }
   self.model = Model { state = state, dcs = dcs, log = log, seed = opts.seed }
   if opts.data then self.model.state.privateKey = key end
@@ -83,7 +83,7 @@ function Served:addBot(username, token)
     end
     if not token then error(("%s is not a bot"):format(name), 0) end
   else
-    user = model:addUser { bot = true, first_name = name, username = name }
+    user = model:addUser { bot = true, first_name = name, username = name, seesAll = true }
     local secret = crypto.sha256(tostring(model:random())):gsub(".", function(c) return ("%02x"):format(c:byte()) end)
     token = ("%d:%s"):format(user.id, secret:sub(1, 35))
     model.state.tokens[token] = user.id

@@ -109,7 +109,7 @@ function Server:invoke(ctx, name, query)
   ctx.layer = ctx.session:layer()
   if not ctx.user and not methods.free[name] then rpc.fail(401, "AUTH_KEY_UNREGISTERED") end
   if ctx.user then self:attach(ctx.session, ctx.user.id, ctx.silent) end
-  if model.faults then model.faults:beforeMethod(ctx, name) end
+  if model.faults then model.faults:beforeMethod(ctx, name, query) end
   if not entry then
     self.log(NOTICE, ("the sandbox has no %s"):format(name))
     rpc.fail(400, "METHOD_NOT_IMPLEMENTED")

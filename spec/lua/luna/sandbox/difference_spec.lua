@@ -96,8 +96,8 @@ describe("sandbox difference", function()
     local markup = { _ = "replyInlineMarkup", rows = { { _ = "keyboardInlineButtonRow", buttons = {
       { _ = "keyboardInlineButton", text = "One", type = { _ = "inlineButtonTypeCallback", data = "1" } },
     } } } }
-    bot:must("messages.sendMessage", { peer = { _ = "inputPeerUser", user_id = alice.me.id, access_hash = 0 }, message = "menu", random_id = 91,
-      reply_markup = markup })
+    local toAlice = { _ = "inputPeerUser", user_id = alice.me.id, access_hash = 0 }
+    bot:must("messages.sendMessage", { peer = toAlice, message = "menu", random_id = 91, reply_markup = markup })
     local shown = alice:expect "updateNewMessage"
     local auth = bot.auth
     bot:close()

@@ -14,7 +14,8 @@ describe("sandbox keyboards", function()
   it("keeps the old form as the new, and shows either", function()
     local kept = keyboards.keep(old)
     assert.equal("keyboardInlineButtonRow", kept.rows[1]._)
-    assert.same({ _ = "keyboardInlineButton", text = "One", type = { _ = "inlineButtonTypeCallback", data = "1" } }, kept.rows[1].buttons[1])
+    local button = { _ = "keyboardInlineButton", text = "One", type = { _ = "inlineButtonTypeCallback", data = "1" } }
+    assert.same(button, kept.rows[1].buttons[1])
     assert.same(old, keyboards.show(kept, 227))
     assert.equal(kept, keyboards.show(kept, 230))
     assert.equal(#tl.encode(old, "ReplyMarkup", 227), #tl.encode(keyboards.show(kept, 227), "ReplyMarkup", 227))
@@ -23,7 +24,9 @@ describe("sandbox keyboards", function()
 
   it("keeps reply keyboards too", function()
     local markup = { _ = "replyKeyboardMarkup", resize = true, rows = {
-      { _ = "keyboardButtonRow", buttons = { { _ = "keyboardButton", text = "Yes" }, { _ = "keyboardButtonRequestPhone", text = "Phone" } } },
+      { _ = "keyboardButtonRow", buttons = {
+        { _ = "keyboardButton", text = "Yes" }, { _ = "keyboardButtonRequestPhone", text = "Phone" },
+      } },
     } }
     local kept = keyboards.keep(markup)
     assert.equal("buttonTypeDefault", kept.rows[1].buttons[1].type._)

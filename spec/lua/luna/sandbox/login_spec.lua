@@ -151,7 +151,9 @@ describe("sandbox login", function()
 
   it("refuses a binding of a temporary key that it cannot check", function()
     local c = client()
-    local _, why = c:call("auth.bindTempAuthKey", { perm_auth_key_id = 1, nonce = 1, expires_at = 2000000000, encrypted_message = ("x"):rep(40) })
+    local _, why = c:call("auth.bindTempAuthKey", {
+      perm_auth_key_id = 1, nonce = 1, expires_at = 2000000000, encrypted_message = ("x"):rep(40),
+    })
     assert.equal("400 ENCRYPTED_MESSAGE_INVALID", why)
   end)
 

@@ -84,7 +84,8 @@ describe("sandbox messages", function()
     assert.equal("400 PEER_ID_INVALID", why(alice, { _ = "inputPeerUser", user_id = bob.me.id, access_hash = 1 }, "x"))
     assert.equal("400 PEER_ID_INVALID", why(alice, { _ = "inputPeerUser", user_id = 999, access_hash = 1 }, "x"))
     assert.equal("400 CHAT_ID_INVALID", why(alice, { _ = "inputPeerChat", chat_id = 1 }, "x"))
-    assert.equal("400 REPLY_MESSAGE_ID_INVALID", why(alice, toBob, "x", { reply_to = { _ = "inputReplyToMessage", reply_to_msg_id = 9999 } }))
+    local nothing = { reply_to = { _ = "inputReplyToMessage", reply_to_msg_id = 9999 } }
+    assert.equal("400 REPLY_MESSAGE_ID_INVALID", why(alice, toBob, "x", nothing))
     assert.equal("400 PEER_ID_INVALID", why(bot, { _ = "inputPeerUser", user_id = bob.me.id, access_hash = 0 }, "a bot does not begin"))
     assert.equal("400 RANDOM_ID_EMPTY", refused(alice, "messages.sendMessage", { peer = toBob, message = "x", random_id = 0 }))
   end)
@@ -160,7 +161,9 @@ describe("sandbox messages", function()
     local sent = alice:send(toBob, "read me")
     local update = bob:expect "updateNewMessage"
     local function unread()
-      local dialogs = bob:must("messages.getDialogs", { offset_date = 0, offset_id = 0, offset_peer = { _ = "inputPeerEmpty" }, limit = 100, hash = 0 })
+      local dialogs = bob:must("messages.getDialogs", {
+        offset_date = 0, offset_id = 0, offset_peer = { _ = "inputPeerEmpty" }, limit = 100, hash = 0,
+      })
       for _, d in ipairs(dialogs.dialogs) do
         if d.peer.user_id == alice.me.id then return d.unread_count, d.top_message end
       end
@@ -247,14 +250,14 @@ describe("sandbox messages", function()
   end)
 
   it("refuse keyboards that cannot be", function()
-    local function why(b)
+    local function why(kind)
+      local b = { _ = "keyboardInlineButton", text = "x", type = kind }
       return refused(bot, "messages.sendMessage", message(botToAlice, "x", { reply_markup = {
         _ = "replyInlineMarkup", rows = { { _ = "keyboardInlineButtonRow", buttons = { b } } },
       } }))
     end
-    assert.equal("400 BUTTON_DATA_INVALID", why { _ = "keyboardInlineButton", text = "x", type = { _ = "inlineButtonTypeCallback", data = "" } })
-    assert.equal("400 BUTTON_DATA_INVALID",
-      why { _ = "keyboardInlineButton", text = "x", type = { _ = "inlineButtonTypeCallback", data = ("x"):rep(65) } })
-    assert.equal("400 BUTTON_URL_INVALID", why { _ = "keyboardInlineButton", text = "x", type = { _ = "inlineButtonTypeUrl", url = "nothing" } })
+    assert.equal("400 BUTTON_DATA_INVALID", why { _ = "inlineButtonTypeCallback", data = "" })
+    assert.equal("400 BUTTON_DATA_INVALID", why { _ = "inlineButtonTypeCallback", data = ("x"):rep(65) })
+    assert.equal("400 BUTTON_URL_INVALID", why { _ = "inlineButtonTypeUrl", url = "nothing" })
   end)
 end)

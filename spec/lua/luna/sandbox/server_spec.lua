@@ -28,11 +28,13 @@ describe("sandbox requests", function()
     end
     local function nearest() return { _ = "help.getNearestDc" } end
     assert.equal("nearestDc", wrapped(nearest(), { _ = "invokeWithLayer", layer = 230 }, init())._)
-    assert.equal("nearestDc", wrapped(nearest(), { _ = "invokeWithLayer", layer = 230 }, init(), { _ = "invokeWithLayer", layer = 230 }, init())._)
+    local twice = wrapped(nearest(), { _ = "invokeWithLayer", layer = 230 }, init(), { _ = "invokeWithLayer", layer = 230 }, init())
+    assert.equal("nearestDc", twice._)
     assert.equal("nearestDc", wrapped(nearest(), { _ = "invokeWithoutUpdates" })._)
     assert.equal("nearestDc", wrapped(nearest(), { _ = "invokeWithReCaptcha", token = "t" })._)
     assert.equal("nearestDc", wrapped(nearest(), { _ = "invokeWithTakeout", takeout_id = 1 })._)
-    assert.equal("nearestDc", wrapped(nearest(), { _ = "invokeWithMessagesRange", range = { _ = "messageRange", min_id = 0, max_id = 1 } })._)
+    local range = { _ = "messageRange", min_id = 0, max_id = 1 }
+    assert.equal("nearestDc", wrapped(nearest(), { _ = "invokeWithMessagesRange", range = range })._)
     assert.equal("nearestDc", wrapped(nearest(), { _ = "invokeAfterMsg", msg_id = 1 })._)
     assert.equal("nearestDc", wrapped(nearest(), { _ = "invokeAfterMsgs", msg_ids = { 1, 2 } })._)
     assert.equal("400 CONNECTION_ID_INVALID", (select(2, wrapped(nearest(), { _ = "invokeWithBusinessConnection", connection_id = "x" }))))
@@ -116,7 +118,8 @@ describe("sandbox requests", function()
     assert.equal("400 BOT_METHOD_INVALID", (select(2, bot:call("messages.getDialogs", {
       offset_date = 0, offset_id = 0, offset_peer = { _ = "inputPeerEmpty" }, limit = 1, hash = 0,
     }))))
-    assert.equal("400 USER_BOT_REQUIRED", (select(2, c:call("bots.getBotCommands", { scope = { _ = "botCommandScopeDefault" }, lang_code = "" }))))
+    local commands = { scope = { _ = "botCommandScopeDefault" }, lang_code = "" }
+    assert.equal("400 USER_BOT_REQUIRED", (select(2, c:call("bots.getBotCommands", commands))))
     bot:close()
   end)
 
@@ -128,8 +131,8 @@ describe("sandbox requests", function()
     bot:must("bots.setBotCommands", { scope = default, lang_code = "", commands = list })
     assert.same(list, bot:must("bots.getBotCommands", { scope = default, lang_code = "" }))
     assert.same({}, bot:must("bots.getBotCommands", { scope = { _ = "botCommandScopeUsers" }, lang_code = "" }))
-    local wrong = { { _ = "botCommand", command = "No way", description = "x" } }
-    assert.equal("400 BOT_COMMAND_INVALID", (select(2, bot:call("bots.setBotCommands", { scope = default, lang_code = "", commands = wrong }))))
+    local wrong = { scope = default, lang_code = "", commands = { { _ = "botCommand", command = "No way", description = "x" } } }
+    assert.equal("400 BOT_COMMAND_INVALID", (select(2, bot:call("bots.setBotCommands", wrong))))
     local _, user = c:peer "bot7001_bot"
     local full = c:must("users.getFullUser", { id = { _ = "inputUser", user_id = user.id, access_hash = user.access_hash } })
     assert.same(list, full.full_user.bot_info.commands)
@@ -181,8 +184,10 @@ describe("sandbox methods", function()
             if not field.flag then p[field.name] = value(field, 0) end
           end
           local session = { authKeyId = 1, data = {}, dc = 2, layer = function() return 230 end }
-          local ctx = { model = world.model, server = world.server, user = user, session = session, data = session.data, dc = 2, layer = 230,
-            auth = { user = user.id, date = 0 } }
+          local ctx = {
+            model = world.model, server = world.server, user = user, session = session, data = session.data, dc = 2, layer = 230,
+            auth = { user = user.id, date = 0 },
+          }
           local ok, result = pcall(methods[name], ctx, p)
           if ok then
             for layer = tl.firstLayer, tl.layer do

@@ -1,0 +1,86 @@
+-- A bot in a world that breaks: it answers everything, once.
+local function echo(update)
+  if update._ == "updateNewMessage" and not update.message.out and update.message.message then
+    update.message:reply(update.message.message)
+  end
+end
+
+describe("faults", function()
+  local world = require("luna.sandbox").world()
+  local bot = world:run(echo, { name = "echo" })
+  local alice = world:user "Alice"
+
+  local function chat(n, seconds)
+    for i = 1, n do
+      alice:send(bot, "m" .. i)
+      assert.equal("m" .. i, alice:expect(bot, seconds or 120).message)
+    end
+    alice:expectNothing(bot, 30)
+  end
+
+  after_each(function() world:fault { off = true } end)
+
+  it("cut: it comes back", function()
+    chat(1)
+    world:fault { cut = true }
+    chat(2)
+    alice:send(bot, "in the dark")
+    world:fault { cut = true }
+    assert.equal("in the dark", alice:expect(bot, 120).message)
+    alice:expectNothing(bot, 30)
+  end)
+
+  it("forget and restart: it goes on with a new session", function()
+    world:fault { forget = true }
+    chat(2)
+    world:fault { restart = true }
+    alice:send(bot, "while it is away")
+    assert.equal("while it is away", alice:expect(bot, 120).message)
+    chat(1)
+  end)
+
+  it("gap: what was not pushed is fetched", function()
+    world:fault { gap = 1 }
+    alice:send(bot, "lost on the way")
+    alice:send(bot, "seen")
+    assert.equal("lost on the way", alice:expect(bot, 120).message)
+    assert.equal("seen", alice:expect(bot, 120).message)
+    alice:expectNothing(bot, 30)
+  end)
+
+  it("flood: it waits as long as it is told", function()
+    world:fault { flood = { 7, method = "messages.sendMessage" } }
+    local before = world:clock():now()
+    alice:send(bot, "slowly")
+    assert.equal("slowly", alice:expect(bot, 60).message)
+    assert.is_true(world:clock():now() - before >= 7)
+  end)
+
+  it("rpc: a refusal reaches the handler", function()
+    world:fault { rpc = { 403, "CHAT_WRITE_FORBIDDEN", method = "messages.sendMessage" } }
+    alice:send(bot, "no")
+    alice:expectNothing(bot, 5)
+    assert.equal("CHAT_WRITE_FORBIDDEN", bot:takeErrors()[1].error.rpc)
+  end)
+
+  it("delay and drop: the same way for the same seed", function()
+    world:fault { drop = 0.05, delay = 0.5, seed = 7 }
+    chat(8, 600)
+  end)
+
+  it("migrate: it logs in where it is sent", function()
+    local two = require("luna.sandbox").world { dcs = { 2, 4 } }
+    two:fault { migrate = 4 }
+    local far = two:run(echo, { name = "far" })
+    assert.equal(4, far.api._core.home)
+    local anna = two:user "Anna"
+    anna:send(far, "hello")
+    assert.equal("hello", anna:expect(far).message)
+    two:close()
+    world:enter()
+  end)
+
+  it("that do not exist are refused by name", function()
+    assert.has_error(function() world:fault { earthquake = true } end, 'world:fault: there is no fault "earthquake"')
+  end)
+end)

@@ -1,0 +1,223 @@
+-- The test kit itself: people, bots, the clock, and what a failed expectation says.
+local luna = require "luna"
+local timer = require "_luna.timer"
+
+local function fails(fn, ...)
+  local ok, err = pcall(fn, ...)
+  assert.is_false(ok)
+  return tostring(err)
+end
+
+local function echo(update)
+  if update._ == "updateNewMessage" and not update.message.out and update.message.message then
+    update.message:reply(update.message.message)
+  end
+end
+
+describe("world", function()
+  local world = require("luna.sandbox").world()
+  local bot = world:run(echo, { name = "echo" })
+  local alice = world:user "Alice"
+  local bob = world:user("Bob", { username = "bobby", phone = "+9996620077" })
+
+  it("gives bots and people names and ids", function()
+    assert.same({ "echo_bot", "bobby", "Alice" }, { bot.username, bob.username, alice.name })
+    assert.equal(bot.id, bot.api:getSelf().id)
+    assert.equal("echo2_bot", world:run(echo, { name = "echo" }).username)
+  end)
+
+  it("runs a class with its settings, and calls it by its name", function()
+    local Friendly = luna.EventHandler:extend "VeryFriendly"
+    function Friendly:onUpdateNewMessage(update)
+      if not update.message.out then update.message:reply("hi from " .. tostring(self.state.mood or "nobody")) end
+    end
+    function Friendly:onStart() self.state.mood = "me" end
+    local friendly = world:run(Friendly)
+    assert.equal("very_friendly_bot", friendly.username)
+    alice:send(friendly, "x")
+    assert.equal("hi from me", alice:expect(friendly).message)
+    assert.equal("me", friendly.handler.state.mood)
+  end)
+
+  it("refuses what is no bot", function()
+    assert.matches("world:run takes a path, a handler class or a function, not a number", fails(world.run, world, 5))
+  end)
+
+  it("takes messages in order, each once", function()
+    for i = 1, 3 do alice:send(bot, "m" .. i) end
+    for i = 1, 3 do assert.equal("m" .. i, alice:expect(bot).message) end
+    alice:expectNothing(bot)
+  end)
+
+  it("passes over what a pattern does not fit", function()
+    alice:send(bot, "one")
+    alice:send(bot, "two")
+    assert.equal("two", alice:expect(bot, 5, "^t").message)
+    alice:expectNothing(bot)
+    alice:send(bot, "three")
+    assert.equal("three", alice:expect(bot, "^t").message)
+  end)
+
+  it("shows the conversation where nothing came", function()
+    local quiet = world:user "Quiet"
+    alice:send(quiet, "anybody?")
+    local before = world:clock():now()
+    local err = fails(alice.expect, alice, quiet, 30, "yes")
+    assert.matches('Alice expected a message from Quiet like "yes" within 30 s; none came', err, 1, true)
+    assert.matches("Alice: anybody?", err, 1, true)
+    assert.near(30, world:clock():now() - before, 0.01)
+  end)
+
+  it("says what came where nothing should", function()
+    alice:send(bot, "noise")
+    local err = fails(alice.expectNothing, alice, bot, 2)
+    assert.matches("Alice expected nothing from echo_bot within 2 s, and got: noise", err, 1, true)
+  end)
+
+  it("has time of its own, which passes only while one waits", function()
+    local real, virtual, date = os.clock(), world:clock():now(), os.time()
+    world:clock():advance(3600)
+    assert.near(3600, world:clock():now() - virtual, 0.001)
+    assert.near(3600, os.time() - date, 1)
+    luna.sleep(10)
+    assert.near(3610, world:clock():now() - virtual, 0.001)
+    assert.is_true(os.clock() - real < 1)
+    local sent = alice:send(bot, "when?")
+    assert.near(os.time(), sent.date, 1)
+    assert.near(os.time(), alice:expect(bot).date, 1)
+  end)
+
+  it("lets people edit, delete, read, type, block", function()
+    local seen = {}
+    local watcher = world:run(function(update) seen[#seen + 1] = update end, { name = "watcher" })
+    local sent = alice:send(watcher, "first")
+    assert.equal("second", alice:edit(sent, "second").message)
+    alice:delete(sent)
+    alice:read(watcher)
+    alice:block(watcher)
+    alice:unblock(watcher)
+    world:clock():advance(1)
+    local names = {}
+    for i, u in ipairs(seen) do names[i] = u._ end
+    assert.same({ "updateNewMessage", "updateEditMessage", "updateDeleteMessages", "updateBotStopped", "updateBotStopped" }, names)
+    assert.is_nil(alice:message(sent))
+    assert.matches("the sandbox refuses it: MESSAGE_ID_INVALID", fails(alice.edit, alice, sent, "third"))
+  end)
+
+  it("lets people send files", function()
+    local got
+    local taker = world:run(function(update) got = update end, { name = "taker" })
+    alice:send(taker, { message = "look", document = "some bytes", name = "a.txt" })
+    world:clock():advance(1)
+    assert.same({ "look", 10 }, { got.message.message, got.message.media.document.size })
+  end)
+
+  it("waits for edits", function()
+    local editor
+    editor = world:run(function(update)
+      if update._ ~= "updateNewMessage" or update.message.out then return end
+      local sent = editor.api.messages.sendMessage { peer = update, message = "wait …" }
+      luna.sleep(2)
+      editor.api.messages.editMessage { peer = update, id = sent.updates[2].message.id, message = "done" }
+    end, { name = "editor" })
+    alice:send(editor, "go")
+    local message = alice:expect(editor)
+    assert.equal("wait …", message.message)
+    assert.equal("done", alice:expectEdit(editor).message)
+    assert.equal("done", alice:message(message).message)
+    assert.matches("expected an edit", fails(alice.expectEdit, alice, editor, 1))
+  end)
+
+  it("presses buttons by label and by place", function()
+    local menu
+    menu = world:run(function(update)
+      if update._ == "updateNewMessage" and not update.message.out then
+        update.message:reply { message = "choose", reply_markup = { inline_keyboard = {
+          { { text = "Left", callback_data = "l" }, { text = "Right", callback_data = "r" } },
+          { { text = "Site", url = "https://example.com" } },
+        } } }
+      elseif update._ == "updateBotCallbackQuery" then
+        menu.api.messages.setBotCallbackAnswer { query_id = update.query_id, message = "got " .. update.data, cache_time = 0 }
+      end
+    end, { name = "menu" })
+    alice:send(menu, "/start")
+    local message = alice:expect(menu)
+    assert.equal("got l", alice:click(message, "Left").message)
+    assert.equal("got r", alice:click(message, 1, 2).message)
+    assert.equal("https://example.com", alice:click(message, "Site").url)
+    assert.matches('there is no button "Up"; there are: Left, Right, Site', fails(alice.click, alice, message, "Up"), 1, true)
+  end)
+
+  it("has groups and channels", function()
+    local group = world:group("Garden", { members = { alice, bot } })
+    assert.is_true(group.id < 0)
+    alice:send(group, "hello all")
+    assert.equal("hello all", alice:expect(group).message)
+    bob:join(group)
+    bob:send(group, "me too")
+    assert.equal("me too", alice:expect(group, 5, "too").message)
+    alice:leave(group, bob)
+    assert.matches("CHAT_WRITE_FORBIDDEN", fails(bob.send, bob, group, "and now?"))
+    local news = world:channel("News", { members = { bob }, owner = alice, username = "news_here" })
+    alice:send(news, "extra")
+    assert.equal("extra", bob:expect(news).message)
+    assert.matches("CHAT_ADMIN_REQUIRED", fails(bob.send, bob, news, "me too"))
+  end)
+
+  it("shows a bot with privacy only what is meant for it", function()
+    local seen = {}
+    local function note(update) seen[#seen + 1] = update.message and update.message.message end
+    local shy = world:run(note, { name = "shy", privacy = true })
+    local group = world:group("Garden", { members = { alice, shy } })
+    alice:send(group, "not for bots")
+    alice:send(group, "/start")
+    alice:send(group, "hello @shy_bot")
+    world:clock():advance(1)
+    assert.same({ "/start", "hello @shy_bot" }, seen)
+  end)
+
+  it("keeps two worlds apart", function()
+    local other = require("luna.sandbox").world()
+    local twin = other:run(echo, { name = "echo" })
+    local anna = other:user "Anna"
+    anna:send(twin, "only here")
+    assert.equal("only here", anna:expect(twin).message)
+    alice:expectNothing(bot)
+    other:close()
+    assert.matches("this world has been closed", fails(anna.send, anna, twin, "x"))
+    world:enter()
+  end)
+end)
+
+describe("a handler that fails", function()
+  it("fails the test, once, unless the test has expected it", function()
+    local world = require("luna.sandbox").world()
+    local bot = world:run(function() error "on purpose" end, { name = "broken" })
+    local alice = world:user "Alice"
+    alice:send(bot, "x")
+    local err = fails(alice.expect, alice, bot)
+    assert.matches("broken_bot failed: .*on purpose", err)
+    assert.equal(1, #bot.errors)
+    assert.matches("broken_bot failed: .*on purpose", fails(world.check, world))
+    world:check()
+    alice:send(bot, "y")
+    world:clock():advance(1)
+    assert.equal(1, #bot:takeErrors())
+    world:check()
+  end)
+end)
+
+describe("a world's chances", function()
+  local function run(seed)
+    local world = require("luna.sandbox").world { seed = seed }
+    local list = {}
+    for i = 1, 3 do list[i] = world.model:random() end
+    world:close()
+    return list
+  end
+  it("are the same for the same seed", function()
+    assert.same(run(7), run(7))
+    assert.are_not.same(run(7), run(8))
+    timer.useClock(nil)
+  end)
+end)

@@ -109,6 +109,26 @@ describe("luna", function()
     assert.equal(3, cli.run({ "run", "-", input = "os.exit(3)" }).status)
   end)
 
+  it("ends by os.exit in a handler, at once and without an error", function()
+    local script = cli.script(folder, "quitter.lua", [[
+      local luna = require "luna"
+      local Quitter = luna.EventHandler:extend "Quitter"
+      function Quitter:onUpdateNewMessage(update)
+        if update.message.out then return end
+        print "bye"
+        os.exit(5)
+        print "never"
+      end
+      function Quitter:onStop() print "stopped" end
+      return Quitter
+    ]])
+    local began = os.time()
+    local r = cli.run { "run", script, "--sandbox", input = "quit\n" }
+    assert.same({ 5, "bye\nstopped\n" }, { r.status, r.out }, r.err)
+    assert.is_nil(r.err:find("failed", 1, true), r.err)
+    assert.is_true(os.time() - began < 3) -- what a handler that goes on would get
+  end)
+
   it("ends cleanly at SIGTERM and SIGINT", function()
     for _, name in ipairs { "TERM", "INT" } do
       local script = cli.script(folder, name .. ".lua", ([[

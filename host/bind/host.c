@@ -32,15 +32,22 @@ void ln_host_unref(struct ln_host *h)
   h->refs--;
 }
 
-void ln_host_add_clock(struct ln_host *h, struct ln_clock *c)
+int ln_host_add_clock(struct ln_host *h, struct ln_clock *c)
 {
-  if (h->n_clocks < sizeof h->clocks / sizeof *h->clocks) h->clocks[h->n_clocks++] = c;
+  if (h->n_clocks == sizeof h->clocks / sizeof *h->clocks) return LN_E_FULL;
+  h->clock_bases[h->n_clocks] = ln_clock_now(c) - h->common_time;
+  h->clocks[h->n_clocks++] = c;
+  return LN_OK;
 }
 
 void ln_host_remove_clock(struct ln_host *h, struct ln_clock *c)
 {
-  for (size_t i = 0; i < h->n_clocks; i++)
-    if (h->clocks[i] == c) h->clocks[i] = h->clocks[--h->n_clocks];
+  size_t i = 0;
+  while (i < h->n_clocks && h->clocks[i] != c) i++;
+  if (i == h->n_clocks) return;
+  h->n_clocks--;
+  h->clocks[i] = h->clocks[h->n_clocks];
+  h->clock_bases[i] = h->clock_bases[h->n_clocks];
 }
 
 void ln_host_retire_clock(struct ln_host *h, struct ln_clock *c)
@@ -192,13 +199,14 @@ static bool idle(void *ctx)
     for (size_t i = 0; i < h->n_clocks; i++) {
       int64_t next = ln_clock_next(h->clocks[i]);
       if (next == LN_NEVER) continue;
-      next -= ln_clock_now(h->clocks[i]); /* clocks have no common time: the shortest step first */
+      next -= h->clock_bases[i];
       if (next < due) {
         due = next;
         first = h->clocks[i];
       }
     }
-    if (first) {
+    if (first && h->refs > 0) { /* else only timers are left that nobody waits for */
+      if (due > h->common_time) h->common_time = due;
       ln_clock_move(first, ln_clock_next(first));
       ln_task_drain(h);
       return true;

@@ -29,7 +29,9 @@ struct ln_host {
   long refs;                 /* sources that can still make something happen */
   uint64_t next_task_id;
   struct ln_clock *clocks[64]; /* virtual ones, moved when all is idle */
+  int64_t clock_bases[64];     /* what each showed when the common time was 0 */
   size_t n_clocks;
+  int64_t common_time; /* of all virtual clocks: so that none keeps another from moving */
   struct ln_clock *
       *retired; /* freed ones: whatever still runs on one must find it, so they stay to the end */
   size_t n_retired;
@@ -60,7 +62,7 @@ void ln_host_exit(struct ln_host *h, int code);
  * afterwards. A throw is logged and gives LN_E_NOMEM. */
 int ln_host_protect(struct ln_host *h, int (*fn)(lua_State *L), void *arg);
 
-void ln_host_add_clock(struct ln_host *h, struct ln_clock *c);
+int ln_host_add_clock(struct ln_host *h, struct ln_clock *c); /* LN_E_FULL */
 void ln_host_remove_clock(struct ln_host *h, struct ln_clock *c);
 /* The clock stands still from now on; its memory stays until the host ends. */
 void ln_host_retire_clock(struct ln_host *h, struct ln_clock *c);

@@ -167,7 +167,11 @@ static int f_new_virtual(lua_State *L)
   luaL_setmetatable(L, CLOCK);
   if (ln_clock_new_virtual(ln_host_get()->loop, (int64_t)(wall * 1e6), &c->clock))
     return luaL_error(L, "out of memory");
-  ln_host_add_clock(ln_host_get(), c->clock);
+  if (ln_host_add_clock(ln_host_get(), c->clock)) {
+    ln_clock_free(c->clock);
+    c->clock = NULL;
+    return luaL_error(L, "too many virtual clocks: free those that are no longer used");
+  }
   return 1;
 }
 

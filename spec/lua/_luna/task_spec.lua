@@ -306,6 +306,20 @@ describe("virtual time", function()
     clock:free()
   end)
 
+  it("is kept from moving by no other clock, and moves only while somebody waits", function()
+    local busy, quiet = timer.newVirtual(), timer.newVirtual()
+    timer.useClock(busy)
+    local ticks = 0
+    local ticking = timer.unref(timer.every(1, function() ticks = ticks + 1 end)) -- always the shorter step
+    timer.useClock(quiet)
+    task.sleep(10)
+    assert.is_true(ticks >= 9 and ticks <= 11)
+    timer.useClock(nil)
+    timer.cancel(ticking)
+    busy:free()
+    quiet:free()
+  end)
+
   it("is moved by its owner", function()
     local clock = timer.newVirtual()
     local woke

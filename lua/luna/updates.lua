@@ -17,11 +17,13 @@ local Updates = Class.new "Updates"
 
 local SILENCE = 15 * 60
 local CHECK = 60
+local MAX_EARLY = 1000
 
 function Updates:init(core)
   self.core = core
   self.active = false
   self.journal = Journal(core)
+  self.early = {} -- what came between the log-in and activate
   self.channels = {} -- marked id of a channel → its box
   self.seq, self.date, self.pendingSeq = 0, 0, {}
   self.heard = 0
@@ -94,6 +96,9 @@ function Updates:activate()
   else
     task.spawn(function() self:setState(core:invoke("updates.getState", {})) end)
   end
+  local early = self.early
+  self.early = {}
+  for _, e in ipairs(early) do self:receive(e[1], e[2], e[3], e[4]) end
   self.ticking = timer.unref(timer.every(CHECK, function()
     if self.active and timer.now() - self.heard > SILENCE then
       self.heard = timer.now()
@@ -241,7 +246,12 @@ function Updates:receive(conn, u, ack, raw, errname)
     if self.active then difference.common(self) end
     return
   end
-  if not self.active then -- nobody to hand it to: the state stays, so the difference brings it when a handler is set
+  if not self.active then
+    if self.core.dispatch:hasHandler() then -- it is about to be ready; what has no pts comes once
+      if #self.early < MAX_EARLY then self.early[#self.early + 1] = { conn, u, ack, raw } end
+      return
+    end
+    -- Nobody to hand it to: the state stays, so the difference brings it when a handler is set.
     self.core.peers:harvest(u)
     self.fresh = nil
     if ack then conn:ack(ack) end

@@ -85,10 +85,11 @@ function Box:beginFetch()
   self.timer = nil
 end
 
---- A difference has ended; pts is where it led to (nil: as before).
+--- A difference has ended; pts is where it led to. nil: it failed, which says nothing about what is missing.
 function Box:endFetch(pts)
   self.fetching = false
-  if pts and pts ~= self.pts then self.pts, self.fetches = pts, 0 end
+  if not pts then return self:drain() end
+  if pts ~= self.pts then self.pts, self.fetches = pts, 0 end
   local first = self.pending[1]
   if first and self.pts and first.pts - first.count > self.pts then
     self.fetches = self.fetches + 1
@@ -102,7 +103,8 @@ end
 
 function Box:close()
   if self.timer then timer.cancel(self.timer) end
-  self.timer, self.n, self.pending = nil, 0, {}
+  if self.retry then timer.cancel(self.retry) end -- of a difference that failed
+  self.timer, self.retry, self.n, self.pending = nil, nil, 0, {}
 end
 
 return Box

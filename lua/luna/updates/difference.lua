@@ -1,6 +1,7 @@
 --- updates.getDifference and updates.getChannelDifference: what was missed over a gap, a restart or a silence. Runs in a task of its own;
 --- while it runs, its box keeps what is pushed. https://core.telegram.org/api/updates#recovering-gaps
 local task = require "_luna.task"
+local timer = require "_luna.timer"
 local core_ = require "_luna.promise"
 local errors = require "luna.errors"
 local Journal = require "luna.updates.journal"
@@ -43,6 +44,37 @@ local function onGap(self, info)
   end)
 end
 
+-- How long to wait after the n-th failure in a row: as long as the server says, else 1, 2, 4 … 60 s.
+local function patience(err, n)
+  if errors.is(err, errors.classes.RPCErrorException) and err.code == 420 and err.value then return err.value + 1 end
+  return math.min(60, 2 ^ (n - 1))
+end
+
+-- An answer that asking again will not change.
+local function final(err)
+  return errors.is(err, errors.classes.RPCErrorException) and (err.code == 400 or err.code == 403)
+end
+
+-- True where it may not be fetched yet: then again() comes when it may. owner: the box.
+local function tooEarly(self, owner, again)
+  local wait = (owner.retryAt or 0) - timer.now()
+  if wait < 0.001 then return false end -- a timer counts in microseconds
+  if not owner.retry then
+    owner.retry = timer.unref(timer.after(wait, function()
+      owner.retry = nil
+      if not self.stopped then again() end
+    end))
+  end
+  return true
+end
+
+local function failed(owner, err)
+  owner.failures = (owner.failures or 0) + 1
+  owner.retryAt = timer.now() + patience(err, owner.failures)
+end
+
+local function succeeded(owner) owner.failures, owner.retryAt = nil, nil end
+
 -- All slices from where the box stands to where the server stands.
 local function fetchCommon(self)
   local core = self.core
@@ -70,13 +102,23 @@ local function fetchCommon(self)
   return pts, qts
 end
 
---- Brings the common box up to date. A second call while one runs makes it run once more afterwards.
+-- The server cannot start from where the account stands: it goes on from now, and whoever listens hears of the gap.
+local function startAnew(self)
+  local from = self.common.pts
+  self:setState(self.core:invoke("updates.getState", {}))
+  onGap(self, { box = "common", from = from, to = self.common.pts })
+  return self.common.pts, self.qts.pts
+end
+
+--- Brings the common box up to date. A second call while one runs makes it run once more afterwards. After a failure what is pushed goes
+--- on to the handlers, and the difference is asked for again, ever more slowly.
 function difference.common(self)
   if self.stopped or not self.common then return end
   if self.common.fetching then
     self.again = true
     return
   end
+  if tooEarly(self, self.common, function() difference.common(self) end) then return end
   self.common:beginFetch()
   self.qts:beginFetch()
   self.fetched = task.spawn(function()
@@ -86,11 +128,18 @@ function difference.common(self)
       self.again = false
       ok, pts, qts = pcall(fetchCommon, self)
     until self.stopped or not ok or not self.again
+    if not ok and final(pts) and not self.stopped then
+      self.core:log(Logger.WARNING, "the server does not go on from pts %d: %s", self.common.pts, tostring(pts))
+      ok, pts, qts = pcall(startAnew, self)
+    end
     if self.stopped then return end
-    if not ok then
-      self.core:log(Logger.ERROR, "the difference could not be fetched: %s", tostring(pts))
+    if ok then
+      succeeded(self.common)
+    else
+      failed(self.common, pts)
+      self.core:log(Logger.ERROR, "the difference could not be fetched, the next try is in %.0f s: %s",
+        self.common.retryAt - timer.now(), tostring(pts))
       pts, qts = nil, nil
-      task.sleep(1)
     end
     self.journal:touch()
     self.common:endFetch(pts)
@@ -101,6 +150,7 @@ function difference.common(self)
       self.seq = 0
       self:drainSeq()
     end
+    if not ok then difference.common(self) end -- when it may
   end)
   core_.markHandled(self.fetched)
 end
@@ -119,7 +169,7 @@ local function fetchChannel(self, id, box)
       local to = r.dialog.pts or pts
       core.peers:harvest(r)
       core:log(Logger.WARNING, "too much was missed in channel %d: going on at pts %d", id, to)
-      onGap(self, { box = "channel", channel_id = -1000000000000 - id, bot_api_id = id, from = pts, to = to })
+      onGap(self, { box = "channel", channel_id = -1000000000000 - id, bot_api_id = id, from = pts, to = to, messages = r.messages })
       return to
     end
     pts = r.pts
@@ -131,9 +181,10 @@ local function fetchChannel(self, id, box)
   return pts
 end
 
---- Brings a channel's box up to date.
+--- Brings a channel's box up to date. What is pushed meanwhile waits, over failures too, but for those that will not pass.
 function difference.channel(self, id, box)
   if self.stopped or box.fetching then return end
+  if tooEarly(self, box, function() if self.channels[id] == box then difference.channel(self, id, box) end end) then return end
   box:beginFetch()
   core_.markHandled(task.spawn(function()
     scope.enter(self.core.scope, 0)
@@ -149,10 +200,16 @@ function difference.channel(self, id, box)
       end
       self.core:log(Logger.WARNING, "the difference of channel %d could not be fetched: %s", id, tostring(err))
       pts = nil
-      if box.n > 0 then box.pts = box.pending[box.n].pts end -- better a hole than a standstill
+      if not final(err) then
+        failed(box, err)
+        box:endFetch(nil)
+        return difference.channel(self, id, box) -- when it may
+      end
     end
+    succeeded(box)
     self.journal:take(nil, nil, id)
     box:endFetch(pts)
+    if not ok then box:drain(true) end -- better a hole than a standstill
   end))
 end
 

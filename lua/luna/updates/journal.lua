@@ -1,7 +1,9 @@
 --- From ordered updates to handlers and to the store: what a turn brought goes into one commit (state, inbox, what is done), and the acks
 --- follow when that commit is durable. A handler that has ended by then leaves nothing in the inbox. Owned by luna.updates.
+local timer = require "_luna.timer"
 local tl = require "_luna.tl"
 local Class = require "luna.class"
+local Logger = require "luna.logger"
 
 local Journal = Class.new "Journal"
 
@@ -12,7 +14,7 @@ function Journal:init(core)
   self.core = core
   self.entries, self.acks, self.done, self.channels = {}, {}, {}, nil
   self.group = {} -- what a commit takes; filled anew each time
-  self.scheduled = false
+  self.scheduled, self.refusals = false, 0
 end
 
 --- The state has changed: there will be a commit in the next turn.
@@ -67,10 +69,29 @@ local function raw(entry)
   return ok and bytes or nil
 end
 
+local function before(first, second)
+  if not first then return second end
+  return table.move(second, 1, #second, #first + 1, first)
+end
+
+-- The store takes nothing now (the disk does not keep up, or fails): all of it goes with a later commit.
+local function refused(self, why, kept, channels, done, acks)
+  self.entries, self.done, self.acks = before(kept, self.entries), before(done, self.done), before(acks, self.acks)
+  for id in pairs(channels or {}) do
+    self.channels = self.channels or {}
+    self.channels[id] = true
+  end
+  self.refusals = self.refusals + 1
+  if self.refusals == 1 then self.core:log(Logger.ERROR, "the session does not take what it should keep, trying again: %s", tostring(why)) end
+  self.scheduled = true
+  self.timer = timer.unref(timer.after(1, self.flush, self))
+end
+
 function Journal:flush()
   self.scheduled = false
   local account, updates = self.core.account, self.core.updates
   if not account or not updates.common then return end
+  if self.core.state == "stopped" then return end -- the store is closed
   local adds, kept = nil, nil
   local entries = self.entries
   if entries[1] then
@@ -100,7 +121,8 @@ function Journal:flush()
   local done, acks, n = self.done, self.acks, #self.acks
   if done[1] then self.done = {} else done = nil end
   if n > 0 then self.acks = {} end
-  local durable = n > 0 and function()
+  local durable = n > 0 and function(errname)
+    if errname then return end -- not on disk: the server shall send them again
     for i = 1, n do
       local unit = acks[i]
       unit.conn:ack(unit.ack)
@@ -109,7 +131,9 @@ function Journal:flush()
   local group = self.group
   group.state, group.channels, group.add, group.done = updates:state(), channels, adds, done
   group.persist = self.persist and self.persist() -- set by the reload: the handler's persistent fields
-  local seqs = account:commit(group, durable)
+  local ok, seqs = pcall(account.commit, account, group, durable)
+  if not ok then return refused(self, seqs, kept, channels, done, acks) end
+  self.refusals = 0
   if kept then
     for i = 1, #kept do kept[i].seq = seqs[i] end
   end

@@ -2,6 +2,7 @@
 #include "bind/modules.h"
 #include "bind/task.h"
 #include "base/alloc.h"
+#include "crypto/aes.h"
 #include "crypto/hash.h"
 #include "crypto/rand.h"
 #include "crypto/rsa.h"
@@ -57,6 +58,30 @@ static int f_hmac(lua_State *L)
   ln_hmac_sha256(arg(L, 1), arg(L, 2), out);
   lua_pushlstring(L, (char *)out, sizeof out);
   return 1;
+}
+
+static int ige(lua_State *L, void (*fn)(const uint8_t *, const uint8_t *, const uint8_t *, uint8_t *, size_t))
+{
+  struct ln_slice key = arg(L, 1), iv = arg(L, 2), in = arg(L, 3);
+  luaL_Buffer b;
+  luaL_argcheck(L, key.n == 32, 1, "32 bytes");
+  luaL_argcheck(L, iv.n == 32, 2, "32 bytes");
+  luaL_argcheck(L, in.n % 16 == 0, 3, "a multiple of 16 bytes");
+  uint8_t *to = (uint8_t *)luaL_buffinitsize(L, &b, in.n);
+  if (in.n) fn(key.p, iv.p, in.p, to, in.n);
+  luaL_pushresultsize(&b, in.n);
+  return 1;
+}
+
+/* igeEncrypt(key, iv, bytes), igeDecrypt: AES-256-IGE, for what small things Lua has to read or write. */
+static int f_ige_encrypt(lua_State *L)
+{
+  return ige(L, ln_aes_ige_encrypt);
+}
+
+static int f_ige_decrypt(lua_State *L)
+{
+  return ige(L, ln_aes_ige_decrypt);
 }
 
 struct generation {
@@ -154,6 +179,8 @@ int luaopen__luna_crypto(lua_State *L)
                                        {"sha1", f_sha1},
                                        {"sha256", f_sha256},
                                        {"hmac", f_hmac},
+                                       {"igeEncrypt", f_ige_encrypt},
+                                       {"igeDecrypt", f_ige_decrypt},
                                        {"generateRsa", f_generate_rsa},
                                        {"rsaPublic", f_rsa_public},
                                        {NULL, NULL}};

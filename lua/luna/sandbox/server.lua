@@ -16,6 +16,8 @@ local Server = Class.new "Server"
 local FIRST_LAYER = tl.firstLayer or 227
 local DONE_MAX = 2000 -- answered requests remembered for invokeAfterMsg
 
+-- What a temporary key may ask before it is bound.
+local unbound = { ["auth.bindTempAuthKey"] = true, ["help.getConfig"] = true, ["help.getNearestDc"] = true, ["help.getAppConfig"] = true }
 local DOWN_MAX = 30 -- seconds for which updates are kept for a session without a connection
 
 local WARNING, NOTICE, VERBOSE = 2, 3, 4
@@ -108,6 +110,9 @@ function Server:invoke(ctx, name, query)
   ctx.user = auth and model:user(auth.user) or nil
   ctx.layer = ctx.session:layer()
   if not ctx.user and not methods.free[name] then rpc.fail(401, "AUTH_KEY_UNREGISTERED") end
+  if not auth and not model.state.keys[ctx.session.authKeyId] and not self:isBound(ctx.session) and not unbound[name] then
+    rpc.fail(401, "AUTH_KEY_PERM_EMPTY")
+  end
   if ctx.user then self:attach(ctx.session, ctx.user.id, ctx.silent) end
   if model.faults then model.faults:beforeMethod(ctx, name, query) end
   if not entry then
@@ -183,6 +188,12 @@ function Server:authOf(session)
     id = bound.perm
   end
   return s.auths[id]
+end
+
+--- Whether the session's key is a temporary one that stands for a permanent one.
+function Server:isBound(session)
+  local bound = self.model.state.bound[session.authKeyId]
+  return bound ~= nil and bound.expires > self.model:now()
 end
 
 --- The session gets the updates of that account from now on (or, silent, does not).

@@ -1,6 +1,7 @@
 --- auth.*: bots by token, people by phone and code, between DCs, and out again. The rules for tokens, phones and codes are those of a
 --- sandbox: any token of the right form, phones 99966XYYYY, the code is the digit X five times.
 local crypto = require "_luna.crypto"
+local binding = require "luna.sandbox.binding"
 local rpc = require "luna.sandbox.rpc"
 local objects = require "luna.sandbox.objects"
 
@@ -138,16 +139,20 @@ auth["auth.importAuthorization"] = function(ctx, p)
   return authorization(ctx, ctx.model:user(exported.user))
 end
 
---- The binding message is encrypted with the permanent key, which only C can read: `_luna.server` checks it where it can, else the
---- call is refused, so that nobody takes an unchecked binding for a good one.
 auth["auth.bindTempAuthKey"] = function(ctx, p)
-  local check = ctx.server.wire.checkBinding
-  if not ctx.model.state.keys[p.perm_auth_key_id] or not check or
-    not check(ctx.server.wire, ctx.session, ctx.req, p.perm_auth_key_id, p.nonce, p.expires_at, p.encrypted_message) then
-    rpc.fail(400, "ENCRYPTED_MESSAGE_INVALID")
-  end
+  local s, temp = ctx.model.state, ctx.session.authKeyId
+  local perm = s.keys[p.perm_auth_key_id]
+  if s.keys[temp] then rpc.fail(400, "TEMP_AUTH_KEY_EMPTY") end
+  local right = perm and binding.check(p.encrypted_message, {
+    key = perm.key, perm = p.perm_auth_key_id, temp = temp, session = ctx.session.id, nonce = p.nonce, expires = p.expires_at, id = ctx.req,
+  })
+  if not right then rpc.fail(400, "ENCRYPTED_MESSAGE_INVALID") end
   if p.expires_at <= ctx.model:now() then rpc.fail(400, "EXPIRES_AT_INVALID") end
-  ctx.model.state.bound[ctx.session.authKeyId] = { perm = p.perm_auth_key_id, expires = p.expires_at }
+  if s.bound[temp] and s.bound[temp].perm ~= p.perm_auth_key_id then rpc.fail(400, "TEMP_AUTH_KEY_ALREADY_BOUND") end
+  for id, bound in pairs(s.bound) do
+    if bound.expires <= ctx.model:now() then s.bound[id] = nil end
+  end
+  s.bound[temp] = { perm = p.perm_auth_key_id, expires = p.expires_at }
   ctx.model:changed()
   return true
 end

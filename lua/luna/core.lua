@@ -141,7 +141,7 @@ function Core.callWith(self, method, p, opts)
   local conn = self.conn
   if not conn or self.state ~= "up" then
     self:ready()
-    conn = self.conn
+    conn = self.conn or self:noConnection()
   end
   local q = prepare(self, method, p)
   local sendOpts
@@ -192,10 +192,14 @@ function Core:invoke(name, p, opts)
   return self.call(self, method, p, opts)
 end
 
+function Core:noConnection() errors.throw(self.fatalError or classes.ConnectionException "there is no connection: it has been closed") end
+
 -- A call before all is up: what logs in goes on, everybody else waits for it.
 function Core:ready()
   local state = self.state
+  if self.fatalError then error(self.fatalError, 0) end
   if state == "stopping" and self.conn then return end
+  if state == "up" and self.dcs.moving then return self.dcs:settled() end
   local current = task.current()
   if state == "starting" and current and current.id == self.bootTask then return end
   self:start()
@@ -283,7 +287,7 @@ end
 function Core:fatal(err)
   if self.state == "stopped" then return end
   if self.state == "up" then self:log(Logger.FATAL_ERROR, "%s", tostring(err)) end
-  self.fatalError = err
+  self.fatalError, self.conn = err, nil
   for i = #self.loops, 1, -1 do
     local p = self.loops[i]
     if core_.state(p) == "pending" then core_.fail(p, err) end

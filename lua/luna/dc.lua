@@ -193,24 +193,50 @@ function Dcs:get(dc)
   if core.me and not entry.authorised then
     entry.authorised = task.spawn(authorise, self, entry)
   end
-  if entry.authorised then core_.await(entry.authorised) end
+  if entry.authorised then
+    local ok, err = pcall(core_.await, entry.authorised)
+    if not ok then
+      entry.authorised = nil -- the next call tries anew
+      error(err, 0)
+    end
+  end
   return entry.conn
 end
 
---- Follows "…_MIGRATE_X": the account's own DC changes, except for files and statistics. Returns the connection to go on with.
-function Dcs:migrate(dc, text)
+local function move(self, dc)
   local core = self.core
-  if text:find "^FILE_MIGRATE" or text:find "^STATS_MIGRATE" then return self:get(dc) end
+  local before, conn = core.home, core.conn
   core:log(Logger.NOTICE, "the account lives in DC %d: moving there", dc)
   if not self.config then
-    local config, code = core.conn:call("help.getConfig", {})
+    local config, code = conn:call("help.getConfig", {})
     if not code then self:learn(config) end
   end
-  core.home = dc
-  core.conn = nil
-  local conn = self:connectHome()
+  core.home, core.conn = dc, nil
+  local ok, err = pcall(self.connectHome, self)
+  if not ok then
+    core.home, core.conn = before, conn
+    error(err, 0)
+  end
   core.account:set("home", tostring(dc))
-  return conn
+end
+
+--- Waits until a move that is under way is over; raises where it failed.
+function Dcs:settled()
+  if self.moving then core_.await(self.moving) end
+end
+
+--- Follows "…_MIGRATE_X": the account's own DC changes, except for files and statistics. Returns the connection to go on with. `from`: the
+--- connection of the call that was refused; of many that are sent away at once the first moves, the others follow.
+function Dcs:migrate(dc, text, from)
+  local core = self.core
+  if text:find "^FILE_MIGRATE" or text:find "^STATS_MIGRATE" then return self:get(dc) end
+  self:settled()
+  if core.home == dc and core.conn and core.conn ~= from then return core.conn end
+  self.moving = task.spawn(move, self, dc)
+  local ok, err = pcall(core_.await, self.moving)
+  self.moving = nil
+  if not ok then error(err, 0) end
+  return core.conn
 end
 
 function Dcs:close()

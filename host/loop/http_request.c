@@ -305,12 +305,16 @@ void ln_http_request_ended(struct ln_http_request *r, CURLcode code)
 {
   long version = 0, connects = 0;
   double seconds = 0;
-  curl_off_t pretransfer = 0;
+  curl_off_t pretransfer = 0, received = 0, sent = 0;
   char *ip = NULL;
   ln_curl.easy_getinfo(r->easy, CURLINFO_HTTP_VERSION, &version);
   ln_curl.easy_getinfo(r->easy, CURLINFO_NUM_CONNECTS, &connects);
   ln_curl.easy_getinfo(r->easy, CURLINFO_TOTAL_TIME, &seconds);
   ln_curl.easy_getinfo(r->easy, CURLINFO_PRETRANSFER_TIME_T, &pretransfer);
+  ln_curl.easy_getinfo(r->easy, CURLINFO_SIZE_DOWNLOAD_T, &received);
+  ln_curl.easy_getinfo(r->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+  r->progress.received = received;
+  r->progress.sent = sent;
   ln_curl.easy_getinfo(r->easy, CURLINFO_PRIMARY_IP, &ip);
   if (ip && *ip) snprintf(r->address, sizeof r->address, "%s", ip);
   r->info.version = version == CURL_HTTP_VERSION_1_0   ? 10

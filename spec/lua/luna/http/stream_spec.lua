@@ -1,0 +1,165 @@
+-- Bodies of HTTP that come and go in pieces: backpressure both ways, progress, what happens when one side gives up.
+local luna = require "luna"
+local raw = require "_luna.http"
+
+local here = debug.getinfo(1, "S").source:match "^@(.*)/[^/]*$"
+local MANY = 64 << 20 -- more than the kernel's buffers and ours together hold
+
+describe("HTTP streams #http", function()
+  local server, why, client
+  if raw.available() then
+    lazy_setup(function()
+      server, why = dofile(here .. "/../../../support/http_server.lua")()
+      if server then client = luna.http.Client { private = true } end
+    end)
+    lazy_teardown(function()
+      if server then server.stop() end
+    end)
+  else
+    why = "HTTP is not built in"
+  end
+
+  local function test(name, fn)
+    it(name, function()
+      if not server then return pending(why) end
+      fn()
+    end)
+  end
+  local function url(path) return server.http .. path end
+  local function errorOf(...)
+    local ok, err = pcall(...)
+    assert.is_false(ok)
+    return err
+  end
+
+  test("give what has come before the rest is there", function()
+    local r = client:get(url "/half?name=half")
+    assert.equal("first", r:read())
+    server.open "half"
+    assert.equal("af", r:read(2))
+    assert.equal("ter", r:read())
+    assert.is_nil(r:read())
+    assert.is_nil(r:read())
+  end)
+
+  test("of unknown length end where they end", function()
+    assert.equal(("piece"):rep(100), client:get(url "/chunked?n=100"):body())
+  end)
+
+  test("make the server wait for who does not read", function()
+    local r = client:get(url "/big", { query = { n = MANY, name = "slow" } })
+    assert.truthy(r:read())
+    local sent = server.settled(function() return server.count "slow" end)
+    assert.is_true(sent < MANY / 2, "the server has sent " .. sent)
+    local total, before = 0, nil
+    for piece in r:pieces() do
+      total = total + #piece
+      before = piece
+    end
+    assert.equal("\255", before:sub(-1))
+    assert.is_true(total > MANY - (1 << 20) and total < MANY)
+    assert.equal(MANY, server.count "slow")
+  end)
+
+  test("are not made faster than they are sent", function()
+    local made = 0
+    local piece = ("x"):rep(65536)
+    local p = client:post(url "/take", function()
+      if made == MANY then return nil end
+      made = made + #piece
+      return piece
+    end, { query = { name = "take" }, async = true })
+    local held = server.settled(function() return made end)
+    assert.is_true(held < MANY / 2, "made " .. held)
+    server.open "take"
+    assert.equal(tostring(MANY), luna.await(p):body())
+    assert.equal(MANY, made)
+  end)
+
+  test("come from functions that wait, files, iterators and other answers", function()
+    local function took(body, opts)
+      opts = opts or {}
+      opts.query = { name = "open" }
+      return client:post(url "/take", body, opts):body()
+    end
+    server.open "open"
+    local n = 0
+    assert.equal("15", took(function()
+      luna.sleep(0.001)
+      n = n + 1
+      return n <= 3 and "piece" or nil
+    end))
+    local path = server.folder .. "/file"
+    local file = io.open(path, "w+b")
+    file:write(("0123456789"):rep(20000))
+    file:seek("set", 5)
+    assert.equal("199995", took(file))
+    file:close()
+    assert.equal("500", took(client:get(url "/chunked?n=100")))
+    assert.equal("4", took(function() n = n + 1 return n == 5 and "four" or nil end, { contentLength = 4 }))
+    local ok, iterator = pcall(require, "luna.iterator")
+    if ok then assert.equal("3", took(iterator.fromTable { "a", "b", "c" })) end
+  end)
+
+  test("fail the request with their own error", function()
+    local err = errorOf(client.post, client, url "/echo", function() error(luna.Exception "no more ink") end)
+    assert.equal("no more ink", tostring(err))
+    err = errorOf(client.post, client, url "/echo", function() return 5 end)
+    assert.matches("a piece of the body is a number", tostring(err))
+  end)
+
+  test("are saved to files", function()
+    local path = server.folder .. "/saved"
+    assert.equal(300000, client:get(url "/big?n=300000"):save(path))
+    local file = io.open(path, "rb")
+    local text = file:read "a"
+    file:close()
+    assert.equal(300000, #text)
+    assert.equal("\0\1\2", text:sub(1, 3))
+  end)
+
+  test("tell their progress, to the last byte", function()
+    local calls = {}
+    local got = client:get(url "/big?n=3000000", { progress = function(...) calls[#calls + 1] = { ... } end })
+    assert.equal(3000000, #got:body())
+    luna.sleep(0)
+    assert.same({ 3000000, 3000000, 0 }, { table.unpack(calls[#calls], 1, 3) })
+    local up = {}
+    client:post(url "/echo", ("x"):rep(100000), { progress = function(...) up[#up + 1] = { ... } end }):body()
+    luna.sleep(0)
+    assert.equal(100000, up[#up][3])
+  end)
+
+  test("can be left in the middle, and then say so", function()
+    local r = client:get(url "/big", { query = { n = MANY } })
+    assert.truthy(r:read())
+    r:close()
+    r:close()
+    assert.equal("CLOSED", errorOf(r.read, r).name)
+    do
+      local scoped <close> = client:get(url "/endless")
+      assert.truthy(scoped:read())
+      r = scoped
+    end
+    assert.equal("CLOSED", errorOf(r.body, r).name)
+    for _ = 1, 20 do client:get(url "/endless") end
+    collectgarbage()
+    collectgarbage()
+    assert.equal("hello", client:get(url "/hello"):body())
+  end)
+
+  test("are read by one at a time", function()
+    local r = client:get(url "/half?name=two")
+    assert.equal("first", r:read())
+    local one = r:read { async = true }
+    assert.matches("another task waits", tostring(errorOf(r.read, r)))
+    server.open "two"
+    assert.equal("after", luna.await(one))
+  end)
+
+  test("decode JSON", function()
+    local r = client:post(url "/echo", "x")
+    assert.equal("POST", r:json().method)
+    assert.is_true(luna.is(errorOf(function() client:get(url "/hello"):json() end), luna.JSONException))
+  end)
+end)

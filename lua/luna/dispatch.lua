@@ -115,13 +115,10 @@ function Dispatch:guard(name, fn, ...)
   return false
 end
 
-local function done(self, entry)
-  entry.done = true
-  self.entries[entry.serial] = nil
+-- One less that counts to the limit.
+local function free(self)
   self.running = self.running - 1
-  leave(self, entry)
-  self.core.updates:handled(entry)
-  if self.readyFirst <= self.readyLast and self.running < self.limit then
+  while self.readyFirst <= self.readyLast and self.running < self.limit do
     local lane = self.ready[self.readyFirst]
     self.ready[self.readyFirst] = nil
     self.readyFirst = self.readyFirst + 1
@@ -132,6 +129,14 @@ local function done(self, entry)
     self.room = nil
     core_.resolve(room)
   end
+end
+
+local function done(self, entry)
+  entry.done = true
+  self.entries[entry.serial] = nil
+  leave(self, entry)
+  self.core.updates:handled(entry)
+  if not entry.released then free(self) end
 end
 
 local function body(self, entry)
@@ -197,21 +202,30 @@ function Dispatch:handle(update, seq)
   return entry
 end
 
---- self:release(): the next update of this chat may begin though this handler still runs.
+--- self:release(): the next update of this chat may begin though this handler still runs. It no longer counts to the limit either: a
+--- thousand handlers that wait for people must not keep those people's answers out.
 function Dispatch:release()
   local entry = self:context()
-  if entry then leave(self, entry) end
+  if not entry then return end
+  leave(self, entry)
+  if not entry.released and not entry.done then
+    entry.released = true
+    free(self)
+  end
 end
+
+--- As many updates are pending as may be.
+function Dispatch:isFull() return self.running + self.waiting >= self.limit end
 
 --- Waits until fewer updates are pending than the limit.
 function Dispatch:waitForRoom()
-  while self.running + self.waiting >= self.limit do
+  while self:isFull() do
     self.room = self.room or core_.new()
     core_.await(self.room)
   end
 end
 
-function Dispatch:isIdle() return self.running == 0 and self.waiting == 0 end
+function Dispatch:isIdle() return next(self.entries) == nil and self.waiting == 0 end
 
 local function where(self, serial)
   local owner = self.core.scope << 32 | serial

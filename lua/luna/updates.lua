@@ -142,7 +142,10 @@ function Updates:route(update, unit)
     local message = update.message
     local channel = update.channel_id or (type(message) == "table" and message.peer_id and message.peer_id.channel_id)
     if channel then
-      return self:channelBox(ids.channel(channel), update.pts - update.pts_count):offer(update.pts, update.pts_count, update, unit)
+      local marked = ids.channel(channel)
+      local box = self:channelBox(marked, update.pts - update.pts_count)
+      if self.core.dispatch:isFull() and not unit.own then difference.channel(self, marked, box) end
+      return box:offer(update.pts, update.pts_count, update, unit)
     end
     return self.common:offer(update.pts, update.pts_count, update, unit)
   end
@@ -264,6 +267,8 @@ function Updates:receive(conn, u, ack, raw, errname)
     if ack then conn:ack(ack) end
     return difference.common(self)
   end
+  -- Handlers do not keep up: from here on the difference brings what comes, as fast as they take it; the server keeps it meanwhile.
+  if self.core.dispatch:isFull() then difference.common(self) end
   self:takeContainer(full, { conn = conn, ack = ack, raw = raw })
 end
 

@@ -80,6 +80,7 @@ local function fetchCommon(self)
   local core = self.core
   local pts, qts = self.common.pts, self.qts.pts
   for _ = 1, 10000 do
+    core.dispatch:waitForRoom()
     local r = core:invoke("updates.getDifference", { pts = pts, date = self.date, qts = qts })
     local state = r.state or r.intermediate_state
     if r._ == "updates.differenceEmpty" then
@@ -95,7 +96,6 @@ local function fetchCommon(self)
       self.common.pts, self.qts.pts = pts, qts -- before anything is journalled: one commit holds both
       apply(self, r, "updateNewMessage", Journal.COMMON, pts)
       self.journal:touch()
-      core.dispatch:waitForRoom()
       if r._ == "updates.difference" then return pts, qts end
     end
   end
@@ -162,6 +162,7 @@ local function fetchChannel(self, id, box)
   local peer = require("luna.peer_forms").inputChannel(core.peers, id)
   local pts = box.pts or 1
   for _ = 1, 10000 do
+    core.dispatch:waitForRoom()
     local r = core:invoke("updates.getChannelDifference", {
       channel = peer, filter = { _ = "channelMessagesFilterEmpty" }, pts = pts, limit = core.me and core.me.bot and 1000 or 100,
     })
@@ -176,7 +177,6 @@ local function fetchChannel(self, id, box)
     box.pts = pts
     if r._ == "updates.channelDifference" then apply(self, r, "updateNewChannelMessage", id, pts) end
     if r.final then return pts end
-    core.dispatch:waitForRoom()
   end
   return pts
 end

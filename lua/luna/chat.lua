@@ -4,9 +4,7 @@
 local host = require "_luna.host"
 local task = require "_luna.task"
 local timer = require "_luna.timer"
-local promise = require "_luna.promise"
 local Person = require "luna.chat.person"
-local helpers = require "luna.helpers"
 local Logger = require "luna.logger"
 
 local chat = {}
@@ -15,31 +13,6 @@ local POLL = 0.002 -- seconds between looks at what is still due, once input has
 
 -- Every line of a text with the prefix.
 local function prefixed(prefix, text) return prefix .. text:gsub("\r", ""):gsub("\n", "\n" .. prefix) end
-
--- ---- lines of standard input: to who waits in readLine, else to the bot ----
-
-local function lineSource(self)
-  local waiting, first = {}, 1
-  helpers.lineSource = function(p)
-    if self.ended then return promise.resolve(p, nil) end
-    waiting[#waiting + 1] = p
-  end
-  --- Whether somebody took the line; nil (the end) goes to all.
-  return function(line)
-    local taken = false
-    while waiting[first] do
-      local p = waiting[first]
-      waiting[first] = nil
-      first = first + 1
-      if promise.state(p) == "pending" then
-        promise.resolve(p, line)
-        taken = true
-        if line ~= nil then return true end
-      end
-    end
-    return taken
-  end
-end
 
 -- ---- a pipe ----
 
@@ -68,14 +41,9 @@ local function startPipe(self)
   self.person.onMessage = function(m)
     host.write(1, prefixed(prefix, (m.edited and "[edited] " or "") .. m.text) .. "\n")
   end
-  local take = lineSource(self)
-  host.readLines(function(line)
-    if line == nil then
-      self.ended = true
-      take(nil)
-      return finishWhenDone(self)
-    end
-    if take(line) or line == "" then return end
+  self.input:attach(function(line)
+    if line == nil then return finishWhenDone(self) end
+    if line == "" then return end
     local ok, why = self.person:send(line)
     if not ok then Logger.log(("a line was not sent: %s"):format(why), Logger.WARNING, "chat") end
   end)
@@ -89,7 +57,6 @@ local function startTerminal(self)
   local function dim(text) return plain and text or "\27[2m" .. text .. "\27[0m" end
   local editor
   local function show(text) editor:print(text) end
-  local take = lineSource(self)
   local buttons = {}
 
   local function press(n)
@@ -117,7 +84,6 @@ local function startTerminal(self)
   local function stop(status)
     if self.ended then return end
     self.ended = true
-    take(nil)
     Logger.setWriter(nil)
     editor:close()
     host.write(1, "\n")
@@ -125,18 +91,18 @@ local function startTerminal(self)
   end
 
   local session = host.env "HOME" and require("luna.cli.run").defaultSession "chat"
+  self.input:attach(function(line)
+    if line == nil then return stop(0) end
+    local n = math.tointeger(tonumber(line:match "^/(%d+)%s*$"))
+    if n and #buttons > 0 then return press(n) end
+    if not line:find "%S" then return end
+    local ok, why = self.person:send(line)
+    if not ok then show(dim("not sent: " .. why)) end
+  end, true)
   editor = host.edit {
     prompt = "you> ",
     history = session and session:gsub("[^/]*$", "history") or nil,
-    onLine = function(line)
-      if line == nil then return stop(0) end
-      if take(line) then return end
-      local n = math.tointeger(tonumber(line:match "^/(%d+)%s*$"))
-      if n and #buttons > 0 then return press(n) end
-      if not line:find "%S" then return end
-      local ok, why = self.person:send(line)
-      if not ok then show(dim("not sent: " .. why)) end
-    end,
+    onLine = self.input.deliver,
   }
   Logger.setWriter(function(text) editor:print((text:gsub("\n$", ""))) end)
   -- A script's print would land in the middle of what is being typed.
@@ -151,9 +117,11 @@ local function startTerminal(self)
   show(dim(("chatting with @%s: type and press Enter; /1 presses a button; Ctrl-D ends"):format(self.person.botName)))
 end
 
---- opts: place (the served sandbox), bot (whom to talk to), bots (all that must come to rest), finish(status).
+--- opts: place (the served sandbox), bot (whom to talk to), bots (all that must come to rest), input (luna.chat.input), finish(status).
 function chat.start(opts)
-  local self = { bot = opts.bot, bots = opts.bots, name = opts.bot.name, finish = opts.finish, ended = false }
+  local self = {
+    bot = opts.bot, bots = opts.bots, name = opts.bot.name, input = opts.input, finish = opts.finish, ended = false,
+  }
   self.person = Person(opts.place, opts.bot)
   if host.isatty(0) and host.isatty(1) then startTerminal(self) else startPipe(self) end
   return self

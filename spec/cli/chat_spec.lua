@@ -65,14 +65,38 @@ describe("the chat behind a pipe", function()
     assert.matches("raising%.lua:%d+: no", r.err)
   end)
 
-  it("gives a line to who waits in readLine", function()
-    local script = bot("asking", [[
-      local name = self:readLine()
-      self.messages.sendMessage{ peer = update, message = message.message .. " " .. tostring(name) }
+  it("gives a line to who waits in readLine, at the top level and in onStart", function()
+    local script = cli.script(folder, "asking.lua", [[
+      local luna = require "luna"
+      local name = luna.readLine()
+      local Bot = luna.EventHandler:extend "Bot"
+      function Bot:onStart() self.greeting = self:readLine() end
+      function Bot:onUpdateNewMessage(update)
+        local message = update.message
+        if not message.out then
+          self.messages.sendMessage{ peer = update, message = ("%s, %s: %s"):format(self.greeting, name, message.message) }
+        end
+      end
+      return Bot
     ]])
-    local r = cli.run { "run", script, "--sandbox", input = "hello\nAnna\n" }
-    assert.equal(0, r.status, r.err)
-    assert.matches("^asking: hello ", r.out)
+    local r = cli.run { "run", script, "--sandbox", input = "Anna\nHello\none\ntwo\n" }
+    assert.same({ 0, "asking: Hello, Anna: one\nasking: Hello, Anna: two\n" }, { r.status, r.out }, r.err)
+  end)
+
+  it("tells who waits in a handler that the input has ended", function()
+    local script = bot("waiting", 'self.messages.sendMessage{ peer = update, message = tostring(self:readLine()) }')
+    local r = cli.run { "run", script, "--sandbox", input = "x\n" }
+    assert.same({ 0, "waiting: nil\n" }, { r.status, r.out }, r.err)
+  end)
+
+  it("is not there for a plain script, which reads for itself", function()
+    local script = cli.script(folder, "plain.lua", [[
+      local luna = require "luna"
+      print(luna.readLine())
+      print(luna.readLine(), luna.readLine())
+    ]])
+    local r = cli.run { "run", script, "--sandbox", input = "a\nb\n" }
+    assert.same({ 0, "a\nb\tnil\n" }, { r.status, r.out }, r.err)
   end)
 
   it("talks to the first of several bots", function()

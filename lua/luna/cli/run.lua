@@ -194,7 +194,9 @@ end
 -- The chat of --sandbox is with the first file's first bot.
 local function talkTo(self, bots)
   if not self.args.sandbox or not bots[1] or self.chat then return end
-  self.chat = require("luna.chat").start { place = self.place, bot = bots[1], bots = self.bots, finish = self.finish }
+  self.chat = require("luna.chat").start {
+    place = self.place, bot = bots[1], bots = self.bots, input = self.input, finish = self.finish,
+  }
 end
 
 -- Several files: side by side, since one of them may be a script that goes on for long.
@@ -237,6 +239,7 @@ function M.run(args)
     -- A session that is kept needs a server that is: its file lies beside.
     self.place = require("luna.sandbox").serve { listen = "127.0.0.1:0", data = args.session and args.session .. ".sandbox" }
     line.sandbox = self.place
+    self.input = require "luna.chat.input"()
   end
   if #args == 1 then
     local bots = file(self, args[1])

@@ -59,8 +59,10 @@ struct ln_connection {
   struct ln_deferred flush;
   struct ln_backoff backoff;
   int64_t up_since;
-  bool heard;   /* this link has brought something that verified */
-  bool blocked; /* too much unsent: goes on when it has drained */
+  bool heard;          /* this link has brought something that verified */
+  bool blocked;        /* too much unsent: goes on when it has drained */
+  size_t blocked_with; /* unsent bytes then; if none of them leaves until stall_due, it is dead */
+  int64_t stall_due;
   bool fatal;
   int busy; /* depth of calls from outside; freed at 0 */
   bool closed;

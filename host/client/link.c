@@ -7,6 +7,7 @@
 
 #define UNSENT_MAX ((size_t)8 << 20) /* more than this is not written before some of it has left */
 #define BLOCKED_LOOK_US (LN_US_PER_S / 10)
+#define STALL_US (30 * LN_US_PER_S)
 
 static void status(struct ln_connection *c, enum ln_connection_state state, int err, const char *why,
                    int64_t retry_us)
@@ -198,12 +199,23 @@ void ln_link_up(struct ln_connection *c)
 
 /* --- the session's time and output --- */
 
+/* While it is blocked: has nothing left for too long? */
+static bool stalled(struct ln_connection *c, int64_t now)
+{
+  size_t unsent = ln_stream_unsent(c->stream);
+  if (unsent >= c->blocked_with) return now >= c->stall_due;
+  c->blocked_with = unsent;
+  c->stall_due = now + STALL_US;
+  return false;
+}
+
 void ln_link_rearm(struct ln_connection *c)
 {
   int64_t due = ln_session_deadline(c->session);
   if (c->blocked) {
     int64_t soon = ln_clock_now(c->clock) + BLOCKED_LOOK_US;
     if (due < soon) due = soon;
+    if (due > c->stall_due) due = c->stall_due;
   }
   if (due == LN_NEVER)
     ln_timer_stop(&c->timer);
@@ -216,6 +228,8 @@ void ln_link_flush(struct ln_connection *c)
   if (c->closed || c->state != LN_CONN_UP) return;
   int64_t now = ln_clock_now(c->clock);
   struct ln_buf *out = ln_stream_out(c->stream);
+  bool was_blocked = c->blocked;
+  if (was_blocked) (void)stalled(c, now);
   c->blocked = false;
   while (ln_session_pending(c->session, now)) {
     size_t before = out->len;
@@ -236,8 +250,12 @@ void ln_link_flush(struct ln_connection *c)
     if (out->len == before) break;
   }
   ln_stream_send(c->stream);
-  if (c->blocked && !ln_stream_unsent(c->stream))
-    ln_loop_defer(c->loop, &c->flush); /* it has all left at once */
+  size_t unsent = ln_stream_unsent(c->stream);
+  if (c->blocked && !unsent) ln_loop_defer(c->loop, &c->flush); /* it has all left at once */
+  if (c->blocked) {
+    c->blocked_with = unsent;
+    if (!was_blocked) c->stall_due = now + STALL_US;
+  }
   ln_link_rearm(c);
 }
 
@@ -250,6 +268,10 @@ void ln_link_timer(struct ln_timer *t)
   case LN_CONN_DIALLING: ln_link_lost(c, LN_E_TIMEOUT, "nothing answers in time"); break;
   case LN_CONN_EXCHANGE: ln_exchange_time(c); break;
   case LN_CONN_UP: {
+    if (c->blocked && stalled(c, ln_clock_now(c->clock))) { /* not even a ping finds room (T5) */
+      ln_link_lost(c, LN_E_TIMEOUT, "nothing leaves any more");
+      break;
+    }
     int err = ln_session_tick(c->session, ln_clock_now(c->clock));
     if (c->closed) break;
     if (err)

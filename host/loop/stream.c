@@ -174,7 +174,7 @@ void ln_stream_send(struct ln_stream *s)
 
 size_t ln_stream_unsent(const struct ln_stream *s)
 {
-  return s->unsent;
+  return s->unsent && s->kind->unsent ? s->kind->unsent(s) : s->unsent;
 }
 
 void ln_stream_pause(struct ln_stream *s, bool paused)

@@ -12,6 +12,8 @@ struct ln_stream_kind {
   /* Nobody will hear of it any more; what was sent may still leave, unless `now` is set. */
   void (*close)(struct ln_stream *s, bool now);
   void (*free)(struct ln_stream *s); /* the kind's own part; s itself is freed by stream.c */
+  /* What has not left, where s->unsent does not follow each byte; may be NULL. */
+  size_t (*unsent)(const struct ln_stream *s);
 };
 
 struct ln_stream {

@@ -234,7 +234,15 @@ static void tcp_free(struct ln_stream *s)
   (void)s;
 }
 
-const struct ln_stream_kind ln_tcp_kind = {tcp_send, tcp_pause, tcp_close, tcp_free};
+/* libuv counts down as the kernel takes it; s->unsent changes when a whole write is done. */
+static size_t tcp_unsent(const struct ln_stream *s)
+{
+  const struct ln_tcp *t = s->impl;
+  if (!s->connected || !t) return s->unsent;
+  return uv_stream_get_write_queue_size((const uv_stream_t *)&t->handle) + t->queued.len;
+}
+
+const struct ln_stream_kind ln_tcp_kind = {tcp_send, tcp_pause, tcp_close, tcp_free, tcp_unsent};
 
 bool ln_sockaddr_is_loopback(const struct sockaddr *a)
 {

@@ -1,23 +1,35 @@
 --- Faults that a test asks for: on the wire by `_luna.server`, in the methods and the updates here. One object per world; the same faults
 --- come the same way for the same seed.
+local timer = require "_luna.timer"
 local Class = require "luna.class"
 local rpc = require "luna.sandbox.rpc"
 
 local Faults = Class.new "Faults"
 
-local onWire = { drop = true, delay = true, corrupt = true, duplicate = true, reorder = true, seed = true }
-local once = { cut = true, forget = true, transportError = true, restart = true }
-local rules = { flood = true, migrate = true, rpc = true, gap = true, off = true }
+local onWire = { drop = true, delay = true, corrupt = true, seed = true }
+local others = {
+  cut = true, forget = true, transportError = true, restart = true, flood = true, migrate = true, rpc = true, gap = true, off = true,
+  duplicate = true, reorder = true,
+}
+local HELD = 0.5 -- seconds after which an update that was to be overtaken goes anyway
 
 function Faults:init(server)
   self.server = server
   self.rules, self.gap, self.wire = {}, 0, {}
+  self.duplicate, self.reorder, self.held, self.chances = 0, 0, {}, 1
+end
+
+-- The next of a row of numbers in [0, 1) that is the same for the same seed.
+local function chance(self)
+  self.chances = self.chances * 6364136223846793005 + 1442695040888963407
+  return (self.chances >> 11) / 2.0 ^ 53
 end
 
 local loginMethods = { ["auth.importBotAuthorization"] = true, ["auth.sendCode"] = true, ["auth.signIn"] = true }
 
 --- Takes what a test says:
 ---   drop, corrupt = chance for each piece of the wire; delay = seconds at most; seed
+---   duplicate, reorder = chance for each push: it comes twice, or after the next one
 ---   cut = true: every connection breaks; forget = true: sessions are forgotten; restart = true: both; transportError = 404 | 429 | 444
 ---   flood = seconds | { seconds, method = "messages.sendMessage", times = 1 }: the next calls are refused with FLOOD_WAIT_n
 ---   migrate = dc: the next bot that logs in lives in that DC, and is sent there
@@ -26,13 +38,16 @@ local loginMethods = { ["auth.importBotAuthorization"] = true, ["auth.sendCode"]
 ---   off = true: no more faults
 function Faults:set(f)
   for key in pairs(f) do
-    if not (onWire[key] or once[key] or rules[key]) then error(('world:fault: there is no fault "%s"'):format(tostring(key)), 3) end
+    if not (onWire[key] or others[key]) then error(('world:fault: there is no fault "%s"'):format(tostring(key)), 3) end
   end
   local wire = self.server.wire
   if f.off then
     self.rules, self.gap, self.wire = {}, 0, {}
+    self.duplicate, self.reorder = 0, 0
     wire:faults {}
   end
+  if f.seed then self.chances = f.seed end
+  self.duplicate, self.reorder = f.duplicate or self.duplicate, f.reorder or self.reorder
   local wired = false
   for key in pairs(onWire) do
     if f[key] ~= nil then
@@ -83,6 +98,24 @@ function Faults:loses(_, entries)
   end
   self.gap = self.gap - 1
   return true
+end
+
+--- Sends a container to a session, or twice, or later. send(session, container).
+function Faults:deliver(session, container, send)
+  local held = self.held[session]
+  self.held[session] = nil
+  if not held and self.reorder > 0 and chance(self) < self.reorder then
+    self.held[session] = container
+    timer.unref(timer.after(HELD, function()
+      if self.held[session] ~= container then return end
+      self.held[session] = nil
+      send(session, container)
+    end))
+    return
+  end
+  send(session, container)
+  if self.duplicate > 0 and chance(self) < self.duplicate then send(session, container) end
+  if held then send(session, held) end
 end
 
 return Faults

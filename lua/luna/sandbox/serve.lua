@@ -10,7 +10,8 @@ local snapshot = require "luna.sandbox.snapshot"
 
 local Served = Class.new "Served"
 
-local SAVE_AFTER = 0.2 -- seconds from a change to the file
+local SAVE_AFTER = 0.2 -- seconds from a change to the file, at least; a big state is written less often
+local SAVE_SHARE = 20 -- of the time, one part in so many goes into writing
 
 local function log(level, text) Logger.write(level, "sandbox", text) end
 
@@ -128,7 +129,7 @@ end
 --- Saves soon; many changes are one writing.
 function Served:later()
   if self.saving then return end
-  self.saving = timer.unref(timer.after(SAVE_AFTER, function()
+  self.saving = timer.unref(timer.after(math.max(SAVE_AFTER, (self.cost or 0) * SAVE_SHARE), function()
     self.saving = nil
     self:save()
   end))
@@ -136,7 +137,9 @@ end
 
 function Served:save()
   if not self.data or self.closed then return end
+  local began = os.clock()
   local ok, why = pcall(snapshot.save, self.data, self.model.state)
+  self.cost = os.clock() - began
   if not ok then log(Logger.ERROR, tostring(why)) end
 end
 

@@ -33,9 +33,10 @@ function wrappers.invokeWithLayer(ctx, p)
 end
 
 function wrappers.initConnection(ctx, p)
+  local function short(s) return s:sub(1, 64) end
   ctx.data.client = {
-    api_id = p.api_id, device_model = p.device_model, system_version = p.system_version, app_version = p.app_version,
-    lang_code = p.lang_code,
+    api_id = p.api_id, device_model = short(p.device_model), system_version = short(p.system_version), app_version = short(p.app_version),
+    lang_code = short(p.lang_code),
   }
   return p.query
 end
@@ -275,12 +276,7 @@ function Server:init(opts)
   self.pushed = {} -- id of a pushed message → account
   self.addresses = {}
   model.server = self
-  function model.deliver(_, session, container)
-    local data = session.data
-    if data.down and not session.up and timer.now() - data.down > DOWN_MAX then
-      data.missed = true
-      return
-    end
+  local function send(session, container)
     local ok, id, why = pcall(session.push, session, container)
     if not ok then
       self.faulty = (self.faulty or 0) + 1
@@ -290,6 +286,15 @@ function Server:init(opts)
     elseif why then
       self.log(NOTICE, "an update was not sent: " .. tostring(why))
     end
+  end
+  function model.deliver(_, session, container)
+    local data = session.data
+    if data.down and not session.up and timer.now() - data.down > DOWN_MAX then
+      data.missed = true
+      return
+    end
+    if model.faults then return model.faults:deliver(session, container, send) end
+    send(session, container)
   end
   self.wire = wire.new {
     key = opts.key,

@@ -45,6 +45,9 @@ end
 
 local function sentCode(ctx, digits, dc, number)
   local model = ctx.model
+  for old, sent in pairs(model.codes) do
+    if sent.expires <= model:now() then model.codes[old] = nil end
+  end
   local hash = hex(crypto.sha256(model.state.secret .. string.pack("<i8", model:random()))):sub(1, 18)
   model.codes[hash] = { phone = digits, code = dc:rep(5), number = number, expires = model:now() + CODE_LIFE }
   return {
@@ -125,6 +128,9 @@ auth["auth.exportAuthorization"] = function(ctx, p)
   local known = false
   for _, dc in ipairs(ctx.model.dcs) do known = known or dc == p.dc_id end
   if not known or p.dc_id == ctx.dc then rpc.fail(400, "DC_ID_INVALID") end
+  for old, exported in pairs(ctx.model.exports) do
+    if exported.expires <= ctx.model:now() then ctx.model.exports[old] = nil end
+  end
   local bytes = crypto.random(64)
   ctx.model.exports[bytes] = { user = ctx.user.id, dc = p.dc_id, expires = ctx.model:now() + EXPORT_LIFE }
   return { _ = "auth.exportedAuthorization", id = ctx.user.id, bytes = bytes }

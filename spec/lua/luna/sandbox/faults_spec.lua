@@ -68,6 +68,13 @@ describe("faults", function()
     chat(8, 600)
   end)
 
+  it("duplicate and reorder: each update is handled once, in order", function()
+    world:fault { duplicate = 0.5, reorder = 0.5, seed = 3 }
+    for i = 1, 20 do alice:send(bot, "row " .. i) end
+    for i = 1, 20 do assert.equal("row " .. i, alice:expect(bot, 60).message) end
+    alice:expectNothing(bot, 30)
+  end)
+
   it("migrate: it logs in where it is sent", function()
     local two = require("luna.sandbox").world { dcs = { 2, 4 } }
     two:fault { migrate = 4 }

@@ -501,9 +501,13 @@ int luaopen__luna_http(lua_State *L)
   metatable(L, REQUEST, request, r_close);
   metatable(L, JAR, jar, jar_gc);
   metatable(L, KEEPER, none, keeper_gc);
-  lua_newuserdatauv(L, 1, 0);
-  luaL_setmetatable(L, KEEPER);
-  lua_setfield(L, LUA_REGISTRYINDEX, KEEPER ".it");
+  /* One for the process, however often the module is opened. */
+  if (lua_getfield(L, LUA_REGISTRYINDEX, KEEPER ".it") == LUA_TNIL) {
+    lua_newuserdatauv(L, 1, 0);
+    luaL_setmetatable(L, KEEPER);
+    lua_setfield(L, LUA_REGISTRYINDEX, KEEPER ".it");
+  }
+  lua_pop(L, 1);
   luaL_newlib(L, functions);
   return 1;
 }

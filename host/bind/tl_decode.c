@@ -1,21 +1,44 @@
 /* The walker from bytes to Lua tables: see tl.h. Every count is bounded by the bytes left, every depth by
  * LN_TL_MAX_DEPTH. */
 #include "bind/tl.h"
+#include "bind/tl_memo.h"
 
 #include <lauxlib.h>
 
-#define MAX_TABLES 500000 /* an object of 4 bytes becomes a table of a hundred: 16 MiB of them would be half a GiB */
+#define MAX_TABLES \
+  500000 /* an object of 4 bytes becomes a table of a hundred: 16 MiB of them would be half a GiB */
 
 struct decoder {
   lua_State *L;
   struct ln_reader r;
-  int names; /* stack index of the names */
+  int names;       /* stack index of the names */
   uint32_t tables; /* made so far */
+  bool memo;       /* inside an Updates object: users and chats are shared */
 };
 
 static void decode_object(struct decoder *d, const struct ln_tl_type *type, bool methods, int depth);
 
 static void decode_fields(struct decoder *d, const struct ln_tl_def *def, int depth);
+
+static const struct ln_tl_type *shared_user, *shared_chat, *updates_type;
+
+static bool is_shared(uint16_t type)
+{
+  return &ln_tl_types[type] == shared_user || &ln_tl_types[type] == shared_chat;
+}
+
+static void decode_shared(struct decoder *d, const struct ln_tl_type *type, int depth)
+{
+  struct ln_reader probe = d->r;
+  ln_tl_skip_object(&probe, type, depth);
+  struct ln_slice bytes = ln_slice(d->r.p, probe.err ? 0 : (size_t)(probe.p - d->r.p));
+  if (bytes.n && ln_bind_tl_memo_get(d->L, bytes)) {
+    d->r.p = probe.p;
+    return;
+  }
+  decode_object(d, type, false, depth);
+  if (bytes.n && !d->r.err) ln_bind_tl_memo_put(d->L, bytes);
+}
 
 /* Pushes one value always, nil after an error. */
 static void decode_single(struct decoder *d, const struct ln_tl_field *f, int depth)
@@ -45,7 +68,12 @@ static void decode_single(struct decoder *d, const struct ln_tl_field *f, int de
   }
   case LN_TL_TRUE: lua_pushboolean(L, 1); return;
   case LN_TL_BARE: decode_fields(d, &ln_tl_defs[f->ref], depth + 1); return;
-  case LN_TL_OBJECT: decode_object(d, &ln_tl_types[f->ref], false, depth + 1); return;
+  case LN_TL_OBJECT:
+    if (d->memo && is_shared(f->ref))
+      decode_shared(d, &ln_tl_types[f->ref], depth + 1);
+    else
+      decode_object(d, &ln_tl_types[f->ref], false, depth + 1);
+    return;
   case LN_TL_METHOD: decode_object(d, NULL, true, depth + 1); return;
   default: decode_object(d, NULL, false, depth + 1); return;
   }
@@ -137,6 +165,12 @@ static int begin(struct decoder *d, lua_State *L, struct ln_slice bytes)
   luaL_checkstack(L, 8, NULL);
   d->L = L;
   d->tables = 0;
+  d->memo = false;
+  if (!updates_type) {
+    shared_user = ln_tl_type_by_name("User");
+    shared_chat = ln_tl_type_by_name("Chat");
+    updates_type = ln_tl_type_by_name("Updates");
+  }
   ln_reader_init(&d->r, bytes);
   ln_bind_tl_names(L);
   d->names = lua_gettop(L);
@@ -157,6 +191,7 @@ int ln_bind_tl_decode(lua_State *L, struct ln_slice bytes, const struct ln_tl_ty
 {
   struct decoder d;
   begin(&d, L, bytes);
+  d.memo = type && type == updates_type;
   decode_object(&d, type, false, 0);
   return end(&d);
 }
@@ -164,8 +199,10 @@ int ln_bind_tl_decode(lua_State *L, struct ln_slice bytes, const struct ln_tl_ty
 int ln_bind_tl_decode_result(lua_State *L, struct ln_slice bytes, const struct ln_tl_method *method)
 {
   struct decoder d;
+  const struct ln_tl_field *result = &ln_tl_results[method->type];
   begin(&d, L, bytes);
-  decode_field(&d, &ln_tl_results[method->type], 0);
+  d.memo = result->kind == LN_TL_OBJECT && !result->vector && &ln_tl_types[result->ref] == updates_type;
+  decode_field(&d, result, 0);
   return end(&d);
 }
 

@@ -11,6 +11,7 @@ function Peers:init(core)
   self.core = core
   self.young, self.old, self.count = {}, {}, 0
   self.names = {} -- lower-case username → marked id
+  self.seen = setmetatable({}, { __mode = "v" }) -- id → the object last learned from
   self.dirty = nil -- entries to hand to the store at the next turn
 end
 
@@ -82,6 +83,8 @@ end
 function Peers:addUser(user)
   if user._ ~= "user" then return end
   local id = user.id
+  if self.seen[id] == user then return end -- containers of updates share the tables of users they have in common
+  self.seen[id] = user
   local entry = self.young[id]
   if entry and entry.hash == user.access_hash and entry.username == user.username and entry.first == user.first_name then return end
   if not user.access_hash and not user.min then return end

@@ -40,8 +40,10 @@ return function(opts)
   core.answers["updates.getDifference"] = core.answers["updates.getDifference"] or function(p)
     return { _ = "updates.differenceEmpty", date = p.date, seq = 0 }
   end
-  --- Lets everything that is ready run.
+  --- Lets everything that is ready run, and the commit that would come within milliseconds be made.
   function core:settle()
+    for _ = 1, 5 do task.sleep(0) end
+    self.updates:flush()
     for _ = 1, 5 do task.sleep(0) end
   end
   return core

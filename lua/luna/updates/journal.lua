@@ -1,5 +1,5 @@
---- From ordered updates to handlers and to the store: what a turn brought goes into one commit (state, inbox, what is done), and the acks
---- follow when that commit is durable. A handler that has ended by then leaves nothing in the inbox. Owned by luna.updates.
+--- From ordered updates to handlers and to the store: what a few milliseconds brought goes into one commit (state, inbox, what is done),
+--- and the acks follow when that commit is durable. A handler that has ended by then leaves nothing in the inbox. Owned by luna.updates.
 local timer = require "_luna.timer"
 local tl = require "_luna.tl"
 local Class = require "luna.class"
@@ -10,6 +10,9 @@ local Journal = Class.new "Journal"
 -- Numbers of the queues in the store; a channel's is its marked id, below 0.
 Journal.COMMON, Journal.QTS, Journal.NONE = 0, 1, 2
 
+-- A commit costs more than most handlers: so long is waited for more to share it, or until so many have come.
+local GROUP_SECONDS, GROUP_UPDATES = 0.01, 256
+
 function Journal:init(core)
   self.core = core
   self.entries, self.acks, self.done, self.channels = {}, {}, {}, nil
@@ -17,11 +20,11 @@ function Journal:init(core)
   self.scheduled, self.refusals = false, 0
 end
 
---- The state has changed: there will be a commit in the next turn.
+--- The state has changed: there will be a commit soon.
 function Journal:touch()
   if self.scheduled then return end
   self.scheduled = true
-  self.core:later(self.flush, self)
+  self.timer = timer.unref(timer.after(GROUP_SECONDS, self.flush, self))
 end
 
 --- One update in its turn: starts its handler, and remembers what the inbox needs of it. box: COMMON, QTS, NONE or a channel's id.
@@ -37,7 +40,9 @@ function Journal:take(update, unit, box)
   local message = update.message
   if unit.own and type(message) == "table" and message.out then return end -- what the bot did itself needs no second telling
   entry.box, entry.unit = box, unit
-  self.entries[#self.entries + 1] = entry
+  local n = #self.entries + 1
+  self.entries[n] = entry
+  if n == GROUP_UPDATES then self.core:later(self.flush, self) end
 end
 
 --- Everything of a container is in place: its ack may follow the next commit.
@@ -88,7 +93,8 @@ local function refused(self, why, kept, channels, done, acks)
 end
 
 function Journal:flush()
-  self.scheduled = false
+  if self.timer then timer.cancel(self.timer) end
+  self.scheduled, self.timer = false, nil
   local account, updates = self.core.account, self.core.updates
   if not account or not updates.common then return end
   if self.core.state == "stopped" then return end -- the store is closed

@@ -51,7 +51,7 @@ function Bench:rest()
   self:measure("config_100", DEEP, config)
   self:measure("send_seq", 1, send)
   self:measure("send_100", DEEP, send)
-  self.echoing, self.answered, self.start = true, 0, host.usage()
+  self.echoing, self.answered, self.began = true, 0, host.usage()
   print "echo ready"
   io.flush()
 end
@@ -63,7 +63,7 @@ function Bench:onUpdateNewMessage(update)
     self.messages.sendMessage{ peer = update, message = message.message }
     self.answered = self.answered + 1
     if self.answered == ECHO then
-      show("echo", (host.usage() - self.start) / ECHO * 1e6, "us")
+      show("echo", (host.usage() - self.began) / ECHO * 1e6, "us")
       show("peak_rss", resident "VmHWM", "MiB")
       print "done"
       os.exit(0)

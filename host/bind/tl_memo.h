@@ -1,0 +1,19 @@
+/* Users and chats come with every container of updates, nearly always the same bytes as the time before. So
+ * the table made from such bytes is kept and given again: half of an echo's garbage was copies of two users.
+ * The tables are shared: who gets one from an Updates object must not change it. Called by tl_decode.c. */
+#ifndef LN_BIND_TL_MEMO_H
+#define LN_BIND_TL_MEMO_H
+
+#include <lua.h>
+
+#include "base/slice.h"
+
+/* Pushes the table made from just these bytes before: true; else nothing. */
+bool ln_bind_tl_memo_get(lua_State *L, struct ln_slice bytes);
+/* Keeps the table on top for these bytes (at most 2 KiB, 512 of them at a time; a newer one takes an older
+ * one's place). */
+void ln_bind_tl_memo_put(lua_State *L, struct ln_slice bytes);
+/* After lua_close. */
+void ln_bind_tl_memo_end(void);
+
+#endif

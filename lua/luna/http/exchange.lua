@@ -53,14 +53,21 @@ local function feed(plan, r)
   end)
 end
 
+-- Tells the script how far it is, a few times a second and at the end.
 local function tell(plan, r)
+  local over = false
+  local function once()
+    if over or r:status() == "closed" then return end
+    over = r:status() ~= "running"
+    plan.progress(r:progress())
+  end
+  -- For who closes the exchange in the turn in which it ended.
+  plan.tellLast = function() task.spawn(once) end
   task.spawn(function()
     repeat
       r:wait "progress"
-      local status = r:status()
-      if status == "closed" then return end
-      plan.progress(r:progress())
-    until status ~= "running"
+      once()
+    until r:status() ~= "running"
   end)
 end
 

@@ -63,6 +63,7 @@ function Response:readAll(limit)
   r:collect(limit)
   r:wait "done"
   checkEnd(self, r)
+  if self._plan.tellLast then self._plan.tellLast() end
   self._body, self.info = r:take(), r:info()
   self:close()
   return self._body

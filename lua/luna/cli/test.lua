@@ -1,6 +1,7 @@
 --- `luna test [PATH...]`: busted inside the host. Its runner is called in a host task, so every test may wait; specs run against worlds of
 --- the sandbox. Shows what fails and what is pending, and ends with "N passed, N failed, N skipped".
 local host = require "_luna.host"
+local errors = require "luna.errors"
 local options = require "luna.cli.options"
 local report = require "luna.cli.report"
 local signals = require "luna.cli.signals"
@@ -18,6 +19,7 @@ M.spec = {
   { "shuffle", nil, "files and tests in another order" },
   { "seed", "NUMBER", "the order of an earlier run" },
   { "list", nil, "name the tests, run none" },
+  { "timeout", "SECONDS", "of real time that one test may take (default 60)" },
   { "verbose", nil, "name each test as it ends" },
   { "log", "LEVEL", "show the log as it is written (else: with a failed test only)" },
   { "counts", "FILE", "write \"passed failed skipped\" to a file instead of the last line" },
@@ -47,6 +49,25 @@ local function collect(lfs, path, list, top)
     end
   end
   return list
+end
+
+-- A test that waits for what never comes is failed at its wait, and the next one runs. Seconds are counted by a timer of this task's clock,
+-- which is no world's; it keeps nothing alive.
+local function limit(seconds)
+  local main, timer = task.current(), require "_luna.timer"
+  local left
+  require("luna.cli.test_output").onTest = function(running) left = running and seconds or nil end
+  local function look()
+    if left then
+      left = left - 1
+      if left <= 0 then
+        left = nil
+        main:cancel(errors.classes.TimeoutException(("the test has taken more than %g s"):format(seconds)))
+      end
+    end
+    timer.unref(timer.after(1, look))
+  end
+  timer.unref(timer.after(1, look))
 end
 
 -- busted takes what is loaded back after each file. What the library keeps once for the process (hooks, the log) has to be there before,
@@ -82,6 +103,10 @@ function M.run(args)
   else
     require("luna.logger").setWriter(require("luna.cli.test_output").keepLog)
   end
+
+  local seconds = tonumber(args.timeout or 60)
+  if not seconds or seconds <= 0 then options.fail(("luna test: --timeout %s: a number of seconds"):format(args.timeout)) end
+  limit(seconds)
 
   local words = {}
   local function flag(name, value) words[#words + 1] = value and ("--%s=%s"):format(name, value) or "--" .. name end

@@ -41,6 +41,11 @@ local function frames(trace)
   return table.concat(kept, "\n")
 end
 
+local M = { counts = counts, keepLog = keep }
+
+--- Told when a test begins (true) and when it has ended (false).
+function M.onTest() end
+
 local function make(options)
   local busted = require "busted"
   local handler = require "busted.outputHandlers.base"()
@@ -74,9 +79,11 @@ local function make(options)
 
   busted.subscribe({ "test", "start" }, function()
     logged = 0
+    M.onTest(true)
     return nil, true
   end)
   busted.subscribe({ "test", "end" }, function(_, _, status)
+    M.onTest(false)
     if status == "success" then
       counts.passed = counts.passed + 1
       if options.verbose then put("ok - " .. handler.successes[#handler.successes].name) else dot "." end
@@ -105,4 +112,4 @@ local function make(options)
   return handler
 end
 
-return setmetatable({ counts = counts, keepLog = keep }, { __call = function(_, options) return make(options) end })
+return setmetatable(M, { __call = function(_, options) return make(options) end })

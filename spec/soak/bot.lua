@@ -1,0 +1,42 @@
+-- The bot of spec/soak/run: answers what it is told, quickly or after a while, and tells of itself when asked.
+local luna = require "luna"
+local task = require "_luna.task"
+
+local function descriptors()
+  local pipe = io.popen("ls /proc/self/fd 2>/dev/null; ls /proc/$PPID/fd 2>/dev/null | wc -l", "r")
+  local last
+  for line in pipe:lines() do last = line end
+  pipe:close()
+  return math.tointeger(tonumber(last)) or 0
+end
+
+-- In bytes; what other programs may not read, the process itself may.
+local function resident()
+  local file = io.open "/proc/self/statm"
+  if not file then return 0 end
+  local _, pages = file:read("n", "n")
+  file:close()
+  return pages * 4096
+end
+
+local Soak = luna.EventHandler:extend "Soak"
+
+function Soak:onUpdateNewMessage(update)
+  local message = update.message
+  if message.out then return end
+  local text = message.message
+  if text == "tell" then
+    collectgarbage()
+    collectgarbage()
+    message:reply(("told %d %d %d %d"):format(resident(), descriptors(), #task.all(), collectgarbage "count" * 1024 // 1))
+    return
+  end
+  if text:find "slow$" then self:sleep(0.5) end
+  if text:find "<b>" then
+    self.messages.sendMessage { peer = update, message = text, parse_mode = "HTML" }
+  else
+    message:reply(text)
+  end
+end
+
+return Soak

@@ -194,6 +194,7 @@ static bool idle(void *ctx)
     return true;
   }
   if (ln_promise_report_unhandled(h)) return true;
+  ln_watch_rest(h);
   if (ln_loop_held(h->loop) == 0) {
     struct ln_clock *first = NULL;
     int64_t due = LN_NEVER;

@@ -88,16 +88,15 @@ static void grow(lua_State *L)
 }
 
 /* Gives back the chunks at the end that hold nothing, and makes the table of slots anew in its true size. */
-static void shrink(lua_State *L)
+static int shrink(lua_State *L)
 {
-  slab.freed = 0;
   size_t keep = slab.n_chunks;
   for (; keep > 1; keep--) {
     bool empty = true;
     for (size_t i = 0; i < CHUNK && empty; i++) empty = slab.chunks[keep - 1][i].type == LN_WATCH_FREE;
     if (!empty) break;
   }
-  if (keep > slab.n_chunks / 2) return;
+  if (keep > slab.n_chunks / 2) return 0;
   push_slots(L);
   lua_createtable(L, (int)(keep * CHUNK * SLOTS), 0);
   for (size_t i = 1; i <= keep * CHUNK * SLOTS; i++) {
@@ -113,6 +112,14 @@ static void shrink(lua_State *L)
   slab.cap_free = keep * CHUNK;
   uint32_t *places = ln_realloc(slab.free, slab.cap_free * sizeof *places);
   if (places) slab.free = places;
+  return 0;
+}
+
+void ln_watch_rest(struct ln_host *h)
+{
+  if (!slab.freed || slab.n_chunks <= 8 || slab.used * 8 >= slab.n_chunks * CHUNK) return;
+  slab.freed = 0;
+  ln_host_protect(h, shrink, NULL);
 }
 
 /* --- ids --- */
@@ -218,8 +225,7 @@ static void release(lua_State *L, struct ln_watch *w)
   w->type = LN_WATCH_FREE;
   slab.free[slab.n_free++] = w->index;
   slab.used--;
-  if (++slab.freed * 2 > slab.n_chunks * CHUNK && slab.n_chunks > 8 && slab.used * 8 < slab.n_chunks * CHUNK)
-    shrink(L);
+  slab.freed++;
 }
 
 void ln_watch_enable(struct ln_watch *w)

@@ -115,6 +115,8 @@ void ln_watch_reference(struct ln_watch *w, bool referenced);
  * what runs once. */
 int ln_watch_take(lua_State *L, struct ln_watch *w);
 void ln_watch_hold(bool holding);
+/* Nothing is to do just now: gives back what a crowd of watchers has left. */
+void ln_watch_rest(struct ln_host *h);
 /* Calls fn for each watcher. */
 void ln_watch_each(void (*fn)(struct ln_watch *w, void *ctx), void *ctx);
 /* The clock goes: its watchers follow the real one. */

@@ -142,6 +142,7 @@ static int f_run(lua_State *L)
   if (!lua_isnoneornil(L, 1)) {
     check_callback(L, 1);
     lua_settop(L, 1);
+    lua_pushnil(L);
     ln_watch_enable(ln_watch_new(L, LN_WATCH_DEFER, 1, 2, 0));
   }
   lua_settop(L, 0);

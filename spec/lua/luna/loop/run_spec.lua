@@ -1,0 +1,371 @@
+-- luna.loop: run and stop, ticks, references, and where errors go. Names in comments are those of the behaviours' tests in Amp v2.6.2.
+local luna = require "luna"
+local loop = luna.loop
+
+local function failing() error("a watcher ran that must not", 0) end
+local function nothing() end
+
+describe("luna.loop.run", function()
+  it("returns at once where nothing is watched", function()
+    assert.equal(0, select("#", loop.run()))
+  end)
+
+  it("is not moved by a stop() before it", function()
+    local ran = false
+    loop.stop()
+    loop.defer(function() ran = true end)
+    loop.run()
+    assert.is_true(ran)
+  end)
+
+  it("may be called again and nested; stop() ends the innermost alone", function() -- LoopRunsCanBeConsecutiveAndNested
+    local said = {}
+    local function say(x) said[#said + 1] = x end
+    loop.stop()
+    loop.defer(function() say(1) end)
+    loop.run()
+    loop.defer(function()
+      loop.run()
+      say(5)
+      loop.defer(function()
+        say(6)
+        loop.stop()
+        loop.defer(function() say(8) end)
+      end)
+      loop.run()
+      say(7)
+    end)
+    loop.defer(function()
+      say(2)
+      loop.defer(function() say(4) end)
+    end)
+    loop.defer(function() say(3) end)
+    loop.run()
+    assert.same({ 1, 2, 3, 4, 5, 6, 7, 8 }, said)
+  end)
+
+  it("takes a function as its first defer", function()
+    local got
+    loop.run(function(...) got = table.pack(...) end)
+    assert.equal(2, got.n)
+    assert.is_string(got[1])
+    assert.is_nil(got[2])
+  end)
+
+  it("waits for callbacks that wait, and for the tasks they leave behind", function()
+    local log = {}
+    loop.run(function()
+      luna.callFork(function()
+        luna.sleep(0.004)
+        log[#log + 1] = "forked"
+      end)
+      luna.sleep(0.002)
+      log[#log + 1] = "slept"
+    end)
+    assert.same({ "slept", "forked" }, log)
+  end)
+
+  it("runs other callbacks while one waits", function()
+    local log = {}
+    loop.defer(function()
+      luna.sleep(0.002)
+      log[#log + 1] = 2
+    end)
+    loop.defer(function() log[#log + 1] = 1 end)
+    loop.run()
+    assert.same({ 1, 2 }, log)
+  end)
+
+  it("lets what a callback woke go on before the next callback", function()
+    local log, gate = {}, luna.Deferred()
+    luna.callFork(function()
+      luna.await(gate:promise())
+      log[#log + 1] = "woken"
+    end)
+    loop.defer(function() gate:resolve() end)
+    loop.defer(function() log[#log + 1] = "next" end)
+    loop.run()
+    assert.same({ "woken", "next" }, log)
+  end)
+
+  it("ends with the tick of the stop(), leaving the rest for later", function() -- ImmediatelyCallbacksDoNotRecurseInSameTick, LoopStopPreventsTimerExecution
+    local count = 0
+    loop.defer(function()
+      count = count + 1
+      loop.defer(function() count = count + 1 end)
+    end)
+    loop.defer(loop.stop)
+    loop.defer(function() count = count + 10 end)
+    local late = loop.delay(10000, failing)
+    loop.run()
+    assert.equal(11, count)
+    loop.defer(loop.stop)
+    loop.run()
+    assert.equal(12, count)
+    loop.cancel(late)
+  end)
+
+  it("refuses where waiting is not possible", function()
+    local ok, why = pcall(string.gsub, "x", "x", function() loop.run(nothing) end)
+    assert.is_false(ok)
+    assert.matches("cannot wait inside string.gsub", tostring(why))
+    assert.equal(0, loop.getInfo().defer.enabled)
+  end)
+
+  it("ends by the cancelling of its task", function()
+    local id = loop.delay(60000, failing)
+    local p = require("_luna.task").spawn(loop.run)
+    luna.cancel(p)
+    local ok, why = pcall(luna.await, p)
+    assert.is_false(ok)
+    assert.is_true(luna.is(why, luna.CancelledException))
+    assert.is_false(loop.getInfo().running)
+    loop.cancel(id)
+  end)
+
+  it("tells getInfo whether it runs", function()
+    local inside
+    assert.is_false(loop.getInfo().running)
+    loop.run(function() inside = loop.getInfo().running end)
+    assert.is_true(inside)
+    assert.is_false(loop.getInfo().running)
+  end)
+end)
+
+describe("references", function()
+  it("an unreferenced watcher keeps no run going", function() -- *WatcherUnrefRunResult
+    local ids = { loop.defer(failing), loop.delay(2000, failing), loop.every(2000, failing), loop.onSignal("SIGUSR1", failing) }
+    for _, id in ipairs(ids) do
+      loop.unreference(id)
+      loop.unreference(id)
+    end
+    loop.run()
+    for _, id in ipairs(ids) do loop.cancel(id) end
+  end)
+
+  it("but runs while something else does", function() -- UnreferencedDeferWatcherStillExecutes
+    local ran = false
+    loop.unreference(loop.defer(function() ran = true end))
+    loop.defer(nothing)
+    loop.run()
+    assert.is_true(ran)
+  end)
+
+  it("can be given back", function() -- WatcherUnrefRerefRunResult
+    local ran = false
+    local id = loop.defer(function() ran = true end)
+    loop.unreference(id)
+    loop.reference(id)
+    loop.run()
+    assert.is_true(ran)
+  end)
+
+  it("run ends once only unreferenced ones are left, however busy they are", function()
+    local ticks = 0
+    local busy = loop.every(0, function() ticks = ticks + 1 end)
+    loop.unreference(busy)
+    local left = 3
+    loop.every(0, function(id)
+      left = left - 1
+      if left == 0 then loop.cancel(id) end
+    end)
+    loop.run()
+    assert.equal(0, left)
+    assert.is_true(ticks < 10)
+    loop.cancel(busy)
+  end)
+end)
+
+describe("ticks", function()
+  it("a defer runs in the next one, on a clean stack", function()
+    local trace
+    loop.defer(function() trace = debug.traceback() end)
+    assert.is_nil(trace)
+    loop.run()
+    assert.is_nil(trace:find("run_spec.lua:%d+: in function <.*run_spec.lua:%d+>.*run_spec.lua:%d+: in function"))
+  end)
+
+  it("a disabled defer is kept until it is enabled, then runs a tick later", function() -- DisabledDeferReenableInSubsequentTick
+    local said = {}
+    local id = loop.defer(function() said[#said + 1] = 3 end)
+    loop.disable(id)
+    loop.defer(function()
+      loop.enable(id)
+      said[#said + 1] = 2
+    end)
+    said[#said + 1] = 1
+    loop.run()
+    assert.same({ 1, 2, 3 }, said)
+  end)
+
+  it("survives runs while disabled", function() -- EnablingWatcherAllowsSubsequentInvocation
+    local count = 0
+    local id = loop.defer(function() count = count + 1 end)
+    loop.disable(id)
+    loop.delay(2, loop.stop)
+    loop.run()
+    assert.equal(0, count)
+    assert.same({ enabled = 0, disabled = 1 }, loop.getInfo().defer)
+    loop.enable(id)
+    loop.run()
+    assert.equal(1, count)
+    assert.same({ enabled = 0, disabled = 0 }, loop.getInfo().defer)
+  end)
+
+  it("what is enabled in one does not run in it", function() -- EventsNotExecutedInSameTickAsEnabled
+    local path = os.tmpname()
+    local file = io.open(path, "w")
+    local function four()
+      return { loop.defer(failing), loop.delay(0, failing), loop.every(0, failing), loop.onWritable(file, failing) }
+    end
+    loop.run(function()
+      loop.defer(function()
+        local once, twice
+        loop.defer(function()
+          loop.defer(function()
+            for _, id in ipairs(twice) do loop.disable(id) end
+            loop.defer(function()
+              loop.defer(function()
+                for _, id in ipairs(twice) do loop.cancel(id) end
+              end)
+              for _, id in ipairs(twice) do loop.enable(id) end
+            end)
+          end)
+          for _, id in ipairs(once) do loop.cancel(id) end
+          for _, id in ipairs(twice) do
+            loop.disable(id)
+            loop.enable(id)
+          end
+        end)
+        once, twice = four(), four()
+      end)
+    end)
+    file:close()
+    os.remove(path)
+  end)
+
+  it("a watcher that another of the same tick disables does not run", function()
+    local second, third
+    loop.defer(function()
+      loop.disable(second)
+      loop.cancel(third)
+    end)
+    second, third = loop.defer(failing), loop.defer(failing)
+    loop.run()
+    loop.cancel(second)
+    assert.same({ enabled = 0, disabled = 0 }, loop.getInfo().defer)
+  end)
+end)
+
+describe("errors", function()
+  after_each(function() loop.setErrorHandler(nil) end)
+
+  local function thrown(register)
+    local err = luna.Exception "from a callback"
+    register(function(id)
+      loop.cancel(id)
+      error(err, 0)
+    end)
+    local ok, why = pcall(loop.run)
+    assert.is_false(ok)
+    assert.equal(err, why)
+  end
+
+  it("of any kind of watcher come out of run", function() -- RethrowsFromCallbacks
+    local path = os.tmpname()
+    local file = io.open(path, "w+")
+    thrown(loop.defer)
+    thrown(function(fn) loop.delay(1, fn) end)
+    thrown(function(fn) loop.every(1, fn) end)
+    thrown(function(fn) loop.onReadable(file, fn) end)
+    thrown(function(fn) loop.onWritable(file, fn) end)
+    file:close()
+    os.remove(path)
+  end)
+
+  it("come out of run after a wait, and as failed promises too", function()
+    for _, fn in ipairs {
+      function()
+        luna.sleep(0.001)
+        error("late", 0)
+      end,
+      function() return luna.Failure "late" end,
+      function()
+        local d = luna.Deferred()
+        loop.delay(1, function() d:fail "late" end)
+        return d:promise()
+      end,
+    } do
+      local ok, why = pcall(loop.run, fn)
+      assert.is_false(ok)
+      assert.equal("late", why)
+    end
+  end)
+
+  it("leave what else was to run in that tick for later", function()
+    local ran = 0
+    loop.defer(function() error("first", 0) end)
+    loop.defer(function() ran = ran + 1 end)
+    assert.is_false(pcall(loop.run))
+    assert.equal(0, ran)
+    loop.run()
+    assert.equal(1, ran)
+  end)
+
+  it("go to the error handler; setting one returns the one before", function() -- ErrorHandlerCapturesUncaughtException
+    local seen
+    assert.is_nil(loop.setErrorHandler(nothing))
+    assert.equal(nothing, loop.setErrorHandler(function(err) seen = err end))
+    loop.defer(function() error("loop error", 0) end)
+    loop.run()
+    assert.equal("loop error", seen)
+    local before = loop.setErrorHandler(nil)
+    assert.is_function(before)
+    assert.is_nil(loop.setErrorHandler(nil))
+  end)
+
+  it("of the handler itself come out of run", function() -- OnErrorFailure
+    loop.setErrorHandler(function() error("from the handler", 0) end)
+    loop.delay(1, function() error("from the callback", 0) end)
+    local ok, why = pcall(loop.run)
+    assert.is_false(ok)
+    assert.equal("from the handler", why)
+  end)
+
+  it("a handler may wait", function()
+    local seen
+    loop.setErrorHandler(function(err)
+      luna.sleep(0.001)
+      seen = err
+    end)
+    loop.run(function() error("slowly", 0) end)
+    assert.equal("slowly", seen)
+  end)
+
+  it("of a nested run are its caller's", function()
+    local inner, ok
+    loop.run(function()
+      ok, inner = pcall(loop.run, function() error("inside", 0) end)
+    end)
+    assert.is_false(ok)
+    assert.equal("inside", inner)
+  end)
+end)
+
+describe("the registry of states", function()
+  it("keeps any value under its name, nil where there is none", function() -- Registry, RegistryValues
+    assert.is_nil(loop.getState "foo")
+    for _, value in ipairs { "string", 0, math.mininteger, -1.0, true, {}, 0 / 0 } do
+      loop.setState("foo", value)
+      local got = loop.getState "foo"
+      assert.is_true(got == value or (got ~= got and value ~= value))
+    end
+    loop.setState("foo", false)
+    loop.defer(loop.stop)
+    loop.run()
+    assert.is_false(loop.getState "foo")
+    loop.setState("foo", nil)
+    assert.is_nil(loop.getState "foo")
+    assert.has_error(function() loop.setState(1, 2) end)
+  end)
+end)

@@ -1,0 +1,296 @@
+-- luna.loop: defers, delays and repeats in time; virtual time where it can be, so that nothing depends on the machine.
+local luna = require "luna"
+local task = require "_luna.task"
+local timer = require "_luna.timer"
+local loop = luna.loop
+
+local function failing() error("a watcher ran that must not", 0) end
+
+-- Runs fn under a clock of its own, which jumps from timer to timer.
+local function virtually(fn)
+  local clock = timer.newVirtual()
+  local ok, why = pcall(luna.await, task.spawn(function()
+    timer.useClock(clock)
+    fn(clock)
+  end))
+  clock:free()
+  if not ok then error(why, 0) end
+end
+
+describe("delay and every", function()
+  it("pass id and data", function() -- TimerWatcherParameterOrder, OptionalCallbackDataPassedOnInvocation
+    local seen, data = {}, {}
+    local function note(kind) return function(...) seen[kind] = table.pack(...) end end
+    local a, b = loop.defer(note "defer", data), loop.delay(0, note "delay", data)
+    local c
+    c = loop.every(0, function(...)
+      seen.every = table.pack(...)
+      loop.cancel(c)
+    end, data)
+    loop.run()
+    assert.same({ a, data, n = 2 }, seen.defer)
+    assert.same({ b, data, n = 2 }, seen.delay)
+    assert.same({ c, data, n = 2 }, seen.every)
+    assert.is_string(a)
+  end)
+
+  it("pass false as data too, and nil where there is none", function()
+    local seen = {}
+    loop.defer(function(_, ...) seen[1] = table.pack(...) end, false)
+    loop.defer(function(_, ...) seen[2] = table.pack(...) end)
+    loop.run()
+    assert.same({ false, n = 1 }, seen[1])
+    assert.equal(1, seen[2].n)
+    assert.is_nil(seen[2][1])
+  end)
+
+  it("run after their time, counted from the call", function() -- CorrectTimeoutIfBlockingBeforeActivate, TimerIntervalCountedWhenNotRunning
+    virtually(function(clock)
+      local start, at = clock:now(), nil
+      loop.delay(1000, function() at = clock:now() end)
+      luna.sleep(0.75)
+      local slept = clock:now()
+      loop.run()
+      assert.is_near(1, at - start, 1e-6)
+      assert.is_near(0.25, at - slept, 1e-6)
+    end)
+  end)
+
+  it("run in the order of their time", function() -- TimerQueue
+    virtually(function()
+      local order = {}
+      for _, ms in ipairs { 30, 10, 20, 10, 25, 5 } do loop.delay(ms, function(_, x) order[#order + 1] = x end, ms) end
+      loop.run()
+      assert.same({ 5, 10, 10, 20, 25, 30 }, order)
+    end)
+  end)
+
+  it("run in the order of their creation where the time is one", function()
+    virtually(function()
+      local order = {}
+      local ids = {}
+      for i = 1, 4 do ids[i] = loop.delay(10, function(_, x) order[#order + 1] = x end, i) end
+      loop.disable(ids[2]) -- enabled anew in the same instant: its place is still that of its creation
+      loop.enable(ids[2])
+      loop.run()
+      assert.same({ 1, 2, 3, 4 }, order)
+    end)
+  end)
+
+  it("a cancelled one of those due together does not run", function()
+    virtually(function()
+      local second
+      loop.delay(5, function() loop.cancel(second) end)
+      second = loop.delay(5, failing)
+      loop.run()
+    end)
+  end)
+
+  it("a disabled delay starts anew when enabled, and stays until then", function()
+    virtually(function(clock)
+      local start, at = clock:now(), nil
+      local id = loop.delay(100, function() at = clock:now() end)
+      loop.delay(60, function() loop.disable(id) end)
+      loop.delay(500, function() loop.enable(id) end)
+      loop.run()
+      assert.is_near(0.6, at - start, 1e-6)
+    end)
+  end)
+
+  it("a repeat goes on until it is cancelled", function() -- RunExecutesEventsUntilExplicitlyStopped
+    virtually(function(clock)
+      local times, start = {}, clock:now()
+      loop.every(5, function(id)
+        times[#times + 1] = math.floor((clock:now() - start) * 1000 + 0.5)
+        if #times == 4 then loop.cancel(id) end
+      end)
+      loop.run()
+      assert.same({ 5, 10, 15, 20 }, times)
+    end)
+  end)
+
+  it("a repeat counts from when it ran, and does not catch up", function()
+    virtually(function(clock)
+      local times, start = {}, clock:now()
+      loop.every(10, function(id)
+        times[#times + 1] = math.floor((clock:now() - start) * 1000 + 0.5)
+        if #times == 3 then return loop.cancel(id) end
+        luna.sleep(0.025) -- the next ones run beside this one
+      end)
+      loop.run()
+      assert.same({ 10, 20, 30 }, times)
+    end)
+  end)
+
+  it("repeats of 0 keep neither each other nor timers from running", function() -- ShortTimerDoesNotBlockOtherTimers, TwoShortRepeatTimersWorkAsExpected
+    local a, b, done = 0, 0, false
+    local first, second = loop.every(0, function() a = a + 1 end), loop.every(0, function() b = b + 1 end)
+    loop.delay(2, function()
+      done = true
+      loop.cancel(first)
+      loop.cancel(second)
+    end)
+    loop.run()
+    assert.is_true(done)
+    assert.is_true(a > 0 and math.abs(a - b) <= 1)
+  end)
+
+  it("luna.loop['repeat'] is every, under Amp's name", function()
+    assert.equal(loop.every, loop["repeat"])
+  end)
+
+  it("refuse a negative time, and what is no function, at the caller's line", function() -- DelayWithNegativeDelay, RepeatWithNegativeInterval
+    for _, bad in ipairs {
+      function() loop.delay(-1, print) end, function() loop.every(-1, print) end, function() loop.delay(0 / 0, print) end,
+      function() loop.delay("soon", print) end, function() loop.delay(1, "print") end, function() loop.defer "print" end,
+      function() loop.defer(nil) end, function() loop.every(1) end,
+    } do
+      local ok, why = pcall(bad)
+      assert.is_false(ok)
+      assert.matches("timer_spec.lua:%d+: ", why)
+      assert.is_nil(why:find "\n")
+    end
+    assert.equal(0, loop.getInfo().delay.enabled)
+  end)
+
+  it("fire no earlier than their time on the real clock either", function()
+    local at
+    local start = timer.now()
+    loop.delay(5, function() at = timer.now() end)
+    loop.run()
+    assert.is_true(at - start >= 0.005)
+  end)
+end)
+
+describe("now", function()
+  it("is one number for a whole tick, in whole milliseconds", function()
+    local a, b
+    loop.run(function()
+      a = loop.now()
+      local stop = timer.now() + 0.003
+      while timer.now() < stop do end -- luacheck: ignore
+      b = loop.now()
+    end)
+    assert.equal(a, b)
+    assert.equal("integer", math.type(a))
+  end)
+
+  it("goes on with the ticks", function() -- Now
+    virtually(function()
+      local before, after = loop.now(), nil
+      loop.delay(500, function() after = loop.now() end)
+      loop.run()
+      assert.equal(500, after - before)
+    end)
+  end)
+end)
+
+describe("watchers", function()
+  it("are unknown once they have run", function() -- WatcherInvalidityOnDefer, WatcherInvalidityOnDelay
+    for _, register in ipairs { loop.defer, function(fn) loop.delay(0, fn) end } do
+      register(function(id) loop.enable(id) end)
+      local ok, why = pcall(loop.run)
+      assert.is_false(ok)
+      assert.is_true(luna.is(why, luna.InvalidWatcherError))
+    end
+  end)
+
+  it("unknown ids: enable and reference raise, the others do nothing", function() -- *NonexistentWatcher
+    for _, id in ipairs { "nonexistent", "a", "1", "", "a0", "zzzzzz99", "a1x", ("a"):rep(40) .. "1" } do
+      loop.disable(id)
+      loop.cancel(id)
+      loop.unreference(id)
+      for _, verb in ipairs { "enable", "reference" } do
+        local ok, why = pcall(loop[verb], id)
+        assert.is_false(ok)
+        assert.is_true(luna.is(why, luna.InvalidWatcherError))
+        assert.equal(id, why.watcher)
+      end
+    end
+    assert.has_error(function() loop.cancel(nil) end)
+    assert.has_error(function() loop.enable(5) end)
+  end)
+
+  it("an id is never used twice", function()
+    local seen = {}
+    for _ = 1, 1000 do
+      local id = loop.defer(failing)
+      assert.is_nil(seen[id])
+      seen[id] = true
+      loop.cancel(id)
+      loop.cancel(id)
+    end
+    local ids = {}
+    for i = 1, 1000 do ids[i] = loop.delay(1e6, failing) end
+    for _, id in ipairs(ids) do
+      assert.is_nil(seen[id])
+      loop.cancel(id)
+    end
+  end)
+
+  it("may be cancelled by themselves and twice", function()
+    local runs = 0
+    loop.every(0, function(id)
+      runs = runs + 1
+      loop.cancel(id)
+      loop.cancel(id)
+    end)
+    loop.run()
+    assert.equal(1, runs)
+  end)
+
+  it("leave nothing behind", function() -- NoMemoryLeak, by counting
+    local held = setmetatable({}, { __mode = "k" })
+    local function burst()
+      local ids = {}
+      for i = 1, 3000 do
+        local data = {}
+        if held then held[data] = true end
+        ids[i] = loop.delay(1e6, function() return data end, data)
+      end
+      for i, id in ipairs(ids) do
+        if i % 2 == 0 then loop.disable(id) end
+        loop.cancel(id)
+      end
+      for _ = 1, 3000 do loop.defer(function() end, {}) end
+      loop.run()
+      local left = 2000
+      local function chain()
+        left = left - 1
+        if left > 0 then loop.delay(0, chain) end
+      end
+      loop.delay(0, chain)
+      loop.run()
+      luna.sleep(0.001)
+    end
+    burst()
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(next(held))
+    held = nil
+    burst()
+    collectgarbage()
+    collectgarbage()
+    local before = collectgarbage "count"
+    for _ = 1, 3 do burst() end
+    collectgarbage()
+    collectgarbage()
+    local grown = collectgarbage "count" - before
+    assert.is_true(grown < 64, ("%.0f KiB more than before"):format(grown))
+    local info = loop.getInfo()
+    for _, kind in ipairs { "defer", "delay", "repeat", "on_readable", "on_writable", "on_signal" } do
+      assert.same({ enabled = 0, disabled = 0 }, info[kind])
+    end
+  end)
+end)
+
+describe("words", function()
+  it("about names that it does not have", function()
+    local ok, why = pcall(function() return loop.dely end)
+    assert.is_false(ok)
+    assert.matches('did you mean "delay"', why)
+    ok, why = pcall(function() return luna.Loop.delay end)
+    assert.is_false(ok)
+    assert.matches("did you mean luna.loop.delay", why)
+  end)
+end)

@@ -1,6 +1,12 @@
-/* An auth key with its salts as a Lua table, { key, salt, offset, salts = { { salt, since, until }, … } },
- * and back. For client.c, store.c and server.c. */
+/* What a connection is told from Lua and tells it, in bytes: the prefix of its first call; and an auth key
+ * with its salts as a Lua table, { key, salt, offset, salts = { { salt, since, until }, … } }, and back. For
+ * client.c, store.c and server.c. */
 #include "bind/client.h"
+
+#include <lauxlib.h>
+
+#include "tl/schema.h"
+#include "tl/writer.h"
 
 void ln_bind_push_auth(lua_State *L, const uint8_t key[256], uint64_t salt, double offset)
 {
@@ -46,4 +52,41 @@ size_t ln_bind_read_salts(lua_State *L, int auth, struct ln_salt *out, size_t ma
   }
   lua_pop(L, 1);
   return n;
+}
+
+static lua_Integer integer(lua_State *L, const char *name, lua_Integer otherwise)
+{
+  lua_getfield(L, 1, name);
+  lua_Integer v = luaL_optinteger(L, -1, otherwise);
+  lua_pop(L, 1);
+  return v;
+}
+
+/* https://core.telegram.org/method/invokeWithLayer, https://core.telegram.org/method/initConnection */
+int ln_bind_encode_prefix(lua_State *L)
+{
+  static const char *const texts[] = {"device_model",     "system_version", "app_version",
+                                      "system_lang_code", "lang_pack",      "lang_code"};
+  uint8_t room[4096];
+  luaL_checktype(L, 1, LUA_TTABLE);
+  struct ln_buf out = {.base = room,
+                       .cap = sizeof room,
+                       .max = sizeof room}; /* never grows: nothing to free where this throws */
+  struct ln_writer w;
+  ln_writer_init(&w, &out);
+  ln_write_u32(&w, LN_ID_invokeWithLayer);
+  ln_write_i32(&w, (int32_t)integer(L, "layer", LN_TL_LAYER));
+  ln_write_u32(&w, LN_ID_initConnection);
+  ln_write_u32(&w, 0);
+  ln_write_i32(&w, (int32_t)integer(L, "api_id", 0));
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    struct ln_slice s = {NULL, 0};
+    if (lua_getfield(L, 1, texts[i]) == LUA_TSTRING) s.p = (const uint8_t *)lua_tolstring(L, -1, &s.n);
+    lua_pop(L, 1); /* the table keeps the string alive */
+    if (s.n > 400) return luaL_error(L, "%s is longer than 400 bytes", texts[i]);
+    ln_write_bytes(&w, s);
+  }
+  if (w.err) return luaL_error(L, "%s", ln_err_text(w.err));
+  lua_pushlstring(L, (char *)ln_buf_data(&out), out.len);
+  return 1;
 }

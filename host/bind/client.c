@@ -12,7 +12,6 @@
 #include "client/connection.h"
 #include "crypto/hash.h"
 #include "tl/schema.h"
-#include "tl/writer.h"
 
 #define CONNECTION "luna.Connection"
 #define ERROR_FACTORY "luna.errorFactory"
@@ -749,37 +748,10 @@ static int f_set_error_factory(lua_State *L)
   return 0;
 }
 
-/* https://core.telegram.org/method/invokeWithLayer, https://core.telegram.org/method/initConnection */
-static int f_encode_prefix(lua_State *L)
-{
-  static const char *const texts[] = {"device_model",     "system_version", "app_version",
-                                      "system_lang_code", "lang_pack",      "lang_code"};
-  uint8_t room[4096];
-  luaL_checktype(L, 1, LUA_TTABLE);
-  struct ln_buf out = {.base = room,
-                       .cap = sizeof room,
-                       .max = sizeof room}; /* never grows: nothing to free where this throws */
-  struct ln_writer w;
-  ln_writer_init(&w, &out);
-  ln_write_u32(&w, LN_ID_invokeWithLayer);
-  ln_write_i32(&w, (int32_t)field_number(L, 1, "layer", LN_TL_LAYER));
-  ln_write_u32(&w, LN_ID_initConnection);
-  ln_write_u32(&w, 0);
-  ln_write_i32(&w, (int32_t)field_number(L, 1, "api_id", 0));
-  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-    struct ln_slice s = field_bytes(L, 1, texts[i]);
-    if (s.n > 400) return luaL_error(L, "%s is longer than 400 bytes", texts[i]);
-    ln_write_bytes(&w, s);
-  }
-  if (w.err) return luaL_error(L, "%s", ln_err_text(w.err));
-  lua_pushlstring(L, (char *)ln_buf_data(&out), out.len);
-  return 1;
-}
-
 int luaopen__luna_client(lua_State *L)
 {
   static const luaL_Reg functions[] = {{"connect", f_connect},
-                                       {"encodePrefix", f_encode_prefix},
+                                       {"encodePrefix", ln_bind_encode_prefix},
                                        {"setErrorFactory", f_set_error_factory},
                                        {NULL, NULL}};
   static const luaL_Reg methods[] = {{"call", f_call},

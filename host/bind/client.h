@@ -12,4 +12,8 @@ void ln_bind_push_salts(lua_State *L, const struct ln_salt *salts,
                         size_t n); /* sets .salts of the table on top */
 size_t ln_bind_read_salts(lua_State *L, int auth, struct ln_salt *out, size_t max);
 
+/* encodePrefix{ api_id =, device_model =, … } → the bytes of invokeWithLayer(initConnection(… up to the query
+ */
+int ln_bind_encode_prefix(lua_State *L);
+
 #endif

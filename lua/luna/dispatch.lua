@@ -268,6 +268,14 @@ function Dispatch:stop(reason, grace)
   self.lanes, self.waiting = {}, 0
   local limit = timer.now() + grace
   local mine = self:context()
+  for _, t in ipairs(task.all()) do -- a handler that called os.exit waits for this very stop: it is done
+    local _, kind = t:status()
+    local entry = kind == "exit" and t.owner >> 32 == self.core.scope and self.entries[t.owner & 0xffffffff]
+    if entry then
+      entry.lane = nil
+      done(self, entry)
+    end
+  end
   for _, entry in pairs(self.entries) do
     entry.lane = nil
     if entry ~= mine and entry.promise and core_.state(entry.promise) == "pending" then

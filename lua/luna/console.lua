@@ -49,6 +49,10 @@ function console.readLine(prompt, source)
     core.resolve(p, nil)
     return p
   end
+  core.setCanceller(p, function(err)
+    core.fail(p, err)
+    pauseIfAlone()
+  end)
   last = last + 1
   waiting[last] = p
   if not reading then
@@ -58,6 +62,18 @@ function console.readLine(prompt, source)
     host.pauseLines(false)
   end
   return p
+end
+
+--- Waits for a line. Who is cancelled meanwhile takes none.
+function console.await(p)
+  local ok, line = pcall(core.await, p)
+  if ok then return line end
+  if core.state(p) == "pending" then
+    core.markHandled(p)
+    core.fail(p, line)
+    pauseIfAlone()
+  end
+  error(line, 0)
 end
 
 --- Writes a text as it is.

@@ -42,7 +42,7 @@ helpers.lineSource = nil
 function functions.readLine(prompt)
   waitable(2)
   helpers.onPatience()
-  return await(console.readLine(prompt, helpers.lineSource))
+  return console.await(console.readLine(prompt, helpers.lineSource))
 end
 
 --- echo(text): to standard output, as it is.

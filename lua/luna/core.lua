@@ -248,6 +248,7 @@ function Core:boot()
   end
   if s.botToken then host.secret(s.botToken) end
   host.secret(s.app.hash)
+  if s.phone then host.secret((s.phone:gsub("%D", ""))) end
   if s.logger then Logger.configure(s.logger) end
   local login = require "luna.login"
   self.dcs:keys()

@@ -15,7 +15,8 @@ local sink, file -- what writes a line; the open log, where it is one
 local told, calling -- the last complaint; whether the script's function runs
 local writeLine = function(text) host.write(2, text) end
 
--- Bot tokens and phone numbers are masked by their form as well, since a script may print one that the host never heard of.
+-- Bot tokens, phone numbers and what stands before the host in a URL are masked by their form as well, since a script may print one that
+-- the host never heard of.
 local function redact(text)
   text = host.redact(text)
   if text:find("%d%d%d%d%d%d:[%w_-]") then
@@ -24,6 +25,7 @@ local function redact(text)
   if text:find("+", 1, true) then
     text = text:gsub("%+(%d%d)%d%d%d%d%d+(%d%d)", "+%1***%2")
   end
+  if text:find("://", 1, true) then text = text:gsub("(://)[^/@%s]+@", "%1***@") end
   return text
 end
 

@@ -100,7 +100,9 @@ local function check(values, rules, path, where, level)
     else
       local ok, expected = rule(value)
       if not ok then
-        local got = type(value) == "string" and key ~= "botToken" and key ~= "hash" and ('"%s"'):format(value) or "a " .. type(value)
+        local secret = key == "botToken" or key == "phone" or path == "app." -- hash and id are easily mixed up
+        local got = "a " .. type(value)
+        if type(value) == "string" and not secret then got = ('"%s"'):format((value:gsub("(://)[^/@%s]+@", "%1***@"))) end
         error(SettingsException(('%s: setting "%s" is %s, expected %s'):format(where, full, got, expected)), level)
       end
     end

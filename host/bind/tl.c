@@ -15,11 +15,7 @@ void ln_bind_tl_names(lua_State *L)
   static const char key;
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TTABLE) return;
   lua_pop(L, 1);
-  lua_createtable(L, (int)ln_tl_n_names, 0);
-  for (size_t i = 0; i < ln_tl_n_names; i++) {
-    lua_pushstring(L, ln_tl_name((uint16_t)i));
-    lua_rawseti(L, -2, (lua_Integer)i + 1);
-  }
+  lua_createtable(L, 0, 256);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
 }

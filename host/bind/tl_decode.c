@@ -114,8 +114,8 @@ static void decode_fields(struct decoder *d, const struct ln_tl_def *def, int de
   }
   if (present > def->n_fields + 1) present = def->n_fields + 1;
   lua_createtable(L, 0, present);
-  lua_rawgeti(L, d->names, ln_tl_name_underscore + 1);
-  lua_rawgeti(L, d->names, def->name + 1);
+  ln_bind_tl_push_name(L, d->names, ln_tl_name_underscore);
+  ln_bind_tl_push_name(L, d->names, def->name);
   lua_rawset(L, -3);
   for (; i < def->n_fields && !d->r.err; i++) {
     const struct ln_tl_field *f = &fields[i];
@@ -133,7 +133,7 @@ static void decode_fields(struct decoder *d, const struct ln_tl_def *def, int de
       while (w < n_flags && flag_at[w] != f->flag) w++;
       if (w == n_flags || !(flags[w] >> f->bit & 1)) continue;
     }
-    lua_rawgeti(L, d->names, f->name + 1);
+    ln_bind_tl_push_name(L, d->names, f->name);
     decode_field(d, f, depth);
     lua_rawset(L, -3);
   }

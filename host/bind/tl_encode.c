@@ -329,7 +329,7 @@ static void encode_fields(struct encoder *e, const struct ln_tl_def *def, const 
       ln_write_u32(&e->w, 0);
       continue;
     }
-    lua_rawgeti(L, e->names, f->name + 1);
+    ln_bind_tl_push_name(L, e->names, f->name);
     int type = lua_rawget(L, table);
     struct step here = {at, ln_tl_name(f->name), 0};
     if (type != LUA_TNIL) used++;
@@ -367,7 +367,7 @@ static void encode_fields(struct encoder *e, const struct ln_tl_def *def, const 
     const struct ln_tl_field *f = &ln_tl_fields[def->first + i];
     if (!f->flag || f->kind == LN_TL_TRUE || !(absent[f->flag - 1] >> f->bit & 1)) continue;
     if (!(ln_le32(ln_buf_data(e->w.buf) + flag_at[f->flag - 1]) >> f->bit & 1)) continue;
-    lua_rawgeti(L, e->names, f->name + 1);
+    ln_bind_tl_push_name(L, e->names, f->name);
     if (lua_rawget(L, table) == LUA_TNIL) {
       lua_pushfstring(L, "missing %s \"%s\": it goes with another that is given",
                       def->is_method ? "parameter" : "field", ln_tl_name(f->name));
@@ -416,7 +416,7 @@ static void encode_object(struct encoder *e, const struct ln_tl_type *type, bool
     return;
   }
   luaL_checkstack(L, 8, "too deep");
-  lua_rawgeti(L, e->names, ln_tl_name_underscore + 1);
+  ln_bind_tl_push_name(L, e->names, ln_tl_name_underscore);
   if (lua_rawget(L, -2) != LUA_TSTRING) {
     lua_pop(L, 1);
     wrong(e, -1, wanted, at);

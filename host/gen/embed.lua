@@ -12,11 +12,8 @@ if mode == "embed" then
       io.stderr:write(why, "\n")
       os.exit(1)
     end
-    -- Line numbers stay: tracebacks through the library should say where. Stripping saves a third of the size, costs every error its place.
-    local f = assert(io.open(path, "rb"))
-    local text = f:read("a")
-    f:close()
-    modules[#modules + 1] = { name = name, bytes = string.dump(assert(load(text, "=" .. name, "t")), false) }
+    -- Stripped: names of locals and line numbers would stay in memory for good. The dev preset reads the sources, with all of them.
+    modules[#modules + 1] = { name = name, bytes = string.dump(chunk, true) }
   end
 end
 table.sort(modules, function(a, b)

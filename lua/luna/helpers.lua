@@ -184,4 +184,15 @@ end
 function methods.call(_, x, ...) return call(x, ...) end
 function methods.logger(api, message, level) Logger.log(message, level, api._core.name) end
 
+-- What needs an account, as functions of luna: for the API object whose task it is, else the newest.
+for name, count in pairs { getInfo = 1, getPwrChat = 1, downloadToDir = 2 } do
+  functions[name] = function(...)
+    local owner = require("luna.scope").core()
+    if not owner then error(("luna.%s needs an API object, and there is none"):format(name), 2) end
+    local args = table.pack(...)
+    args[count + 1] = { async = false }
+    return require("luna.info").methods[name](owner.api, table.unpack(args, 1, count + 1))
+  end
+end
+
 return helpers

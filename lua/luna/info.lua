@@ -70,4 +70,13 @@ function info.methods.getPwrChat(api, x, opts)
   end, api._core)
 end
 
+--- downloadToDir(x, directory): the file in an update, a message or media, into a folder; gives its path. The name is made harmless.
+function info.methods.downloadToDir(api, x, dir, opts)
+  if type(dir) ~= "string" then error(("downloadToDir wants a folder's path, got a %s"):format(type(dir)), 2) end
+  local download = require "luna.download"
+  local file, why = download.find(x)
+  if not file then error("downloadToDir: " .. why, 2) end
+  return helpers.run(api, opts, download.toDir, api._core, file, dir)
+end
+
 return info

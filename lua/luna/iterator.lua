@@ -122,7 +122,7 @@ function Iterator:init(state) self._state = state end
 function Iterator:advance() return (advance(self._state, 2)) end
 
 --- The value that advance() announced.
-function Iterator:getCurrent() return getCurrent(self._state, 2) end
+function Iterator:getCurrent() return (getCurrent(self._state, 2)) end -- no tail call: it counts levels
 
 -- for value in iterator do … end
 local function nextValue(self)

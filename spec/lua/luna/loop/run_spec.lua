@@ -88,7 +88,8 @@ describe("luna.loop.run", function()
     assert.same({ "woken", "next" }, log)
   end)
 
-  it("ends with the tick of the stop(), leaving the rest for later", function() -- ImmediatelyCallbacksDoNotRecurseInSameTick, LoopStopPreventsTimerExecution
+  -- ImmediatelyCallbacksDoNotRecurseInSameTick, LoopStopPreventsTimerExecution
+  it("ends with the tick of the stop(), leaving the rest for later", function()
     local count = 0
     loop.defer(function()
       count = count + 1

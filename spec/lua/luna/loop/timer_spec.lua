@@ -122,7 +122,8 @@ describe("delay and every", function()
     end)
   end)
 
-  it("repeats of 0 keep neither each other nor timers from running", function() -- ShortTimerDoesNotBlockOtherTimers, TwoShortRepeatTimersWorkAsExpected
+  -- ShortTimerDoesNotBlockOtherTimers, TwoShortRepeatTimersWorkAsExpected
+  it("repeats of 0 keep neither each other nor timers from running", function()
     local a, b, done = 0, 0, false
     local first, second = loop.every(0, function() a = a + 1 end), loop.every(0, function() b = b + 1 end)
     loop.delay(2, function()
@@ -139,7 +140,8 @@ describe("delay and every", function()
     assert.equal(loop.every, loop["repeat"])
   end)
 
-  it("refuse a negative time, and what is no function, at the caller's line", function() -- DelayWithNegativeDelay, RepeatWithNegativeInterval
+  -- DelayWithNegativeDelay, RepeatWithNegativeInterval
+  it("refuse a negative time, and what is no function, at the caller's line", function()
     for _, bad in ipairs {
       function() loop.delay(-1, print) end, function() loop.every(-1, print) end, function() loop.delay(0 / 0, print) end,
       function() loop.delay("soon", print) end, function() loop.delay(1, "print") end, function() loop.defer "print" end,

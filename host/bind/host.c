@@ -1,5 +1,6 @@
 /* See host.h. Here: the making of the state, the idle rule (virtual clocks, the program's end), the exit. */
 #include "bind/host.h"
+#include "bind/gc.h"
 #include "bind/lua_alloc.h"
 #include "bind/promise.h"
 #include "bind/modules.h"
@@ -189,6 +190,7 @@ static int nothing_left(lua_State *L)
 static bool idle(void *ctx)
 {
   struct ln_host *h = ctx;
+  ln_gc_tune(h->L, ln_clock_now(ln_loop_clock(h->loop)));
   if (h->ready) {
     ln_task_drain(h);
     return true;
@@ -245,6 +247,7 @@ static void warn(void *ctx, const char *text, int more)
 static int open_all(lua_State *L)
 {
   luaL_openlibs(L);
+  ln_gc_start(L);
   ln_coroutine_install(L);
   ln_modules_open(L);
   return 0;

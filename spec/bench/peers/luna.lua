@@ -1,9 +1,11 @@
 -- Our own peer of the benchmarks, see README.md beside it. Run as a bot: luna run luna.lua --dc N=HOST:PORT --dc-key KEY --session FILE.
--- LUNA_BENCH_UNTIL=cold, LUNA_BENCH_N=500, LUNA_BENCH_ECHO=2000.
+-- LUNA_BENCH_UNTIL=cold|echo, LUNA_BENCH_N=500, LUNA_BENCH_ECHO=2000. LUNA_BENCH_ORDER=chat keeps the default, one chat's updates one after
+-- the other; without it a chat's updates are handled beside each other, as the peers do.
 local luna = require "luna"
 local host = require "_luna.host" -- processor time, which no script needs otherwise
 
 local Bench = luna.EventHandler:extend "Bench"
+Bench.settings = { updates = { order = os.getenv "LUNA_BENCH_ORDER" or "none" } }
 local DEEP = 100
 local until_ = os.getenv "LUNA_BENCH_UNTIL" or ""
 local N = tonumber(os.getenv "LUNA_BENCH_N" or "") or 500
@@ -43,6 +45,13 @@ function Bench:measure(name, depth, call)
 end
 
 function Bench:rest()
+  if until_ ~= "echo" then self:figures() end
+  self.echoing, self.answered, self.began = true, 0, host.usage()
+  print "echo ready"
+  io.flush()
+end
+
+function Bench:figures()
   self:sleep(1)
   show("idle_rss", resident "VmRSS", "MiB")
   local config = function(_, how) return self.help.getConfig({}, how) end
@@ -51,9 +60,6 @@ function Bench:rest()
   self:measure("config_100", DEEP, config)
   self:measure("send_seq", 1, send)
   self:measure("send_100", DEEP, send)
-  self.echoing, self.answered, self.began = true, 0, host.usage()
-  print "echo ready"
-  io.flush()
 end
 
 function Bench:onUpdateNewMessage(update)

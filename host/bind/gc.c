@@ -1,0 +1,59 @@
+/* The pause between two cycles of the garbage collector. A bot's live heap is small (half a megabyte), so
+ * Lua's usual pause of twice the heap makes it sweep every sixty messages, which cost a third of an echo.
+ * While cycles follow each other quickly the pause is set so that GARBAGE bytes may gather; a bot at rest
+ * goes back to Lua's own, and stays small. */
+#include "bind/gc.h"
+#include "bind/lua_alloc.h"
+
+#include <lauxlib.h>
+#include <stdbool.h>
+
+#define GARBAGE ((size_t)2500000)
+#define USUAL 200
+#define MOST 1000          /* Lua's own limit */
+#define QUICK_US 2000000LL /* cycles closer than this are traffic */
+
+static bool cycle_ended;
+static long long last_cycle;
+static int pause_now = USUAL;
+
+static int on_cycle(lua_State *L);
+
+static int arm(lua_State *L)
+{
+  lua_newuserdatauv(L, 0, 0);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, on_cycle);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  return 0; /* garbage from now on: its finalizer runs in the next cycle */
+}
+
+static int on_cycle(lua_State *L)
+{
+  cycle_ended = true;
+  (void)L;
+  return 0;
+}
+
+void ln_gc_start(lua_State *L)
+{
+  lua_gc(L, LUA_GCINC, USUAL, 0, 0);
+  lua_pushcfunction(L, arm);
+  lua_call(L, 0, 0);
+}
+
+void ln_gc_tune(lua_State *L, long long now)
+{
+  if (!cycle_ended) return;
+  cycle_ended = false;
+  size_t live = ln_lua_alloc_used();
+  size_t wanted = USUAL;
+  if (now - last_cycle < QUICK_US && live) wanted = 100 + 100 * GARBAGE / live;
+  if (wanted < USUAL) wanted = USUAL;
+  if (wanted > MOST) wanted = MOST;
+  last_cycle = now;
+  if ((int)wanted != pause_now) lua_gc(L, LUA_GCINC, pause_now = (int)wanted, 0, 0);
+  lua_pushcfunction(L, arm);
+  if (lua_pcall(L, 0, 0, 0) != LUA_OK) lua_pop(L, 1); /* no memory for it: the pause stays as it is */
+}

@@ -1,0 +1,12 @@
+/* How often Lua's garbage is collected. See gc.c. */
+#ifndef LN_BIND_GC_H
+#define LN_BIND_GC_H
+
+#include <lua.h>
+
+/* Begins to watch the cycles of this state. */
+void ln_gc_start(lua_State *L);
+/* Before the loop blocks: sets the pause anew where a cycle has ended since. now: µs. */
+void ln_gc_tune(lua_State *L, long long now);
+
+#endif

@@ -15,7 +15,7 @@ describe("luna against a server", function()
 
   setup(function()
     folder = cli.folder()
-    local command = "echo $$; exec timeout 120 '%s' sandbox --dc 2 --dc 4 --bot first_bot=7001:abcdefgh"
+    local command = "echo $$; exec timeout 900 '%s' sandbox --dc 2 --dc 4 --bot first_bot=7001:abcdefgh"
     server = { pipe = assert(io.popen(command:format(cli.program))) }
     server.pid = server.pipe:read "l"
     server.lines = {}

@@ -156,25 +156,31 @@ function M.must(command, ...)
 end
 
 --- Starts a server (`luna sandbox` or `teled serve`) and reads what it prints until it is ready:
---- { host, port, dc, key, child }.
+--- { host, port, dc, key, child, places = { [dc] = { host, port, dc, key } } }; host, port and dc are the first's.
 function M.server(command)
   local child = M.start(command, 300)
-  local server = { child = child }
+  local server, listen = { child = child, places = {} }, nil
   for line in function() return child:line() end do
     local word, value = line:match("^(%S+)%s*(.*)$")
-    if word == "listen" and not server.host then server.host, server.port = value:match("^(.*):(%d+)$") end
-    if word == "dc" and not server.dc then server.dc = tonumber(value) end
+    if word == "listen" then listen = value end
+    if word == "dc" and listen then
+      local place = { dc = tonumber(value) }
+      place.host, place.port = listen:match("^(.*):(%d+)$")
+      server.places[place.dc] = place
+      if not server.dc then server.host, server.port, server.dc = place.host, place.port, place.dc end
+    end
     if word == "key" then server.key = value end
     if word == "ready" then break end
   end
+  for _, place in pairs(server.places) do place.key = server.key end
   if not (server.port and server.dc and server.key) then error("no server: " .. child:said(), 2) end
   return server
 end
 
---- A sandbox of ours with the bots NAME=TOKEN.
+--- A sandbox of ours with the bots NAME=TOKEN, and further options of the command as they are ("--dc 4").
 function M.sandbox(...)
   local command = M.luna .. " sandbox"
-  for _, bot in ipairs { ... } do command = command .. " --bot " .. bot end
+  for _, word in ipairs { ... } do command = command .. (word:find "^%-%-" and " " or " --bot ") .. word end
   return M.server(command)
 end
 
@@ -191,8 +197,9 @@ function M.bot(server, opts)
     session = os.tmpname()
     os.remove(session)
   end
-  local command = ("LUNA_BOT_TOKEN=%s LUNA_API_ID=1 LUNA_API_HASH=hash %s run %s --dc %d=%s:%s --dc-key %s --no-watch --session %s %s"):format(
-    opts.token, M.luna, opts.script or (here .. "ready_echo.lua"), server.dc, server.host, server.port, server.key, session,
+  local place = ("--dc %d=%s:%s --dc-key %s"):format(server.dc, server.host, server.port, server.key)
+  local command = ("LUNA_BOT_TOKEN=%s LUNA_API_ID=1 LUNA_API_HASH=hash %s run %s %s --no-watch --session %s %s"):format(
+    opts.token, M.luna, opts.script or (here .. "ready_echo.lua"), place, session,
     opts.flags or "")
   local child = M.start(command, 120)
   if not opts.session then child.session = session end

@@ -6,6 +6,7 @@
 //   mtcute_peer.mjs HOST PORT KEY --dc N --user PHONE --tour BOT          ... and edits, deletes, reads, lists
 //   mtcute_peer.mjs HOST PORT KEY --dc N --user PHONE --click BOT TEXT LABEL   ... and presses a button
 //
+// With --first NAME, a person must sign up, and does by that name.
 // KEY is the server's public key (PKCS#1 PEM). Ends with 1 and a line "failed ..." when anything is not as it should be.
 // Its modules are in build/interop/node, or where MTCUTE_MODULES says.
 import { createHash } from 'node:crypto'
@@ -40,6 +41,7 @@ const { values: args, positionals } = parseArgs({
     bot: { type: 'string' },
     user: { type: 'string' },
     code: { type: 'string' },
+    first: { type: 'string' },
     say: { type: 'boolean' },
     tour: { type: 'boolean' },
     click: { type: 'boolean' },
@@ -132,7 +134,19 @@ async function logIn(client) {
   } catch (error) {
     if (!core.tl.RpcError.is(error, 'PHONE_CODE_INVALID')) throw error
   }
-  const me = await client.signIn({ ...options, phoneCode: code })
+  let me
+  try {
+    me = await client.signIn({ ...options, phoneCode: code })
+    check(!args.first, 'no sign-up was asked for')
+  } catch (error) {
+    if (!(error instanceof core.MtUnsupportedError)) throw error
+    check(args.first, 'a sign-up was asked for')
+    const names = { firstName: args.first, lastName: 'mtcute' }
+    // It has no sign-up of its own any more.
+    const auth = await client.call({ _: 'auth.signUp', phoneNumber: args.user, phoneCodeHash: sent.phoneCodeHash, ...names })
+    me = new core.User(await client.notifyLoggedIn(auth))
+    check(me.firstName === args.first && me.lastName === 'mtcute', 'signed up by another name')
+  }
   check(me.isSelf && me.phoneNumber === args.user.replace('+', ''), 'somebody else logged in')
   say('me', me.id)
 }

@@ -6,6 +6,7 @@
   telethon_peer.py HOST PORT KEY --dc N --user PHONE --tour BOT          ... and edits, deletes, reads, lists
   telethon_peer.py HOST PORT KEY --dc N --user PHONE --click BOT TEXT LABEL   ... and presses a button
 
+With --first NAME, a person must sign up, and does by that name.
 KEY is the server's public key (PKCS#1 PEM). Ends with 1 and a line "failed ..." when anything is not as it should be.
 """
 import argparse
@@ -95,7 +96,14 @@ class Person:
             raise Failed("a wrong code was taken")
         except telethon.errors.PhoneCodeInvalidError:
             pass
-        me = await client.sign_in(args.user, args.code, phone_code_hash=sent.phone_code_hash)
+        try:
+            me = await client.sign_in(args.user, args.code, phone_code_hash=sent.phone_code_hash)
+            check(not args.first, "no sign-up was asked for")
+        except telethon.errors.PhoneNumberUnoccupiedError:
+            check(args.first, "a sign-up was asked for")
+            result = await client(functions.auth.SignUpRequest(args.user, sent.phone_code_hash, args.first, "Telethon"))
+            me = await client._on_login(result.user)  # its own sign_up always raises
+            check(me.first_name == args.first and me.last_name == "Telethon", "signed up by another name")
         check(me.is_self and me.phone == args.user.lstrip("+"), "somebody else logged in")
         say("me", me.id)
         self.bot = await client.get_entity("@" + username)
@@ -207,6 +215,7 @@ def parse():
     parser.add_argument("--bot", metavar="TOKEN")
     parser.add_argument("--user", metavar="PHONE")
     parser.add_argument("--code")
+    parser.add_argument("--first", metavar="NAME")
     parser.add_argument("--say", nargs="+", metavar=("BOT", "TEXT"))
     parser.add_argument("--click", nargs=3, metavar=("BOT", "TEXT", "LABEL"))
     parser.add_argument("--tour", metavar="BOT")

@@ -71,9 +71,9 @@ func clientOptions(server, keyFile, framing string, dc int) (telegram.Options, e
 
 // place is where to log in, and as whom.
 type place struct {
-	server, key, phone, transport *string
-	dc                            *int
-	patience                      *time.Duration
+	server, key, phone, first, transport *string
+	dc                                   *int
+	patience                             *time.Duration
 }
 
 func placeFlags(flags *flag.FlagSet) place {
@@ -82,6 +82,7 @@ func placeFlags(flags *flag.FlagSet) place {
 		key:       flags.String("key", "", "the server's public key, PEM"),
 		dc:        flags.Int("dc", 1, "number of the data centre"),
 		phone:     flags.String("phone", "", "a test phone, 99966XYYYY"),
+		first:     flags.String("first", "", "sign up by this name"),
 		transport: flags.String("transport", "intermediate", "[obfuscated-]abridged|intermediate|padded|full"),
 		patience:  flags.Duration("timeout", 15*time.Second, "how long to wait for each answer"),
 	}
@@ -118,16 +119,35 @@ func asPerson(ctx context.Context, where place, do func(context.Context, *person
 		code := auth.CodeAuthenticatorFunc(func(context.Context, *tg.AuthSentCode) (string, error) {
 			return strings.Repeat(phone[5:6], 5), nil
 		})
-		if err := p.client.Auth().IfNecessary(ctx, auth.NewFlow(auth.CodeOnly(phone, code), auth.SendCodeOptions{})); err != nil {
+		user := signer{auth.CodeOnly(phone, code), where}
+		if err := p.client.Auth().IfNecessary(ctx, auth.NewFlow(user, auth.SendCodeOptions{})); err != nil {
 			return err
 		}
 		me, err := p.client.Self(ctx)
 		if err != nil {
 			return err
 		}
+		if *where.first != "" && (me.FirstName != *where.first || me.LastName != "gotd") {
+			return fmt.Errorf("logged in as %s %s", me.FirstName, me.LastName)
+		}
 		fmt.Println("me", me.ID)
 		return do(ctx, p)
 	})
+}
+
+// signer signs up where a name is given.
+type signer struct {
+	auth.UserAuthenticator
+	where place
+}
+
+func (s signer) AcceptTermsOfService(context.Context, tg.HelpTermsOfService) error { return nil }
+
+func (s signer) SignUp(context.Context) (auth.UserInfo, error) {
+	if *s.where.first == "" {
+		return auth.UserInfo{}, errors.New("a sign-up was asked for")
+	}
+	return auth.UserInfo{FirstName: *s.where.first, LastName: "gotd"}, nil
 }
 
 // shortMessages takes updateShortMessage too, which gotd's dispatcher leaves to its gap manager.

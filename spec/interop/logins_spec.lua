@@ -1,0 +1,82 @@
+-- Logins in our sandbox that go another way than straight: sign-up, and accounts that live in another DC. Telethon, mtcute and gotd's
+-- client as persons, Telethon, mtcute and ours as bots.
+local here = debug.getinfo(1, "S").source:match("^@(.*/)") or "./"
+local interop = dofile(here .. "interop.lua")
+
+local TOKEN, OTHER = "7005:logins-spec-token", "87005:logins-spec-token"
+
+-- Each peer as a person: the command that says one text to a bot. `first`: the name to sign up by.
+local function peer(command)
+  return function(place, phone, username, text, first)
+    first = first and "--first " .. first or ""
+    return ("%s %s --user %s %s --say %s %s"):format(command, interop.at(place), phone, first, username, text)
+  end
+end
+local persons = {
+  Telethon = peer(interop.telethon),
+  mtcute = peer(interop.mtcute),
+  teled = function(place, phone, username, text, first)
+    return interop.say(place, ("-phone %s %s %s %s"):format(phone, first and "-first " .. first or "", username, text))
+  end,
+}
+local bots = {
+  Telethon = function(place) return ("%s %s --bot %s"):format(interop.telethon, interop.at(place), OTHER) end,
+  mtcute = function(place) return ("%s %s --bot %s"):format(interop.mtcute, interop.at(place), OTHER) end,
+}
+
+describe("a login in our sandbox", function()
+  local server, bot
+
+  local function begin()
+    server = interop.sandbox("--dc 2", "--dc 4", "echo_bot=" .. TOKEN, "other_bot=" .. OTHER)
+  end
+
+  after_each(function()
+    if bot then bot:stop() end
+    if server then server.child:stop() end
+    bot, server = nil, nil
+  end)
+
+  for _, name in ipairs { "Telethon", "mtcute", "teled" } do
+    local say = persons[name]
+
+    it("signs up: " .. name, function()
+      local missing = interop.lacks("luna", name)
+      if missing then return pending(missing) end
+      begin()
+      bot = interop.bot(server, { token = TOKEN })
+      local first = interop.must(say(server, "9996629001", "echo_bot", "new", "Nora"), "^me %d+$", "^answer new$")
+      local again = interop.must(say(server, "9996629001", "echo_bot", "known"), "^me %d+$", "^answer known$")
+      assert.equal(first.lines[1], again.lines[1])
+    end)
+
+    it("goes to the DC of the phone: " .. name, function()
+      local missing = interop.lacks("luna", name)
+      if missing then return pending(missing) end
+      begin()
+      bot = interop.bot(server, { token = TOKEN })
+      interop.must(say(server, "9996640042", "echo_bot", "moved"), "^me %d+$", "^answer moved$")
+    end)
+  end
+
+  for _, name in ipairs { "Telethon", "mtcute" } do
+    it("goes to the DC of the bot: " .. name, function()
+      local missing = interop.lacks("luna", "teled", name)
+      if missing then return pending(missing) end
+      begin()
+      bot = interop.start(bots[name](server.places[4]), 60)
+      bot:expect("^ready")
+      interop.must(interop.say(server, "other_bot moved"), "^answer moved$")
+    end)
+  end
+
+  it("goes to the DC of the bot: our client", function()
+    local missing = interop.lacks("luna", "teled")
+    if missing then return pending(missing) end
+    begin()
+    bot = interop.bot(server.places[4], { token = TOKEN })
+    interop.must(interop.say(server, "echo_bot moved"), "^answer moved$")
+    assert.equal(0, bot:stop())
+    assert.matches("lives in DC 2", bot:said())
+  end)
+end)

@@ -1,5 +1,6 @@
 --- parse_mode: HTML and Markdown → plain text and entities, with offsets in UTF-16 code units as Telegram counts them; and entities back
 --- to HTML. Pure. A tag that is unknown, not closed or closed in the wrong order stays text: what a user typed must never fail a send.
+--- The time is in proportion to the text, whatever it is made of.
 local entities = {}
 
 -- UTF-16 units of the bytes of s: a character of four bytes is two.
@@ -83,8 +84,9 @@ end
 -- Blanks at both ends are dropped, as the server drops them; entities are cut to what is left, in order of where they begin.
 local function finish(out)
   local text = table.concat(out.parts)
-  local lead = units(text:match "^%s*")
-  text = text:match "^%s*(.-)%s*$"
+  local first, last = text:match "^%s*()", text:match "^.*%S()" or 1
+  local lead = units(text:sub(1, first - 1))
+  text = text:sub(first, last - 1)
   local total = units(text)
   local list = {}
   for _, e in ipairs(out.list) do
@@ -109,12 +111,18 @@ end
 function entities.html(source)
   local out, stack, at = sink(), {}, 1
   while true do
-    local from, to, slash, tag, rest = source:find("<(/?)([%a][%w-]*)([^<>]*)>", at)
-    if not from then break end
+    local from = source:find("<", at, true)
+    local to = from and source:find("[<>]", from + 1)
+    if not to then break end
+    local slash, tag, rest
+    if source:byte(to) == 62 then slash, tag, rest = source:sub(from + 1, to - 1):match "^(/?)(%a[%w-]*)(.*)$" end
     out.text(decode(source:sub(at, from - 1)))
     at = to + 1
-    tag = tag:lower()
-    if tag == "br" and slash == "" then
+    tag = tag and tag:lower()
+    if not tag then
+      if source:byte(to) == 60 then at = to end
+      out.text(decode(source:sub(from, at - 1)))
+    elseif tag == "br" and slash == "" then
       out.text "\n"
     elseif slash == "" then
       local entity = opening(tag, rest)
@@ -160,6 +168,19 @@ function entities.markdown(source)
   local out = sink()
   local function span(s, depth)
     local at = 1
+    local bracket = 0 -- the next "]" or line's end
+    local closers = {} -- mark → the next place where it may close, or false
+    -- Where a mark that opened before `inner` may close.
+    local function closer(m, inner)
+      local close = closers[m]
+      if close == false or close and close >= inner then return close end
+      close = s:find(m, inner, true)
+      while close and (s:sub(close - 1, close - 1) == "\\" or (m:sub(1, 1) == "_" and isWord(s:sub(close + #m, close + #m)))) do
+        close = s:find(m, close + 1, true)
+      end
+      closers[m] = close or false
+      return close
+    end
     while at <= #s do
       local from = s:find("[\\*_~|`%[]", at)
       if not from then break end
@@ -190,8 +211,11 @@ function entities.markdown(source)
           at, done = close + 1, true
         end
       elseif c == "[" then
-        local text, url, close = s:match("^%[([^%]\n]+)%]%(([^()%s]+)%)()", from)
-        if text and depth < 8 then
+        if bracket and bracket <= from then bracket = s:find("[]\n]", from + 1) end
+        local url, close
+        if bracket and bracket > from + 1 and s:byte(bracket) == 93 then url, close = s:match("^%(([^()%s]+)%)()", bracket + 1) end
+        if url and depth < 8 then
+          local text = s:sub(from + 1, bracket - 1)
           local entity = link(url)
           entity.offset = out.at
           span(text, depth + 1)
@@ -204,13 +228,9 @@ function entities.markdown(source)
           local m = mark[1]
           if s:sub(from, from + #m - 1) == m and depth < 8 then
             local inner = from + #m
-            local close = s:find(m, inner, true)
-            while close and (s:sub(close - 1, close - 1) == "\\" or
-                (m:sub(1, 1) == "_" and isWord(s:sub(close + #m, close + #m)))) do
-              close = s:find(m, close + 1, true)
-            end
             local inWord = m:sub(1, 1) == "_" and from > 1 and isWord(s:sub(from - 1, from - 1)) -- snake_case_names are no italics
-            if close and close > inner and not inWord and not s:sub(inner, inner):find "%s" then
+            local close = not inWord and not s:sub(inner, inner):find "%s" and closer(m, inner)
+            if close and close > inner then
               local entity = { _ = "messageEntity" .. mark[2], offset = out.at }
               span(s:sub(inner, close - 1), depth + 1)
               entity.length = out.at - entity.offset

@@ -9,13 +9,33 @@
 #include "loop/poll.h"
 #include "loop/timer.h"
 
-#define LN_CURL_FUNCTIONS(X)                                                                               \
-  X(global_init)                                                                                           \
-  X(version_info)                                                                                          \
-  X(free) X(easy_init) X(easy_cleanup) X(easy_setopt) X(easy_getinfo) X(easy_pause) X(easy_strerror)       \
-      X(slist_append) X(slist_free_all) X(multi_init) X(multi_cleanup) X(multi_setopt) X(multi_add_handle) \
-          X(multi_remove_handle) X(multi_socket_action) X(multi_assign) X(multi_info_read) X(share_init)   \
-              X(share_setopt) X(share_cleanup) X(url) X(url_cleanup) X(url_set) X(url_get)
+#define LN_CURL_FUNCTIONS(X) \
+  X(global_init)             \
+  X(version_info)            \
+  X(free)                    \
+  X(easy_init)               \
+  X(easy_cleanup)            \
+  X(easy_setopt)             \
+  X(easy_getinfo)            \
+  X(easy_pause)              \
+  X(easy_strerror)           \
+  X(slist_append)            \
+  X(slist_free_all)          \
+  X(multi_init)              \
+  X(multi_cleanup)           \
+  X(multi_setopt)            \
+  X(multi_add_handle)        \
+  X(multi_remove_handle)     \
+  X(multi_socket_action)     \
+  X(multi_assign)            \
+  X(multi_info_read)         \
+  X(share_init)              \
+  X(share_setopt)            \
+  X(share_cleanup)           \
+  X(url)                     \
+  X(url_cleanup)             \
+  X(url_set)                 \
+  X(url_get)
 
 struct ln_curl {
 #define LN_CURL_MEMBER(name) __typeof__(&curl_##name) name;

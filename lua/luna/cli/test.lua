@@ -77,6 +77,7 @@ local function preload()
     local ok, why = pcall(require, name)
     if not ok and not tostring(why):find("module '" .. name .. "' not found", 1, true) then error(why, 0) end
   end
+  pcall(require, "luna.http") -- where it is built in
 end
 
 function M.run(args)

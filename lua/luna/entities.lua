@@ -42,13 +42,26 @@ local function link(url)
 end
 
 local function attributes(s)
-  local found = {}
-  for name, _, value in s:gmatch "([%w_-]+)%s*=%s*([\"'])(.-)%2" do found[name:lower()] = decode(value) end
-  for name, value in s:gmatch "([%w_-]+)%s*=%s*([^%s\"'>]+)" do
-    if not found[name:lower()] then found[name:lower()] = decode(value) end
+  local found, at = {}, 1
+  while true do
+    local _, to, name = s:find("([%w_-]+)%s*", at)
+    if not to then return found end
+    local value
+    at = to + 1
+    if s:sub(at, at) == "=" then
+      at = s:match("^%s*()", at + 1)
+      local quote = s:match("^[\"']", at)
+      local close = quote and s:find(quote, at + 1, true)
+      if close then
+        value, at = s:sub(at + 1, close - 1), close + 1
+      elseif not quote then
+        value = s:match("^[^%s\"'>]+", at)
+        at = at + #(value or "")
+      end
+    end
+    name = name:lower()
+    if found[name] == nil then found[name] = value and decode(value) or true end
   end
-  for name in s:gmatch "([%w_-]+)" do found[name:lower()] = found[name:lower()] or true end
-  return found
 end
 
 -- The entity of an opening tag, or nil where the tag means nothing here.

@@ -60,7 +60,7 @@ local function marked(self, x, level)
     local found = self.world.model:byUsername(x)
     if found then return found end
   end
-  return error(("a peer is a bot, a person, a group, a channel or a username, not %s"):format(tostring(x)), (level or 1) + 2)
+  error(("a peer is a bot, a person, a group, a channel or a username, not %s"):format(tostring(x)), (level or 1) + 2)
 end
 
 -- Runs an action as this person; a refusal is an error at the test's line.
@@ -84,7 +84,6 @@ end
 -- What send and edit take: a text, or a table of message, media (a TL InputMedia), photo or document (bytes), reply_to, entities, silent.
 local function content(self, x)
   if type(x) == "string" then return { text = x } end
-  if type(x) ~= "table" then error(("a message is a text or a table, not a %s"):format(type(x)), 4) end
   local ctx = { model = self.world.model, user = self.account, dc = self.world.model.dcs[1] }
   local m = { text = x.message or "", entities = x.entities, silent = x.silent, reply = x.reply_to }
   if type(m.reply) == "table" then m.reply = m.reply.id end
@@ -96,17 +95,28 @@ local function content(self, x)
   return m
 end
 
+local function checkContent(x)
+  if type(x) ~= "string" and type(x) ~= "table" then
+    error(("a message is a text or a table, not a %s"):format(type(x)), 3)
+  end
+end
+
 --- Sends; returns the message.
 function Person:send(peer, x)
+  checkContent(x)
   local to = marked(self, peer)
   local _, _, core = act(self, function() return actions.send(self.world.model, by(self), to, content(self, x)) end)
   return self:view(actions.owner(by(self), to), core)
 end
 
 --- Presses "Start" in a bot's chat.
-function Person:start(bot, param) return self:send(bot, param and "/start " .. param or "/start") end
+function Person:start(bot, param)
+  local message = self:send(bot, param and "/start " .. param or "/start")
+  return message
+end
 
 function Person:edit(message, x)
+  checkContent(x)
   local peer = marked(self, message)
   local _, core = act(self, function()
     local m = content(self, x)
@@ -228,16 +238,22 @@ local function expect(self, kind, what, peer, seconds, pattern)
   self.world:enter()
   local message = wait(self, seconds, function() return take(self, self:queue(from), kind, pattern) end)
   if message then return message end
-  return error(("%s expected %s from %s%s within %g s; none came%s\n%s"):format(self.name, what, self.world.model:name(from),
+  error(("%s expected %s from %s%s within %g s; none came%s\n%s"):format(self.name, what, self.world.model:name(from),
     pattern and (" like %q"):format(pattern) or "", seconds, self.world:failures(), conversation.show(self, from)), 3)
 end
 
 --- The next message from `peer` not yet expected; with a pattern, the next that fits (what comes before it is passed over). Service
 --- messages do not count.
-function Person:expect(peer, seconds, pattern) return expect(self, "new", "a message", peer, seconds, pattern) end
+function Person:expect(peer, seconds, pattern)
+  local message = expect(self, "new", "a message", peer, seconds, pattern) -- no tail call: the error names the test's line
+  return message
+end
 
 --- The next edit of a message by somebody else in that dialog: the message as it is now.
-function Person:expectEdit(peer, seconds, pattern) return expect(self, "edit", "an edit", peer, seconds, pattern) end
+function Person:expectEdit(peer, seconds, pattern)
+  local message = expect(self, "edit", "an edit", peer, seconds, pattern)
+  return message
+end
 
 --- Nothing new comes from `peer` for that long.
 function Person:expectNothing(peer, seconds)

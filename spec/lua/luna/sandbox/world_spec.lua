@@ -68,6 +68,14 @@ describe("world", function()
     assert.near(30, world:clock():now() - before, 0.01)
   end)
 
+  it("complains at the test's line", function()
+    local here = "^[^:]*world_spec.lua:%d+: "
+    assert.matches(here .. "Alice expected a message", fails(function() local _ = alice:expect(bob, 1) end))
+    assert.matches(here .. "Alice: the sandbox refuses it: MESSAGE_EMPTY", fails(function() local _ = alice:send(bot, "") end))
+    assert.matches(here .. "a message is a text or a table, not a number", fails(function() local _ = alice:send(bot, 5) end))
+    assert.matches(here .. "a peer is a bot, a person", fails(function() local _ = alice:send({}, "x") end))
+  end)
+
   it("says what came where nothing should", function()
     alice:send(bot, "noise")
     local err = fails(alice.expectNothing, alice, bot, 2)

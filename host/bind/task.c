@@ -54,15 +54,12 @@ static struct ln_task *task_new(lua_State *L, struct ln_clock *clock, lua_Intege
   if (t) {
     h->pool = t->next;
     h->n_pool--;
-  } else if ((t = h->pool_bare)) {
-    h->pool_bare = t->next;
   } else {
-    t = ln_calloc(1, sizeof *t);
-    if (!t) luaL_error(L, "out of memory");
-  }
-  if (!t->L) {
     lua_State *fresh = lua_newthread(L);
+    if (!h->pool_bare && !(h->pool_bare = ln_calloc(1, sizeof *t))) luaL_error(L, "out of memory");
+    t = h->pool_bare; /* stays there until nothing can throw any more */
     lua_rawsetp(L, LUA_REGISTRYINDEX, t);
+    h->pool_bare = t->next;
     *(struct ln_task **)lua_getextraspace(fresh) = t;
     t->L = fresh;
   }
@@ -144,6 +141,30 @@ static int body(lua_State *L)
   return body_done(L, lua_pcallk(L, n, LUA_MULTRET, 2, 0, body_done), 0);
 }
 
+static int settle_failed(lua_State *L)
+{
+  struct ln_task *t = lua_touserdata(L, 1);
+  lua_xmove(t->L, L, 1);
+  lua_pushliteral(L, "not enough memory"); /* Lua has this one made in time */
+  ln_promise_settle(L, 2, 1, true);
+  return 0;
+}
+
+/* Even the result found no memory: whoever waits for it must hear at least that. The promise is the first
+ * value of `body`, the outermost frame. */
+static void fail_result(struct ln_task *t)
+{
+  lua_Debug ar, outermost;
+  int level = 0;
+  while (lua_getstack(t->L, level, &ar)) {
+    outermost = ar;
+    level++;
+  }
+  if (!level || !lua_getlocal(t->L, &outermost, 1)) return;
+  if (!ln_promise_test(t->L, -1) || ln_host_protect(ln_host_get(), settle_failed, t))
+    ln_log(LN_LOG_ERROR, "task", "and nobody will hear of it");
+}
+
 static void run(struct ln_task *t, lua_State *from, int nargs)
 {
   struct ln_host *h = ln_host_get();
@@ -163,6 +184,7 @@ static void run(struct ln_task *t, lua_State *from, int nargs)
     if (status != LUA_OK && status != LUA_YIELD) {
       const char *text = lua_tostring(t->L, -1);
       ln_log(LN_LOG_ERROR, "task", "a task ended badly: %s", text ? text : "an error without a text");
+      fail_result(t);
     }
     if (status != LUA_OK) lua_resetthread(t->L);
     task_end(t);
@@ -184,7 +206,7 @@ void ln_task_renew(struct ln_task *t)
   if (t->onwait_ref != LUA_NOREF) drop_ref(L, &t->onwait_ref);
   if (t->name_ref != LUA_NOREF) drop_ref(L, &t->name_ref);
   t->cancel = NULL;
-  ln_watchdog_leave(t->L);
+  if (lua_gethook(t->L)) ln_watchdog_leave(t->L);
   ln_watchdog_again();
 }
 
@@ -228,10 +250,13 @@ void ln_task_spawn_as(lua_State *L, int n, bool later, struct ln_clock *clock, l
 {
   struct ln_host *h = ln_host_get();
   luaL_checkstack(L, 4, NULL);
-  struct ln_task *t = task_new(L, clock, owner);
-  if (!lua_checkstack(t->L, n + 8)) luaL_error(L, "too many arguments");
-  lua_pushcfunction(t->L, body);
   struct ln_promise *p = ln_promise_push(L);
+  struct ln_task *t = task_new(L, clock, owner);
+  if (!lua_checkstack(t->L, n + 8)) {
+    task_end(t);
+    luaL_error(L, "too many arguments");
+  }
+  lua_pushcfunction(t->L, body);
   p->task_id = t->id;
   p->owner = t->owner;
   lua_pushvalue(L, -1);

@@ -54,7 +54,7 @@ static void count(const struct ln_watch *w, int step)
 {
   if (!w->enabled || !w->referenced) return;
   ln_watches.n_referenced += (size_t)step;
-  update_hold();
+  if (ln_watches.n_referenced <= 1) update_hold();
 }
 
 /* One more chunk; its slots are filled with false, so that the table keeps them in its array. */
@@ -178,7 +178,6 @@ struct ln_watch *ln_watch_new(lua_State *L, enum ln_watch_type type, int fn, int
   w->type = (uint8_t)type;
   w->clock = h->current ? h->current->clock : ln_loop_clock(h->loop);
   w->owner = h->current ? h->current->owner : 0;
-  w->timer.fn = timer_due;
   w->source = NULL;
   w->hits = 0;
   w->enabled = false;
@@ -206,20 +205,14 @@ struct ln_watch *ln_watch_new(lua_State *L, enum ln_watch_type type, int fn, int
   return w;
 }
 
-static void clear_slots(lua_State *L, const struct ln_watch *w)
+/* slots: the table of them on the stack. */
+static void release(lua_State *L, struct ln_watch *w, int slots)
 {
   lua_Integer slot = (lua_Integer)w->index * SLOTS + 1;
-  push_slots(L);
   for (int i = 0; i < (w->data ? SLOTS : SLOTS - 1); i++) {
     lua_pushboolean(L, 0);
-    lua_rawseti(L, -2, slot + i);
+    lua_rawseti(L, slots, slot + i);
   }
-  lua_pop(L, 1);
-}
-
-static void release(lua_State *L, struct ln_watch *w)
-{
-  clear_slots(L, w);
   if (w->source) ln_watch_source_release(w->source);
   w->source = NULL;
   w->type = LN_WATCH_FREE;
@@ -239,6 +232,7 @@ void ln_watch_enable(struct ln_watch *w)
   } else {
     if (w->type == LN_WATCH_DELAY || w->type == LN_WATCH_REPEAT)
       w->due = ln_clock_fresh(w->clock) + w->interval;
+    w->timer.fn = timer_due;
     ln_watch_append(&m->enabling, &w->queue);
   }
   ln_watch_wish_tick();
@@ -251,14 +245,16 @@ void ln_watch_disable(struct ln_watch *w)
   w->enabled = false;
   w->hits = 0;
   ln_watch_unlink(&w->queue);
-  ln_timer_stop(&w->timer);
+  if (w->type == LN_WATCH_DELAY || w->type == LN_WATCH_REPEAT) ln_timer_stop(&w->timer);
   if (w->source) ln_watch_source_deactivate(w);
 }
 
 void ln_watch_cancel(lua_State *L, struct ln_watch *w)
 {
   ln_watch_disable(w);
-  release(L, w);
+  push_slots(L);
+  release(L, w, lua_gettop(L));
+  lua_pop(L, 1);
 }
 
 void ln_watch_reference(struct ln_watch *w, bool referenced)
@@ -269,41 +265,42 @@ void ln_watch_reference(struct ln_watch *w, bool referenced)
   count(w, 1);
 }
 
-int ln_watch_take(lua_State *L, struct ln_watch *w)
+void ln_watch_push_slots(lua_State *L)
+{
+  push_slots(L);
+}
+
+int ln_watch_take(lua_State *L, struct ln_watch *w, int slots)
 {
   lua_Integer slot = (lua_Integer)w->index * SLOTS + 1;
-  int n = 3;
-  luaL_checkstack(L, 6, NULL);
-  push_slots(L);
-  int slots = lua_gettop(L);
   lua_rawgeti(L, slots, slot);
   lua_rawgeti(L, slots, slot + 1);
   if (w->data)
     lua_rawgeti(L, slots, slot + 2);
   else
     lua_pushnil(L);
-  lua_remove(L, slots);
   switch (w->type) {
   case LN_WATCH_READABLE:
   case LN_WATCH_WRITABLE:
     lua_rawgeti(L, -1, 1);
     lua_rawgeti(L, -2, 2);
     lua_remove(L, -3);
-    n = 4;
-    break;
+    return 4;
   case LN_WATCH_SIGNAL:
     lua_pushinteger(L, w->source->number);
     lua_insert(L, -2);
-    n = 4;
-    break;
+    return 4;
   case LN_WATCH_REPEAT:
     w->due = ln_clock_fresh(w->clock) + w->interval;
     ln_watch_append(&ln_watches.enabling, &w->queue);
     ln_watch_wish_tick();
-    break;
-  default: ln_watch_cancel(L, w); break;
+    return 3;
+  default:
+    count(w, -1);
+    w->enabled = false;
+    release(L, w, slots);
+    return 3;
   }
-  return n;
 }
 
 void ln_watch_each(void (*fn)(struct ln_watch *w, void *ctx), void *ctx)

@@ -22,20 +22,20 @@ struct ln_watch_link { /* in a ring with a head; next == NULL: in none */
   struct ln_watch_link *prev, *next;
 };
 
-struct ln_watch {
-  struct ln_watch_link queue; /* first: the one queue it stands in: next, defers, enabling or a due one */
-  struct ln_watch_link peer;  /* among the active ones of its descriptor or signal */
-  struct ln_timer timer;
-  struct ln_clock *clock;
-  int64_t interval; /* µs */
-  int64_t due;
-  uint64_t seq; /* of creation, never used twice: half of the id */
+struct ln_watch {             /* what a defer needs comes first, in one line of the cache */
+  struct ln_watch_link queue; /* the one queue it stands in: next, defers, enabling or a due one */
+  uint64_t seq;               /* of creation, never used twice: half of the id */
   lua_Integer owner;
+  struct ln_clock *clock;
   struct ln_watch_source *source;
   uint32_t index; /* place in the slab: the other half */
-  uint32_t hits;  /* deliveries of a signal that are still to come */
   uint8_t type;
   bool enabled, referenced, data;
+  uint32_t hits;             /* deliveries of a signal that are still to come */
+  struct ln_watch_link peer; /* among the active ones of its descriptor or signal */
+  struct ln_timer timer;
+  int64_t interval; /* µs */
+  int64_t due;
 };
 
 /* A descriptor or a signal that has watchers. */
@@ -111,9 +111,11 @@ void ln_watch_enable(struct ln_watch *w);
 void ln_watch_disable(struct ln_watch *w);
 void ln_watch_cancel(lua_State *L, struct ln_watch *w);
 void ln_watch_reference(struct ln_watch *w, bool referenced);
-/* Pushes callback, id, [stream or signal,] data; gives their count. Moves a repeat to its next time, ends
- * what runs once. */
-int ln_watch_take(lua_State *L, struct ln_watch *w);
+/* The table of what Lua owns of watchers; another one after ln_watch_rest. */
+void ln_watch_push_slots(lua_State *L);
+/* Of a watcher that was taken out of its queue: pushes callback, id, [stream or signal,] data and gives their
+ * count. Moves a repeat to its next time, ends what runs once. slots: the table. At most 5 slots of stack. */
+int ln_watch_take(lua_State *L, struct ln_watch *w, int slots);
 void ln_watch_hold(bool holding);
 /* Nothing is to do just now: gives back what a crowd of watchers has left. */
 void ln_watch_rest(struct ln_host *h);

@@ -35,13 +35,14 @@ static int park(lua_State *L, struct ln_task *t)
   if (own.n_parked == MAX_PARKED) return 0; /* it ends */
   own.parked[own.n_parked++] = t;
   lua_settop(L, 1);
+  lua_pushnil(L);
   t->wait_L = L;
   t->wait_kind = LN_TASK_PARKED;
   t->state = LN_TASK_WAITING;
   return lua_yieldk(L, 0, PARKED, step);
 }
 
-/* index 1: the message handler */
+/* index 1: the message handler, 2: the table of slots, or nil where it may have changed */
 static int step(lua_State *L, int status, lua_KContext ctx)
 {
   struct ln_host *h = ln_host_get();
@@ -64,15 +65,19 @@ static int step(lua_State *L, int status, lua_KContext ctx)
       }
     }
     /* Between two callbacks: what they woke comes first. */
-    lua_settop(L, 1);
+    lua_settop(L, 2);
     t->wait_L = NULL;
     if (ctx) ln_task_renew(t);
-    if (ctx && h->ready) return park(L, t);
+    if (ctx && ctx != PARKED && h->ready) return park(L, t);
     struct ln_watch *w = take_due();
     if (!w) return park(L, t);
+    if (ctx != CALLED || status != LUA_OK) { /* it may have waited */
+      ln_watch_push_slots(L);
+      lua_replace(L, 2);
+    }
     t->owner = w->owner;
     t->clock = w->clock;
-    int n = ln_watch_take(L, w);
+    int n = ln_watch_take(L, w, 2);
     status = lua_pcallk(L, n - 1, 1, 1, CALLED, step);
     ctx = CALLED;
   }
@@ -82,6 +87,7 @@ static int runner(lua_State *L)
 {
   lua_settop(L, 0);
   lua_pushcfunction(L, ln_task_annotate);
+  lua_pushnil(L);
   return step(L, LUA_OK, 0);
 }
 

@@ -145,19 +145,6 @@ void ln_watchdog_stop(void)
   w.started = false;
 }
 
-void ln_watchdog_enter(void)
-{
-  atomic_fetch_add_explicit(&w.entry, 1, memory_order_relaxed);
-  atomic_store_explicit(&w.over_ticks, 0, memory_order_relaxed);
-  w.told_slow = false;
-  w.stop = 0;
-  atomic_store(&w.inside, true);
-  if (atomic_load_explicit(&w.asleep, memory_order_relaxed)) {
-    atomic_store(&w.asleep, false);
-    sem_post(&w.wake);
-  }
-}
-
 void ln_watchdog_again(void)
 {
   unsigned entry = atomic_load_explicit(&w.entry, memory_order_relaxed);
@@ -166,11 +153,22 @@ void ln_watchdog_again(void)
   w.told_slow = false;
 }
 
+void ln_watchdog_enter(void)
+{
+  ln_watchdog_again();
+  w.stop = 0;
+  atomic_store(&w.inside, true); /* in order with the look at `asleep`, as the thread's are */
+  if (atomic_load_explicit(&w.asleep, memory_order_relaxed)) {
+    atomic_store(&w.asleep, false);
+    sem_post(&w.wake);
+  }
+}
+
 void ln_watchdog_running(lua_State *L)
 {
   w.running = L;
   if (!L)
-    atomic_store(&w.inside, false);
+    atomic_store_explicit(&w.inside, false, memory_order_release);
   else if (w.stop)
     lua_sethook(L, hook, LUA_MASKCOUNT, 1);
 }

@@ -48,6 +48,7 @@ struct ln_loop {
   void *idle_ctx;
   struct ln_open *opened;
   struct ln_poll *polls; /* whose events have changed since the last poll */
+  int n_polled;          /* polls that watch for something */
 };
 
 int64_t ln_loop_now(struct ln_loop *loop);

@@ -12,6 +12,10 @@
 
 /* Calls that queue calls: so many rounds in one turn, then I/O gets its turn. */
 #define MAX_ROUNDS 8
+/* Turns in a row without a poll, where there is more to do at once and nobody watches a descriptor: a poll
+ * costs more than a short turn. */
+#define MAX_UNPOLLED 16
+#define UNPOLLED_US 100
 
 static void run_batch(struct ln_loop *loop)
 {
@@ -61,12 +65,19 @@ static void on_guard(uv_timer_t *h)
 static void on_turn(uv_prepare_t *h)
 {
   struct ln_loop *loop = h->data;
-  loop->stale = true;
-  loop->turn++;
-  run_next(loop);
-  run_deferred(loop);
-  ln_clock_run(&loop->clock);
-  run_deferred(loop);
+  int64_t began = 0;
+  for (int i = 0;; i++) {
+    loop->stale = true;
+    loop->turn++;
+    if (i == 1) began = ln_loop_now(loop);
+    run_next(loop);
+    run_deferred(loop);
+    ln_clock_run(&loop->clock);
+    run_deferred(loop);
+    if (!loop->next.first || loop->queued.first || loop->stop || loop->n_polled > 0 || i >= MAX_UNPOLLED)
+      break;
+    if (i > 0 && i % 4 == 0 && ln_loop_now(loop) - began > UNPOLLED_US) break;
+  }
   bool ready = loop->queued.first || loop->next.first;
   if (!ready && !loop->stop && loop->idle)
     ready = loop->idle(loop->idle_ctx) || loop->queued.first || loop->next.first;

@@ -40,6 +40,8 @@ static void close_poll(struct ln_open *o)
 {
   struct ln_poll *p = (struct ln_poll *)o;
   p->closed = true;
+  if (p->events) p->open.loop->n_polled--;
+  p->events = 0;
   unlink_changed(p);
   ln_loop_undefer(p->open.loop, &p->always);
   if (!p->regular)
@@ -109,6 +111,7 @@ int ln_poll_open(struct ln_loop *loop, int fd, void (*fn)(void *ctx, int events)
 
 void ln_poll_set(struct ln_poll *p, int events)
 {
+  p->open.loop->n_polled += (events != 0) - (p->events != 0);
   p->events = events;
   if (p->regular) {
     if (events)

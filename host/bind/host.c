@@ -6,7 +6,6 @@
 #include "bind/modules.h"
 #include "bind/stdio.h"
 #include "bind/task.h"
-#include "bind/tl_memo.h"
 #include "bind/watch.h"
 #include "base/alloc.h"
 #include "base/log.h"
@@ -331,7 +330,6 @@ void ln_host_free(struct ln_host *h)
     ln_watch_close();
     lua_close(h->L);
     ln_lua_alloc_end();
-    ln_bind_tl_memo_end();
   }
   while (h->live) { /* tasks still waiting: their structs alone are left */
     struct ln_task *t = h->live;

@@ -14,7 +14,32 @@ struct memo {
   int ref;
 };
 
-static struct memo memos[PLACES];
+/* The places belong to the Lua state: a userdata in its registry, gone with it. */
+static int free_places(lua_State *L)
+{
+  struct memo *memos = lua_touserdata(L, 1);
+  for (size_t i = 0; i < PLACES; i++) ln_free(memos[i].bytes);
+  return 0;
+}
+
+static struct memo *places(lua_State *L)
+{
+  static const char key;
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) != LUA_TUSERDATA) {
+    lua_pop(L, 1);
+    struct memo *memos = lua_newuserdatauv(L, PLACES * sizeof *memos, 0);
+    memset(memos, 0, PLACES * sizeof *memos);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, free_places);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+  }
+  struct memo *memos = lua_touserdata(L, -1);
+  lua_pop(L, 1); /* the registry keeps it */
+  return memos;
+}
 
 /* Only spreads; equality is decided by the bytes. */
 static uint64_t hash_of(struct ln_slice s)
@@ -33,7 +58,7 @@ bool ln_bind_tl_memo_get(lua_State *L, struct ln_slice bytes)
 {
   if (bytes.n > MAX_BYTES) return false;
   uint64_t h = hash_of(bytes);
-  const struct memo *m = &memos[h % PLACES];
+  const struct memo *m = &places(L)[h % PLACES];
   if (!m->bytes || m->hash != h || m->n != bytes.n || memcmp(m->bytes, bytes.p, bytes.n) != 0) return false;
   lua_rawgeti(L, LUA_REGISTRYINDEX, m->ref);
   return true;
@@ -43,7 +68,7 @@ void ln_bind_tl_memo_put(lua_State *L, struct ln_slice bytes)
 {
   if (bytes.n > MAX_BYTES) return;
   uint64_t h = hash_of(bytes);
-  struct memo *m = &memos[h % PLACES];
+  struct memo *m = &places(L)[h % PLACES];
   uint8_t *copy = ln_malloc(bytes.n);
   if (!copy) return;
   memcpy(copy, bytes.p, bytes.n);
@@ -59,10 +84,4 @@ void ln_bind_tl_memo_put(lua_State *L, struct ln_slice bytes)
   m->ref = luaL_ref(L, LUA_REGISTRYINDEX);
   m->hash = h;
   m->n = bytes.n;
-}
-
-void ln_bind_tl_memo_end(void)
-{
-  for (size_t i = 0; i < PLACES; i++) ln_free(memos[i].bytes);
-  memset(memos, 0, sizeof memos);
 }

@@ -13,7 +13,5 @@ bool ln_bind_tl_memo_get(lua_State *L, struct ln_slice bytes);
 /* Keeps the table on top for these bytes (at most 2 KiB, 512 of them at a time; a newer one takes an older
  * one's place). */
 void ln_bind_tl_memo_put(lua_State *L, struct ln_slice bytes);
-/* After lua_close. */
-void ln_bind_tl_memo_end(void);
 
 #endif

@@ -87,7 +87,9 @@ local function refused(self, why, kept, channels, done, acks)
     self.channels[id] = true
   end
   self.refusals = self.refusals + 1
-  if self.refusals == 1 then self.core:log(Logger.ERROR, "the session does not take what it should keep, trying again: %s", tostring(why)) end
+  if self.refusals == 1 then
+    self.core:log(Logger.ERROR, "the session does not take what it should keep, trying again: %s", tostring(why))
+  end
   self.scheduled = true
   self.timer = timer.unref(timer.after(1, self.flush, self))
 end

@@ -4,10 +4,9 @@
 #include "bind/promise.h"
 #include "base/log.h"
 
-#define UNHANDLED "luna.unhandledPromises" /* registry: set of failed promises nobody has looked at */
-#define ALL "luna.awaitAll"                /* registry: function(list) → promise */
-#define INVALID_YIELD "luna.invalidYield"  /* registry: function(value) → error */
-#define ON_UNHANDLED "luna.onUnhandled"    /* registry: function(err, owner) */
+#define ALL "luna.awaitAll"               /* registry: function(list) → promise */
+#define INVALID_YIELD "luna.invalidYield" /* registry: function(value) → error */
+#define ON_UNHANDLED "luna.onUnhandled"   /* registry: function(err, owner) */
 
 struct ln_promise *ln_promise_push(lua_State *L)
 {
@@ -42,6 +41,16 @@ static int push_values(lua_State *L, int index, const struct ln_promise *p)
   for (int i = 1; i <= p->n; i++) lua_rawgeti(L, table, i);
   lua_remove(L, table);
   return p->n;
+}
+
+static char unhandled[1]; /* registry: set of failed promises nobody has looked at */
+
+/* Pushes the set; false and nothing pushed where there is none yet. Without an allocation. */
+static bool push_unhandled(lua_State *L)
+{
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, unhandled) == LUA_TTABLE) return true;
+  lua_pop(L, 1);
+  return false;
 }
 
 static void waiter_unlink(struct ln_task *t)
@@ -155,7 +164,11 @@ bool ln_promise_settle(lua_State *L, int index, int n, bool failed)
     wake_waiters(L, index, p);
   }
   if (failed && !p->handled) {
-    luaL_getsubtable(L, LUA_REGISTRYINDEX, UNHANDLED);
+    if (!push_unhandled(L)) {
+      lua_newtable(L);
+      lua_pushvalue(L, -1);
+      lua_rawsetp(L, LUA_REGISTRYINDEX, unhandled);
+    }
     lua_pushvalue(L, index);
     lua_pushboolean(L, 1);
     lua_rawset(L, -3);
@@ -166,7 +179,7 @@ bool ln_promise_settle(lua_State *L, int index, int n, bool failed)
 
 static int report_step(lua_State *L)
 {
-  luaL_getsubtable(L, LUA_REGISTRYINDEX, UNHANDLED);
+  if (!push_unhandled(L)) return 0;
   int set = lua_gettop(L);
   lua_pushnil(L);
   if (!lua_next(L, set)) return 0;
@@ -194,10 +207,7 @@ bool ln_promise_report_unhandled(struct ln_host *h)
   bool any = false;
   lua_State *L = h->L;
   for (;;) {
-    if (lua_getfield(L, LUA_REGISTRYINDEX, UNHANDLED) != LUA_TTABLE) {
-      lua_pop(L, 1);
-      return any;
-    }
+    if (!push_unhandled(L)) return any;
     lua_pushnil(L);
     bool more = lua_next(L, -2);
     lua_pop(L, more ? 3 : 1);

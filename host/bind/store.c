@@ -494,6 +494,21 @@ static int write_persist(lua_State *L, struct account *a, int table)
   return err;
 }
 
+/* What a group is made of: 1 the account, 2 the numbers, 3 … 7 add, done, channels, persist, state. Gives an
+ * error code. */
+static int write_group(lua_State *L)
+{
+  struct account *a = lua_touserdata(L, 1);
+  int err = LN_OK;
+  if (lua_istable(L, 3)) err = write_adds(L, a, 3, 2);
+  if (!err && lua_istable(L, 4)) err = write_done(L, a, 4);
+  if (!err && lua_istable(L, 5)) err = write_channels(L, a, 5);
+  if (!err && lua_istable(L, 6)) err = write_persist(L, a, 6);
+  if (!err && lua_istable(L, 7)) err = write_state(L, a, 7);
+  lua_pushinteger(L, err);
+  return 1;
+}
+
 /* commit({ state =, channels =, add =, done =, persist = }, fn) → the inbox numbers of `add`. One group;
  * fn(errname | nil) once it is durable. */
 static int a_commit(lua_State *L)
@@ -502,26 +517,30 @@ static int a_commit(lua_State *L)
   struct ln_host *h = ln_host_get();
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 3);
+  luaL_checkstack(L, 16, NULL);
   lua_newtable(L); /* 4: the numbers */
+  lua_pushcfunction(L, write_group);
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, 4);
   static const char *const parts[] = {"add", "done", "channels", "persist", "state"};
-  for (int i = 0; i < 5; i++) lua_getfield(L, 2, parts[i]); /* 5 … 9 */
-  luaL_checkstack(L, 10, NULL);
+  for (int i = 0; i < 5; i++) lua_getfield(L, 2, parts[i]);
   struct done *d = NULL;
   if (lua_isfunction(L, 3)) {
     lua_pushvalue(L, 3);
     int ref = luaL_ref(L, LUA_REGISTRYINDEX);
-    if (!(d = ln_calloc(1, sizeof *d))) return luaL_error(L, "out of memory");
+    if (!(d = ln_calloc(1, sizeof *d))) {
+      luaL_unref(L, LUA_REGISTRYINDEX, ref);
+      return luaL_error(L, "out of memory");
+    }
     d->ref = ref;
     d->clock = h->current ? h->current->clock : ln_loop_clock(h->loop);
     d->owner = h->current ? h->current->owner : 0;
   }
   int err = ln_store_begin(a->store->store);
   if (!err) {
-    if (lua_istable(L, 5)) err = write_adds(L, a, 5, 4);
-    if (!err && lua_istable(L, 6)) err = write_done(L, a, 6);
-    if (!err && lua_istable(L, 7)) err = write_channels(L, a, 7);
-    if (!err && lua_istable(L, 8)) err = write_persist(L, a, 8);
-    if (!err && lua_istable(L, 9)) err = write_state(L, a, 9);
+    err = lua_pcall(L, 7, 1, 0) == LUA_OK ? (int)lua_tointeger(L, -1) : LN_E_NOMEM;
+    /* A group that is not whole must not be kept: a wrong write of its own makes the commit drop it. */
+    if (err) (void)ln_store_set(a->store->store, a->id, "", ln_slice(NULL, 0));
     ln_loop_hold(h->loop);
     int committed = ln_store_commit(a->store->store, group_done, d, 0);
     if (committed) ln_loop_release(h->loop);

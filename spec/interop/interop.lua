@@ -135,9 +135,9 @@ function M.start(command, seconds)
   return child
 end
 
---- Runs it to its end: the child, finished, with `status`.
+--- Runs it to its end, for 30 s where nothing is said (a test has 60): the child, finished, with `status`.
 function M.run(command, seconds)
-  local child = M.start(command, seconds)
+  local child = M.start(command, seconds or 30)
   child:finish()
   return child
 end

@@ -151,6 +151,7 @@ end
 
 function start(self, lane, entry, later)
   if self.running >= self.limit then -- bounded: the lane waits until a handler has ended
+    lane = lane or { first = 1, last = 0 }
     lane.first = lane.first - 1
     lane[lane.first] = entry
     self.waiting = self.waiting + 1
@@ -163,7 +164,7 @@ function start(self, lane, entry, later)
   entry.serial = serial
   self.entries[serial] = entry
   self.running = self.running + 1
-  lane.busy, entry.lane = entry, lane
+  if lane then lane.busy, entry.lane = entry, lane end
   entry.promise = (later and task.defer or task.spawn)(body, self, entry)
 end
 
@@ -172,7 +173,11 @@ end
 function Dispatch:handle(update, seq)
   local fn = self:lookup(update._)
   if not fn then return nil end
-  local entry = { update = update, fn = fn, seq = seq, done = false }
+  -- All its fields at once: a table that grows field by field is made anew four times.
+  local entry = {
+    update = update, fn = fn, seq = seq, done = false, serial = 0, lane = nil, promise = nil, box = nil, unit = nil, idText = nil, sent = nil,
+    released = nil,
+  }
   local laneKey
   if self.order == "chat" then
     laneKey = lanes.key(update)
@@ -180,12 +185,12 @@ function Dispatch:handle(update, seq)
     laneKey = 0
   end
   if laneKey == nil then
-    start(self, { first = 1, last = 0 }, entry)
+    start(self, nil, entry)
     return entry
   end
   local lane = self.lanes[laneKey]
   if not lane then
-    lane = { first = 1, last = 0, key = laneKey }
+    lane = { first = 1, last = 0, key = laneKey, busy = nil, since = nil, heldBy = nil, told = nil }
     self.lanes[laneKey] = lane
     start(self, lane, entry)
   elseif not lane.busy and lane.first > lane.last then

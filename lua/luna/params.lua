@@ -173,7 +173,7 @@ end
 function params.prepare(core, method, p)
   local n = method.n
   if n == 0 then return p end
-  local q = {}
+  local q = { _1 = nil, _2 = nil, _3 = nil, _4 = nil } -- room for four, so that it need not grow
   for k, v in next, p do q[k] = v end
   for i = 1, n do method[i](core, q, method[-i], method) end
   return q

@@ -269,7 +269,7 @@ function Updates:receive(conn, u, ack, raw, errname)
   end
   -- Handlers do not keep up: from here on the difference brings what comes, as fast as they take it; the server keeps it meanwhile.
   if self.core.dispatch:isFull() then difference.common(self) end
-  self:takeContainer(full, { conn = conn, ack = ack, raw = raw })
+  self:takeContainer(full, { conn = conn, ack = ack, raw = raw, left = 0, n = 0 })
 end
 
 --- Updates inside a call's result.
@@ -281,7 +281,7 @@ function Updates:fromResult(u, request)
   local me = self.core.me
   local full = expand.container(u, me and me.id, request)
   if not full then return difference.common(self) end
-  self:takeContainer(full, { own = true })
+  self:takeContainer(full, { own = true, left = 0, n = 0 })
 end
 
 --- messages.affectedMessages and its kin move a box without an update.

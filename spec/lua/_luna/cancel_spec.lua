@@ -203,11 +203,11 @@ describe("a wait", function()
     assert.equal(tasks + 100000, #task.all())
     promise.resolve(gate)
     while done < 100000 do task.sleep(0) end
-    assert.is_true(#task.all() <= tasks)
+    assert.is_true(#task.all() < tasks + 100)
     gate = nil -- luacheck: ignore
     collect()
-    -- A thousand threads are kept for what comes next.
-    assert.is_true(collectgarbage "count" - before < 4000, ("%.0f KiB stayed"):format(collectgarbage "count" - before))
+    -- A thousand threads are kept for what comes next, and the room that the registry has once taken.
+    assert.is_true(collectgarbage "count" - before < 8000, ("%.0f KiB stayed"):format(collectgarbage "count" - before))
   end)
 
   it("whose error has no text, or whose error handler fails, ends its task and no other", function()

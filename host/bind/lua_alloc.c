@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define GRAIN 16u
-#define SMALL_MAX 512u /* larger blocks are malloc's */
+#define SMALL_MAX 768u /* the stack of a new coroutine is one; larger blocks are malloc's */
 #define CLASSES (SMALL_MAX / GRAIN)
 #define CHUNK 65536u
 

@@ -2,24 +2,33 @@
  * to the value; all that scripts do with promises otherwise goes through functions of luna. Tasks that wait
  * are linked in the struct, callbacks run as tasks. */
 #include "bind/promise.h"
+#include "bind/join.h"
 #include "base/log.h"
 
 #define ALL "luna.awaitAll"               /* registry: function(list) → promise */
 #define INVALID_YIELD "luna.invalidYield" /* registry: function(value) → error */
 #define ON_UNHANDLED "luna.onUnhandled"   /* registry: function(err, owner) */
 
+static int meta_ref = LUA_NOREF; /* the metatable: by number it is found sooner than by name */
+
 struct ln_promise *ln_promise_push(lua_State *L)
 {
   struct ln_promise *p = lua_newuserdatauv(L, sizeof *p, 3);
   memset(p, 0, sizeof *p);
   p->waiters_end = &p->waiters;
-  luaL_setmetatable(L, LN_PROMISE_NAME);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, meta_ref);
+  lua_setmetatable(L, -2);
   return p;
 }
 
 struct ln_promise *ln_promise_test(lua_State *L, int index)
 {
-  return luaL_testudata(L, index, LN_PROMISE_NAME);
+  void *p = lua_touserdata(L, index);
+  if (!p || !lua_getmetatable(L, index)) return NULL;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, meta_ref);
+  bool is = lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  return is ? p : NULL;
 }
 
 static struct ln_promise *check(lua_State *L, int index)
@@ -143,6 +152,14 @@ bool ln_promise_settle(lua_State *L, int index, int n, bool failed)
   if (type == LUA_TFUNCTION) {
     p->handled = true;
     start_callback(L, index, p);
+  } else if (type == LUA_TUSERDATA) {
+    luaL_checkstack(L, p->n + 4, "too many values");
+    p->handled = true;
+    lua_pushnil(L);
+    lua_setiuservalue(L, index, 2);
+    if (push_values(L, index, p) == 0) lua_pushnil(L);
+    if (p->n > 1) lua_settop(L, lua_gettop(L) - p->n + 1);
+    ln_join_settled(L, p->key, failed);
   } else if (type == LUA_TTABLE) {
     p->handled = true;
     int list = lua_gettop(L);
@@ -155,7 +172,7 @@ bool ln_promise_settle(lua_State *L, int index, int n, bool failed)
   } else {
     lua_pop(L, 1);
   }
-  if (type != LUA_TNIL && type != LUA_TNONE) {
+  if (type == LUA_TFUNCTION || type == LUA_TTABLE) {
     lua_pushnil(L);
     lua_setiuservalue(L, index, 2);
   }
@@ -380,6 +397,10 @@ static int p_on_resolve(lua_State *L)
     return 0;
   }
   int type = lua_getiuservalue(L, 1, 2);
+  if (type == LUA_TUSERDATA) {
+    ln_join_callback(L, p->key);
+    type = LUA_TFUNCTION;
+  }
   if (type == LUA_TTABLE) {
     lua_pushvalue(L, 2);
     lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
@@ -395,6 +416,34 @@ static int p_on_resolve(lua_State *L)
     lua_setiuservalue(L, 1, 2);
   }
   return 0;
+}
+
+void ln_promise_join(lua_State *L, int index, int join, lua_Integer key)
+{
+  index = lua_absindex(L, index);
+  struct ln_promise *p = lua_touserdata(L, index);
+  if (p->state != LN_PROMISE_PENDING) {
+    p->handled = true;
+    luaL_checkstack(L, p->n + 4, "too many values");
+    lua_pushvalue(L, join);
+    if (push_values(L, index, p) == 0) lua_pushnil(L);
+    if (p->n > 1) lua_settop(L, lua_gettop(L) - p->n + 1);
+    ln_join_settled(L, key, p->state == LN_PROMISE_FAILED);
+    return;
+  }
+  int type = lua_getiuservalue(L, index, 2);
+  lua_pop(L, 1);
+  if (type == LUA_TNIL) {
+    p->key = key;
+    lua_pushvalue(L, join);
+    lua_setiuservalue(L, index, 2);
+    return;
+  }
+  lua_pushcfunction(L, p_on_resolve);
+  lua_pushvalue(L, index);
+  lua_pushvalue(L, join);
+  ln_join_callback(L, key);
+  lua_call(L, 2, 0);
 }
 
 static int p_is(lua_State *L)
@@ -563,6 +612,7 @@ int luaopen__luna_promise(lua_State *L)
                                        {"state", p_state},
                                        {"values", p_values},
                                        {"onResolve", p_on_resolve},
+                                       {"join", ln_join},
                                        {"is", p_is},
                                        {"markHandled", p_mark_handled},
                                        {"isHandled", p_is_handled},
@@ -586,8 +636,12 @@ int luaopen__luna_promise(lua_State *L)
     }
     lua_pushliteral(L, "luna.Promise");
     lua_setfield(L, -2, "__metatable");
+    meta_ref = LUA_NOREF;
   }
-  lua_pop(L, 1);
+  if (meta_ref == LUA_NOREF)
+    meta_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  else
+    lua_pop(L, 1);
   luaL_newlib(L, functions);
   static const struct {
     const char *name, *key;

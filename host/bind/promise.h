@@ -6,7 +6,7 @@
 
 enum ln_promise_state { LN_PROMISE_PENDING, LN_PROMISE_RESOLVED, LN_PROMISE_FAILED };
 
-struct ln_promise { /* user values: 1 the value or a table of them, 2 callbacks, 3 canceller */
+struct ln_promise { /* user values: 1 the value or a table of them, 2 callbacks or a join, 3 canceller */
   uint8_t state;
   bool handled; /* somebody looked at the outcome */
   int n;        /* values; n > 1: user value 1 is a table */
@@ -14,6 +14,7 @@ struct ln_promise { /* user values: 1 the value or a table of them, 2 callbacks,
   struct ln_task **waiters_end;
   uint64_t task_id; /* the task behind it, 0: none */
   lua_Integer owner;
+  lua_Integer key; /* of its value in the join that it carries */
 };
 
 #define LN_PROMISE_NAME "luna.Promise"

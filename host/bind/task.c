@@ -58,7 +58,7 @@ static struct ln_task *task_new(lua_State *L, struct ln_clock *clock, lua_Intege
     lua_State *fresh = lua_newthread(L);
     if (!h->pool_bare && !(h->pool_bare = ln_calloc(1, sizeof *t))) luaL_error(L, "out of memory");
     t = h->pool_bare; /* stays there until nothing can throw any more */
-    lua_rawsetp(L, LUA_REGISTRYINDEX, t);
+    t->thread_ref = luaL_ref(L, LUA_REGISTRYINDEX);
     h->pool_bare = t->next;
     *(struct ln_task **)lua_getextraspace(fresh) = t;
     t->L = fresh;
@@ -102,8 +102,7 @@ static void task_end(struct ln_task *t)
     h->pool = t;
     h->n_pool++;
   } else {
-    lua_pushnil(h->L);
-    lua_rawsetp(h->L, LUA_REGISTRYINDEX, t);
+    luaL_unref(h->L, LUA_REGISTRYINDEX, t->thread_ref);
     t->L = NULL;
     t->next = h->pool_bare;
     h->pool_bare = t;

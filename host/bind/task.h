@@ -13,7 +13,8 @@ struct ln_promise;
 #define LN_ANNOTATOR "luna.annotator" /* registry: function(err, traceback) → err */
 
 struct ln_task {
-  lua_State *L; /* its thread, anchored in the registry for good; slot 1 holds the promise of its result */
+  lua_State *L; /* its thread, anchored in the registry; slot 1 holds the promise of its result */
+  int thread_ref;
   uint64_t id;
   enum ln_task_state state;
   struct ln_task *next;                 /* ready queue or pool */

@@ -64,6 +64,13 @@ end
 
 --- All values; the first failure fails it.
 function combinators.all(items, level)
+  if type(items) == "table" then
+    local joined, results, count = core.join(items) -- promises alone, in a sequence: the host's way
+    if joined then
+      counted(results, count)
+      return joined
+    end
+  end
   local promises, order, n = gather(items, (level or 1) + 1)
   local out, values, left = core.new(), {}, #order
   if left == 0 then

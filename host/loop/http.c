@@ -113,7 +113,6 @@ int ln_http_new(struct ln_loop *loop, struct ln_http **out, const char **why)
   ln_curl.multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
   ln_curl.multi_setopt(h->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
   ln_curl.multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, 32L); /* idle ones kept */
-  ln_curl.multi_setopt(h->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, 256L);
   *out = h;
   return LN_OK;
 }

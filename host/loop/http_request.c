@@ -183,7 +183,9 @@ int ln_http_prepare(struct ln_http_request *r, const struct ln_http_options *o)
   ln_curl.easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L); /* lua/luna/http looks at each step */
   if (ln_curl.easy_setopt(e, CURLOPT_URL, o->url) != CURLE_OK) return LN_E_NOMEM;
   ln_curl.easy_setopt(e, CURLOPT_HTTP_VERSION, versions[o->protocol]);
-  ln_curl.easy_setopt(e, CURLOPT_PIPEWAIT, 1L);
+  /* Wait for a connection under way that may turn out to be HTTP/2. Over plain HTTP libcurl would wait for
+   * the end of an exchange with a server of HTTP/1.0. */
+  ln_curl.easy_setopt(e, CURLOPT_PIPEWAIT, strncasecmp(o->url, "https:", 6) == 0 ? 1L : 0L);
   ln_curl.easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
   ln_curl.easy_setopt(e, CURLOPT_HEADERDATA, r);
   ln_curl.easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);

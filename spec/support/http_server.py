@@ -172,6 +172,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer(reply, headers=[("Content-Type", "application/dns-message")])
 
 
+class OldHandler(Handler):
+    protocol_version = "HTTP/1.0"
+
+
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
@@ -285,15 +289,15 @@ def proxy(to):
     return listener.getsockname()[1]
 
 
-def serve(context=None):
-    server = Server(("127.0.0.1", 0), Handler)
+def serve(context=None, handler=Handler):
+    server = Server(("127.0.0.1", 0), handler)
     if context:
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server.server_address[1]
 
 
-ports = {"http": serve()}
+ports = {"http": serve(), "old": serve(handler=OldHandler)}
 ports["proxy"] = proxy(ports["http"])
 pem = os.path.join(sys.argv[1], "server.pem")
 if os.path.exists(pem):

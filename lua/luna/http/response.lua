@@ -94,19 +94,32 @@ function Response:json(opts)
 end
 
 local function saved(self, path)
-  local file, why = io.open(path, "wb")
+  local part = path .. ".part"
+  local file, why = io.open(part, "wb")
   if not file then error(errors.classes.Exception(tostring(why)), 0) end
-  local total = 0
-  local guard <close> = setmetatable({}, { __close = function() file:close() end }) -- luacheck: ignore guard
+  local done, total = false, 0
+  local guard <close> = setmetatable({}, { __close = function() -- luacheck: ignore guard
+    if not done then
+      file:close()
+      os.remove(part)
+    end
+  end })
   for piece in self:pieces() do
     local ok, wrong = file:write(piece)
     if not ok then error(errors.classes.Exception(tostring(wrong)), 0) end
     total = total + #piece
   end
+  done = true
+  local closed, wrong = file:close()
+  if closed then closed, wrong = os.rename(part, path) end
+  if not closed then
+    os.remove(part)
+    error(errors.classes.Exception(tostring(wrong)), 0)
+  end
   return total
 end
 
---- save(path): the body into a file; the count of its bytes.
+--- save(path): the body into a file, which appears when the whole is there; the count of its bytes.
 function Response:save(path, opts)
   if type(path) ~= "string" then error(("response:save wants a path, got a %s"):format(type(path)), 2) end
   return run(self, opts, saved, path)

@@ -116,6 +116,10 @@ describe("HTTP streams #http", function()
     file:close()
     assert.equal(300000, #text)
     assert.equal("\0\1\2", text:sub(1, 3))
+    local cut = client:get(url "/cut")
+    assert.equal("CLOSED", errorOf(cut.save, cut, path .. "2").name)
+    assert.is_nil(io.open(path .. "2"))
+    assert.is_nil(io.open(path .. "2.part"))
   end)
 
   test("tell their progress, to the last byte", function()
@@ -146,6 +150,16 @@ describe("HTTP streams #http", function()
     collectgarbage()
     collectgarbage()
     assert.equal("hello", client:get(url "/hello"):body())
+  end)
+
+  test("that nobody reads keep no other request from its server, of HTTP/1.0 either", function()
+    local mine = client:with { ca = server.tls and server.ca or nil }
+    for _, base in ipairs { server.http, "http://127.0.0.1:" .. server.ports.old, server.https } do
+      local unread = {}
+      for i = 1, 5 do unread[i] = mine:get(base .. "/big", { query = { n = MANY }, async = true }) end
+      assert.equal("hello", luna.timeout(mine:get(base .. "/hello", { async = true }), 20):body())
+      for _, r in ipairs(luna.all(unread)) do r:close() end
+    end
   end)
 
   test("are read by one at a time", function()

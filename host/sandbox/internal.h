@@ -17,7 +17,7 @@
 
 #define LN_SANDBOX_MAX_CONNECTIONS 8192
 #define LN_SANDBOX_MAX_KEYS 65536
-#define LN_SANDBOX_MAX_DOWN 4096 /* sessions without a connection */
+#define LN_SANDBOX_MAX_DOWN 1024 /* sessions without a connection; each may take 80 KiB */
 #define LN_SANDBOX_DOWN_US (3600 * LN_US_PER_S)
 #define LN_SANDBOX_LONE_US (120 * LN_US_PER_S) /* a connection without a session is closed after this */
 

@@ -46,6 +46,14 @@ static void set_clock(struct ln_session *s, uint64_t by_msg_id)
   s->ops->on_state(s->ctx);
 }
 
+/* What was refused may have held the ping: its pong will not come, and yet the server lives. */
+static void ping_again(struct ln_session *s)
+{
+  if (s->pong_due == LN_NEVER) return;
+  s->pong_due = LN_NEVER;
+  s->ping_due = s->now;
+}
+
 static int bad_salt(struct ln_session *s, uint64_t bad_id, uint64_t salt)
 {
   /* What left before the last change of salt is refused too, by and by: that is one correction, not many. */
@@ -58,6 +66,7 @@ static int bad_salt(struct ln_session *s, uint64_t bad_id, uint64_t salt)
     s->ops->on_state(s->ctx);
   }
   ln_request_all_again(s, named, bad_id);
+  ping_again(s);
   return err;
 }
 
@@ -85,6 +94,7 @@ int ln_on_bad_msg(struct ln_session *s, const struct ln_message *m)
   case 16: /* our ids are too low: the clock was behind */
     set_clock(s, m->msg_id);
     ln_request_all_again(s, named, bad_id);
+    ping_again(s);
     return count_fix(s);
   case 17: /* too high; only a new session may start lower */
     set_clock(s, m->msg_id);

@@ -195,6 +195,8 @@ static void drop_service_state(struct ln_session *s)
     if (s->queries[i]) s->queries[i]->msg_id = 0;
   s->salts_query = 0;
   s->salts_ask_at = s->now;
+  if (s->pong_due != LN_NEVER) s->ping_due = s->now; /* a pong for the old session is not heard */
+  s->pong_due = LN_NEVER;
 }
 
 void ln_session_renew(struct ln_session *s)

@@ -1,5 +1,5 @@
-/* A machine that slept for days with its connection: salts and clocks have moved on, and the first word after it, be
- * it a ping alone, must not cost the connection. */
+/* A machine that slept for days with its connection: salts and clocks have moved on, and the first word after
+ * it, be it a ping alone, must not cost the connection. */
 #include "sessions.h"
 
 static void wakes(int64_t slept_us, bool asks)

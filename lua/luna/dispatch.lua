@@ -175,8 +175,8 @@ function Dispatch:handle(update, seq)
   if not fn then return nil end
   -- All its fields at once: a table that grows field by field is made anew four times.
   local entry = {
-    update = update, fn = fn, seq = seq, done = false, serial = 0, lane = nil, promise = nil, box = nil, unit = nil, idText = nil, sent = nil,
-    released = nil,
+    update = update, fn = fn, seq = seq, done = false, serial = 0, lane = nil, promise = nil, box = nil, unit = nil, idText = nil,
+    sent = nil, released = nil,
   }
   local laneKey
   if self.order == "chat" then

@@ -186,4 +186,26 @@ describe("calls", function()
     assert.is_false(ok)
     assert.equal(547, err.value)
   end)
+
+  for _, wrong in ipairs { -3600, -600, 600, 3600, 86400 * 400 } do
+    it(("are answered within five seconds though the saved clock is wrong by %d s"):format(wrong), function()
+      local server, path = homely(), os.tmpname()
+      os.remove(path)
+      local object = luna.API(path, { sandbox = server.wire, botToken = "7:abcdefghijk" })
+      object:start()
+      local auth = object._core.account:authKey(2)
+      auth.offset = auth.offset + wrong
+      auth.salt, auth.salts = auth.salt ~ 1, {} -- and the salt is old
+      object._core.account:setAuthKey(2, auth)
+      object:stop()
+      object = luna.API(path, { sandbox = server.wire, botToken = "7:abcdefghijk" })
+      made[#made + 1] = object
+      local began = timer.now()
+      assert.equal("DC2", object.help.getNearestDc().country)
+      assert.is_true(timer.now() - began <= 5, ("%g s"):format(timer.now() - began))
+      task.sleep(1)
+      assert.is_true(math.abs(object._core.account:authKey(2).offset) < 2) -- it has learnt
+      for _, suffix in ipairs { "", "-wal", "-shm" } do os.remove(path .. suffix) end
+    end)
+  end
 end)

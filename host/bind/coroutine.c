@@ -48,6 +48,17 @@ static int deliver(lua_State *L, int n, bool wrap)
 {
   if (!wrap) return n;
   if (lua_toboolean(L, -n)) return n - 1;
+  lua_State *co = lua_tothread(L, lua_upvalueindex(1));
+  int status = lua_status(co);
+  if (status != LUA_OK &&
+      status != LUA_YIELD) { /* it failed: its <close> variables, as the standard wrap does */
+    lua_pushvalue(L, -1);
+    lua_xmove(L, co, 1);
+    if (lua_resetthread(co) != LUA_OK) {
+      lua_xmove(co, L, 1);
+      lua_replace(L, -2);
+    }
+  }
   if (lua_type(L, -1) == LUA_TSTRING) { /* as the standard wrap does: where it happened */
     luaL_where(L, 1);
     lua_insert(L, -2);

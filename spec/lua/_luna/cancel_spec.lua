@@ -166,6 +166,32 @@ describe("a wait", function()
     assert.equal(100, dropped)
   end)
 
+  it("that fails inside of a wrapped coroutine closes what that had open, and leaves waiting refused there", function()
+    local seen = {}
+    local function guard(name, fn)
+      return setmetatable({}, { __close = function(_, err) seen[#seen + 1] = { name, err, fn and fn() } end })
+    end
+    local iterator = coroutine.wrap(function()
+      local outer <close> = guard "outer"
+      local inner <close> = guard("inner", function() return (pcall(task.sleep, 0)) end)
+      task.sleep(0)
+      error { outer, inner, text = "failed" }
+    end)
+    local ok, err = pcall(iterator)
+    assert.is_false(ok)
+    assert.equal("failed", err.text)
+    assert.same({ "inner", "outer" }, { seen[1][1], seen[2][1] })
+    assert.equal(err, seen[1][2])
+    assert.is_false(seen[1][3])
+    assert.is_false(pcall(iterator))
+    assert.equal(2, #seen)
+    local text = coroutine.wrap(function() error "in text" end)
+    ok, err = pcall(text)
+    assert.is_false(ok)
+    assert.matches("in text$", err)
+    assert.equal(0.01, task.sleep(0.01))
+  end)
+
   it("is none the worse for a collector that never rests", function()
     local pause, step = collectgarbage("setpause", 0), collectgarbage("setstepmul", 10000)
     local sum = 0

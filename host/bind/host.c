@@ -7,6 +7,7 @@
 #include "bind/stdio.h"
 #include "bind/task.h"
 #include "bind/watch.h"
+#include "bind/luv.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "crypto/init.h"
@@ -214,7 +215,7 @@ static bool idle(void *ctx)
       ln_task_drain(h);
       return true;
     }
-    if (h->refs <= 0 && !h->exiting) {
+    if (h->refs <= 0 && !h->exiting && !ln_luv_alive(h)) {
       if (ln_watch_idle(h)) return true;
       if (h->main_task && h->main_task->state == LN_TASK_WAITING) {
         ln_host_protect(h, nothing_left, NULL);
@@ -326,10 +327,13 @@ void ln_host_free(struct ln_host *h)
   if (h->L) {
     ln_stdio_close(h);
     ln_logs_close(h);
+    bool ended = ln_luv_close(h);
     h->closing = true;
     ln_watch_close();
-    lua_close(h->L);
-    ln_lua_alloc_end();
+    if (ended) { /* else luv still writes there: the process ends now anyway */
+      lua_close(h->L);
+      ln_lua_alloc_end();
+    }
   }
   while (h->live) { /* tasks still waiting: their structs alone are left */
     struct ln_task *t = h->live;

@@ -20,11 +20,13 @@ int luaopen__luna_http(lua_State *L);
 int luaopen__luna_files(lua_State *L);
 int luaopen__luna_json(lua_State *L);
 int luaopen__luna_loop(lua_State *L);
+int luaopen__luna_luv(lua_State *L); /* `require "luv"` (luv.c) */
 
 /* A Lua module that is part of the program, as a loaded chunk on L (true), or nothing. See require.c. */
 int ln_embedded_load(lua_State *L, const char *name);
 void ln_require_install(lua_State *L);
 void ln_os_install(lua_State *L);
+void ln_watch_files_add(lua_State *L); /* adds watchFiles to the table on top (watch_files.c) */
 /* The number of a signal given by number or name at `index`; raises (hostmod.c). */
 int ln_signal_number(lua_State *L, int index);
 

@@ -2,6 +2,7 @@
  * states, the words about wrong names. Its functions are luna.loop's own: they name the caller's line. */
 #include "bind/modules.h"
 #include "bind/watch.h"
+#include "bind/luv.h"
 #include "base/clock.h"
 
 #include <errno.h>
@@ -120,6 +121,26 @@ static int f_cancel(lua_State *L)
 {
   struct ln_watch *w = known(L);
   if (w) ln_watch_cancel(L, w);
+  return 0;
+}
+
+struct marked {
+  lua_State *L;
+  lua_Integer mark;
+};
+
+static void cancel_marked(struct ln_watch *w, void *ctx)
+{
+  struct marked *m = ctx;
+  if ((w->owner & 0xffffffff) == m->mark) ln_watch_cancel(m->L, w);
+}
+
+/* cancelMarked(mark): all watchers whose owner has this lower half: those of one version of a script. */
+static int f_cancel_marked(lua_State *L)
+{
+  struct marked m = {L, luaL_checkinteger(L, 1)};
+  luaL_checkstack(L, 4, NULL);
+  ln_watch_each(cancel_marked, &m);
   return 0;
 }
 
@@ -243,6 +264,12 @@ static int f_handle(lua_State *L)
   return 1;
 }
 
+static int f_luv_alive(lua_State *L)
+{
+  lua_pushboolean(L, ln_luv_alive(ln_host_get()));
+  return 1;
+}
+
 /* --- streams --- */
 
 static bool ready(int fd, short events)
@@ -326,9 +353,11 @@ int luaopen__luna_loop(lua_State *L)
                                        {"now", f_now},
                                        {"getInfo", f_info},
                                        {"getHandle", f_handle},
+                                       {"luvAlive", f_luv_alive},
                                        {"read", f_read},
                                        {"write", f_write},
                                        {"fail", f_fail},
+                                       {"cancelMarked", f_cancel_marked},
                                        {"setOutcome", f_set_outcome},
                                        {NULL, NULL}};
   ln_watch_open(L);

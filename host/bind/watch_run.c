@@ -3,6 +3,7 @@
  * ticks the ends of runs are looked at. Callbacks are called one after another by a runner, a task that is
  * kept; one that waits keeps its runner for itself, and another goes on. */
 #include "bind/watch.h"
+#include "bind/luv.h"
 #include "bind/promise.h"
 
 #define MAX_PARKED 8
@@ -121,7 +122,7 @@ static void drive(struct ln_watch_link *queue)
 
 static bool nothing_left(const struct ln_host *h)
 {
-  return h->refs <= 0 && !h->ready && !h->later && ln_loop_held(h->loop) == 0;
+  return h->refs <= 0 && !h->ready && !h->later && ln_loop_held(h->loop) == 0 && !ln_luv_alive(h);
 }
 
 static void unlink_run(struct ln_watch_run *run)

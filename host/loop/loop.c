@@ -263,6 +263,26 @@ void *ln_loop_handle(struct ln_loop *loop)
   return &loop->uv;
 }
 
+bool ln_loop_foreign(const struct ln_loop *loop)
+{
+  return loop->uv.active_handles > 1u || loop->uv.active_reqs.count > 0; /* 1: the turn's */
+}
+
+bool ln_loop_end_foreign(struct ln_loop *loop)
+{
+  uv_timer_t guard;
+  uv_prepare_stop(&loop->prepare);
+  uv_idle_stop(&loop->spin);
+  uv_timer_init(&loop->uv, &guard);
+  uv_unref((uv_handle_t *)&guard);
+  uv_timer_start(&guard, on_guard, END_MAX_MS, 0);
+  uv_run(&loop->uv, UV_RUN_DEFAULT);
+  bool done = loop->uv.active_handles == 0 && loop->uv.active_reqs.count == 0;
+  uv_close((uv_handle_t *)&guard, NULL);
+  uv_run(&loop->uv, UV_RUN_NOWAIT);
+  return done;
+}
+
 void ln_open_add(struct ln_loop *loop, struct ln_open *o, void (*close)(struct ln_open *self))
 {
   o->loop = loop;

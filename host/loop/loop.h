@@ -54,7 +54,11 @@ int ln_signal_open(struct ln_loop *loop, int signo, void (*fn)(void *ctx, int si
                    struct ln_signal **out);
 void ln_signal_close(struct ln_signal *s);
 
-/* The uv_loop_t, for luv alone. */
+/* The uv_loop_t, for luv alone; whether handles or requests that are not ours are active on it (ours never
+ * keep it alive, but for requests under way); and their end, before the owner of their memory goes: false
+ * where they did not end in time. */
 void *ln_loop_handle(struct ln_loop *loop);
+bool ln_loop_foreign(const struct ln_loop *loop);
+bool ln_loop_end_foreign(struct ln_loop *loop);
 
 #endif

@@ -89,12 +89,14 @@ function Child:expect(pattern)
   error("no line like " .. pattern .. " from " .. self:said(), 2)
 end
 
---- Sends a signal (TERM, KILL) to the program itself, not to its guard.
+--- Sends a signal (TERM, KILL) to the program itself, not to its guard. False where it has ended already.
 function Child:signal(name)
   local file = io.open(("/proc/%d/task/%d/children"):format(self.pid, self.pid))
   local children = file and file:read("a") or ""
   if file then file:close() end
-  if children:match("%d") then os.execute(("kill -%s %s 2>/dev/null"):format(name, children)) end
+  local lives = children:match("%d") ~= nil
+  if lives then os.execute(("kill -%s %s 2>/dev/null"):format(name, children)) end
+  return lives
 end
 
 --- Waits for its end; gives its exit status.
@@ -115,8 +117,10 @@ end
 
 function Child:stop()
   if not self.pipe then return self.status end
-  self:signal("TERM")
-  return self:finish()
+  local lived = self:signal("TERM")
+  local status = self:finish()
+  if self.stays and not lived then error(("ended by itself, status %d: %s"):format(status, self:said()), 0) end
+  return status
 end
 
 --- Starts a shell command (one program, with assignments before it if need be). It is ended after `seconds` at most.
@@ -159,6 +163,7 @@ end
 --- { host, port, dc, key, child, places = { [dc] = { host, port, dc, key } } }; host, port and dc are the first's.
 function M.server(command)
   local child = M.start(command, 300)
+  child.stays = true
   local server, listen = { child = child, places = {} }, nil
   for line in function() return child:line() end do
     local word, value = line:match("^(%S+)%s*(.*)$")

@@ -27,7 +27,7 @@ local prepare, refused = params.prepare, middleware.refused
 local stores = {}
 
 local storeHints = {
-  BUSY = "end that one, or give each its own --session",
+  BUSY = "another process uses it (%s): end that one, or give each its own --session",
   CORRUPT = "it is damaged and was left as it is: restore a copy, or move it away and log in anew",
   PERMISSION = "no permission: check who owns it",
 }
@@ -42,7 +42,7 @@ local function openStore(path, durability)
   if not store then
     local what = (text or name):gsub("^session .-: ", "")
     local hint = storeHints[name]
-    if name == "BUSY" then hint = what .. ": " .. hint end -- it names the process
+    if name == "BUSY" then hint = hint:format(what:match "process %d+" or "of unknown number") end
     hint = hint or what
     error(classes.SessionException(("the session %s cannot be used: %s"):format(path or "in memory", hint),
       { name = name, status = name == "PERMISSION" and 2 or 1 }), 0)

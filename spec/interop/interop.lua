@@ -217,9 +217,14 @@ function M.at(server)
   return ("%s %s %s --dc %d"):format(server.host, server.port, server.key, server.dc)
 end
 
---- gotd's person on a server: `teled say` with its flags.
-function M.say(server, flags)
-  return ("%s say -server %s:%s -key %s -dc %d %s"):format(M.teled, server.host, server.port, server.key, server.dc, flags or "")
+local function teled(command, server, words)
+  return ("%s %s -server %s:%s -key %s -dc %d %s"):format(M.teled, command, server.host, server.port, server.key, server.dc, words)
 end
+
+--- gotd's person on a server: `teled say` with its flags.
+function M.say(server, flags) return teled("say", server, flags) end
+
+--- ... and `teled drive`.
+function M.drive(server, words) return teled("drive", server, words) end
 
 return M

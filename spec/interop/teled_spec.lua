@@ -85,4 +85,20 @@ describe("our client on gotd's server", function()
     assert.equal(0, person:finish())
     assert.equal(before, exchanges())
   end)
+
+  it("answers each message once, though it is killed under traffic, twice", function()
+    local missing = interop.lacks("luna", "teled")
+    if missing then return pending(missing) end
+    serve()
+    bot = interop.bot(server, { token = TOKEN, session = session })
+    local person = interop.start(interop.drive(server, "echo_bot 'flood 600 20'"), 50)
+    for _, mark in ipairs { "100", "300" } do
+      person:expect("^answered " .. mark .. "$")
+      bot:signal("KILL")
+      assert.equal(137, bot:finish())
+      bot = interop.bot(server, { token = TOKEN, session = session })
+    end
+    person:expect("^flooded 600 ")
+    assert.equal(0, person:finish())
+  end)
 end)

@@ -1,7 +1,8 @@
-// The command `drive`: a person for benchmarks, who does what standard input says, one line at a time:
+// The command `drive`: a person who does what its further arguments say, or standard input, one line at a time:
 //
 //	say TEXT     sends one message to the bot; prints "said"
-//	flood N [W]  sends N messages, with at most W (100) not yet answered; prints "flooded N SECONDS" when all are
+//	flood N [W]  sends N messages, with at most W (100) not yet answered; prints "answered N" at every hundredth and
+//	             "flooded N SECONDS" when each has been answered once
 package main
 
 import (
@@ -10,6 +11,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -24,8 +26,12 @@ func drive(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if flags.NArg() != 1 {
+	if flags.NArg() < 1 {
 		return errors.New("whom?")
+	}
+	var orders io.Reader = os.Stdin
+	if flags.NArg() > 1 {
+		orders = strings.NewReader(strings.Join(flags.Args()[1:], "\n"))
 	}
 	return asPerson(ctx, where, func(ctx context.Context, p *person) error {
 		bot := message.NewSender(p.client.API()).Resolve("@" + flags.Arg(0))
@@ -33,7 +39,7 @@ func drive(ctx context.Context, args []string) error {
 			return err
 		}
 		fmt.Println("ready")
-		lines := bufio.NewScanner(os.Stdin)
+		lines := bufio.NewScanner(orders)
 		for lines.Scan() {
 			word, rest, _ := strings.Cut(lines.Text(), " ")
 			switch word {
@@ -63,7 +69,7 @@ func drive(ctx context.Context, args []string) error {
 	})
 }
 
-// flood sends n messages and counts the answers; what came before counts for nothing.
+// flood sends n messages and waits until each is answered by an echo of its own, once; what came before counts for nothing.
 func (p *person) flood(ctx context.Context, bot *message.RequestBuilder, n, window int, patience time.Duration) (
 	time.Duration, error,
 ) {
@@ -71,6 +77,11 @@ func (p *person) flood(ctx context.Context, bot *message.RequestBuilder, n, wind
 		<-p.answers
 	}
 	start, slots, failed := time.Now(), make(chan struct{}, window), make(chan error, 1)
+	text := func(i int) string { return fmt.Sprintf("flood %d.%d", start.UnixNano(), i) }
+	open := map[string]bool{}
+	for i := 0; i < n; i++ {
+		open[text(i)] = true
+	}
 	go func() {
 		for i := 0; i < n; i++ {
 			select {
@@ -79,7 +90,7 @@ func (p *person) flood(ctx context.Context, bot *message.RequestBuilder, n, wind
 				return
 			}
 			go func() {
-				if _, err := bot.Text(ctx, "flood "+strconv.Itoa(i)); err != nil {
+				if _, err := bot.Text(ctx, text(i)); err != nil {
 					select {
 					case failed <- err:
 					default:
@@ -88,14 +99,21 @@ func (p *person) flood(ctx context.Context, bot *message.RequestBuilder, n, wind
 			}()
 		}
 	}()
-	for answered := 0; answered < n; answered++ {
+	for len(open) > 0 {
 		select {
-		case <-p.answers:
+		case answer := <-p.answers:
+			if !open[answer] {
+				return 0, fmt.Errorf("an answer too many: %q", answer)
+			}
+			delete(open, answer)
 			<-slots
+			if done := n - len(open); done%100 == 0 {
+				fmt.Println("answered", done)
+			}
 		case err := <-failed:
 			return 0, err
 		case <-time.After(patience):
-			return 0, fmt.Errorf("%d of %d answered", answered, n)
+			return 0, fmt.Errorf("%d of %d answered", n-len(open), n)
 		case <-ctx.Done():
 			return 0, ctx.Err()
 		}

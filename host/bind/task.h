@@ -84,5 +84,8 @@ void ln_watchdog_running(lua_State *L); /* this thread's Lua runs now */
 void ln_watchdog_leave(lua_State *L);   /* a task ended or waits: lift the stop */
 void ln_watchdog_set_budget(double seconds);
 void ln_watchdog_set_slow(double seconds);
+/* fn: whether the running task shall be stopped; asked ten times a second while one computes. NULL: nobody
+ * asks. */
+void ln_watchdog_set_interrupt(bool (*fn)(void));
 
 #endif

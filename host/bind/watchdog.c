@@ -13,7 +13,8 @@
 
 #define TICK_NS 20000000 /* 20 ms */
 #define HOOK_COUNT 1000
-#define IDLE_TICKS 3 /* ticks without Lua until the thread sleeps */
+#define INTERRUPT_TICKS 5 /* between two looks whether somebody wants the running task stopped */
+#define IDLE_TICKS 3      /* ticks without Lua until the thread sleeps */
 
 static struct {
   pthread_t thread, loop_thread;
@@ -25,9 +26,13 @@ static struct {
   lua_State *volatile running;
   long slow_ticks, budget_ticks;
   volatile sig_atomic_t stop; /* sticky, until the task ends or waits */
+  bool (*interrupt)(void);    /* asked by the hook, on the loop's thread */
+  atomic_bool interruptible;
   bool told_slow;
   bool started;
 } w;
+
+enum { OVER_BUDGET = 1, INTERRUPTED };
 
 static double seconds_of(long ticks)
 {
@@ -43,6 +48,11 @@ static void hook(lua_State *L, lua_Debug *ar)
 {
   (void)ar;
   long ticks = atomic_load(&w.over_ticks);
+  if (w.stop == INTERRUPTED || (!w.stop && w.interrupt && w.interrupt())) {
+    w.stop = INTERRUPTED;
+    lua_sethook(L, hook, LUA_MASKCOUNT, HOOK_COUNT);
+    luaL_error(L, "interrupted");
+  }
   if (!w.stop && ticks < w.budget_ticks) {
     lift(L);
     if (w.told_slow || ticks < w.slow_ticks) return;
@@ -56,7 +66,7 @@ static void hook(lua_State *L, lua_Debug *ar)
     }
     return;
   }
-  w.stop = 1;
+  w.stop = OVER_BUDGET;
   lua_sethook(L, hook, LUA_MASKCOUNT, HOOK_COUNT);
   luaL_error(L, "stopped: it ran for %f seconds without a wait (handlerBudget)", seconds_of(w.budget_ticks));
 }
@@ -94,7 +104,8 @@ static void *watch(void *arg)
     }
     idle = 0;
     atomic_store(&w.over_ticks, ++ticks);
-    if (ticks == w.slow_ticks || ticks >= w.budget_ticks) pthread_kill(w.loop_thread, SIGVTALRM);
+    bool ask = atomic_load(&w.interruptible) && ticks % INTERRUPT_TICKS == 0;
+    if (ask || ticks == w.slow_ticks || ticks >= w.budget_ticks) pthread_kill(w.loop_thread, SIGVTALRM);
   }
   return NULL;
 }
@@ -114,6 +125,12 @@ void ln_watchdog_set_budget(double seconds)
 void ln_watchdog_set_slow(double seconds)
 {
   w.slow_ticks = ticks_of(seconds);
+}
+
+void ln_watchdog_set_interrupt(bool (*fn)(void))
+{
+  w.interrupt = fn;
+  atomic_store(&w.interruptible, fn != NULL);
 }
 
 int ln_watchdog_start(void)

@@ -20,11 +20,11 @@ static void freed(uv_handle_t *h)
   ln_free(t);
 }
 
-int ln_tcp_new(struct ln_loop *loop, struct ln_tcp **out)
+static int make(struct ln_loop *loop, bool local, struct ln_tcp **out)
 {
   struct ln_tcp *t = ln_calloc(1, sizeof *t);
   if (!t) return LN_E_NOMEM;
-  int r = uv_tcp_init(&loop->uv, &t->handle);
+  int r = local ? uv_pipe_init(&loop->uv, &t->local, 0) : uv_tcp_init(&loop->uv, &t->handle);
   if (r) {
     ln_free(t);
     return ln_uv_error(r);
@@ -37,6 +37,16 @@ int ln_tcp_new(struct ln_loop *loop, struct ln_tcp **out)
   ln_buf_init(&t->queued, LN_STREAM_OUT_MAX);
   *out = t;
   return LN_OK;
+}
+
+int ln_tcp_new(struct ln_loop *loop, struct ln_tcp **out)
+{
+  return make(loop, false, out);
+}
+
+int ln_tcp_new_local(struct ln_loop *loop, struct ln_tcp **out)
+{
+  return make(loop, true, out);
 }
 
 void ln_tcp_close(struct ln_tcp *t)

@@ -8,7 +8,10 @@
 struct ln_dial;
 
 struct ln_tcp {
-  uv_tcp_t handle;
+  union {
+    uv_tcp_t handle;
+    uv_pipe_t local; /* of unix.c; all that streams share works through either */
+  };
   uv_connect_t connecting;
   uv_write_t write;
   struct ln_open open; /* while it lingers */
@@ -25,6 +28,7 @@ struct ln_tcp {
 extern const struct ln_stream_kind ln_tcp_kind;
 
 int ln_tcp_new(struct ln_loop *loop, struct ln_tcp **out);
+int ln_tcp_new_local(struct ln_loop *loop, struct ln_tcp **out);
 void ln_tcp_close(struct ln_tcp *t); /* frees it, soon */
 /* A connected handle becomes the stream's: options, the peer's name, reading. */
 void ln_tcp_attach(struct ln_tcp *t, struct ln_stream *s);

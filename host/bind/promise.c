@@ -484,15 +484,10 @@ static int p_cancel(lua_State *L)
       lua_pushvalue(L, 2);
       lua_call(L, 1, 0);
       did = true;
-    } else if (p->task_id) {
-      struct ln_host *h = ln_host_get();
-      for (struct ln_task *t = h->live; t; t = t->live_next) {
-        if (t->id != p->task_id) continue;
-        lua_pushvalue(L, 2);
-        ln_task_cancel(t, L);
-        did = true;
-        break;
-      }
+    } else if (p->task_id && p->task->id == p->task_id) {
+      lua_pushvalue(L, 2);
+      ln_task_cancel(p->task, L);
+      did = true;
     }
   }
   lua_pushboolean(L, did);

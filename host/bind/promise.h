@@ -12,7 +12,8 @@ struct ln_promise { /* user values: 1 the value or a table of them, 2 callbacks 
   int n;        /* values; n > 1: user value 1 is a table */
   struct ln_task *waiters;
   struct ln_task **waiters_end;
-  uint64_t task_id; /* the task behind it, 0: none */
+  struct ln_task *task; /* the task behind it, as long as its id is task_id; 0: none */
+  uint64_t task_id;
   lua_Integer owner;
   lua_Integer key; /* of its value in the join that it carries */
 };

@@ -256,6 +256,7 @@ void ln_task_spawn_as(lua_State *L, int n, bool later, struct ln_clock *clock, l
     luaL_error(L, "too many arguments");
   }
   lua_pushcfunction(t->L, body);
+  p->task = t;
   p->task_id = t->id;
   p->owner = t->owner;
   lua_pushvalue(L, -1);

@@ -1,0 +1,16 @@
+-- The seed's "PeriodicLoop": the function is not bound to the loop, which it can have as its argument.
+local luna = require "luna"
+local PeriodicLoop = luna.PeriodicLoop
+
+return function(MadelineProto)
+  local loop = PeriodicLoop(
+    MadelineProto,
+    function()
+      MadelineProto.messages.sendMessage{ peer = "@alice_of_the_loops", message = "Hi every 2 seconds" }
+    end,
+    "My super loop",
+    2
+  )
+  loop:start()
+  return loop
+end

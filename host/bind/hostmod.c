@@ -444,6 +444,7 @@ int luaopen__luna_host(lua_State *L)
   lua_pop(L, 1);
   luaL_newlib(L, functions);
   ln_stdio_add(L);
+  ln_watch_files_add(L);
   lua_createtable(L, h->argc, 0);
   for (int i = 0; i < h->argc; i++) {
     lua_pushstring(L, h->argv[i]);

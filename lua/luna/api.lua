@@ -104,8 +104,7 @@ function methods.setEventHandler(self, class)
   local handler = require "luna.handler"
   handler.check(class, 3)
   local core = self._core
-  local instance = handler.instantiate(class, core)
-  core.dispatch:setHandler(instance, class)
+  local instance = core.dispatch:install(core.dispatch:prepare(class))
   if core.state == "up" then core.updates:activate() end
   return instance
 end
@@ -151,14 +150,12 @@ function methods.loop(self, x, ...)
   end))
 end
 
---- run(handler): sets a handler class or a callback, starts, and takes updates in the background. Returns the handler's instance.
-function methods.run(self, handler)
-  local instance
-  if type(handler) == "function" then
-    methods.setCallback(self, handler)
-  else
-    instance = methods.setEventHandler(self, handler)
-  end
+--- run(handler): sets a handler class or a callback, starts, and takes updates in the background. Returns the handler's instance. mark: of
+--- the version of the script that it comes from.
+function methods.run(self, handler, mark)
+  if type(handler) ~= "function" then require("luna.handler").check(handler, 2) end
+  local dispatch = self._core.dispatch
+  local instance = dispatch:install(dispatch:prepare(handler, mark))
   self._core:start()
   self._core.updates:activate()
   return instance

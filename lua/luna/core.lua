@@ -70,7 +70,7 @@ function Core:init(session, opts)
   self.async, self.state = false, "new"
   self.namespaces, self.methods = {}, {}
   self.loops = {}
-  self.scope = scope.new(self)
+  self.scope, self.mark = scope.new(self), scope.mark()
   self.peers, self.randomId, self.dcs = Peers(self), RandomId(self), Dcs(self)
   self.dispatch = Dispatch(self)
   self.updates = Updates(self)

@@ -2,6 +2,7 @@
 --- connection each, keys from and to the store, migration of the account, and authorisation carried over to other DCs.
 local client = require "_luna.client"
 local task = require "_luna.task"
+local scope = require "luna.scope"
 local core_ = require "_luna.promise"
 local tl = require "_luna.tl"
 local Class = require "luna.class"
@@ -191,7 +192,10 @@ function Dcs:get(dc)
   local entry = self.connections[dc] or open(self, dc)
   await(self, entry)
   if core.me and not entry.authorised then
-    entry.authorised = task.spawn(authorise, self, entry)
+    entry.authorised = task.spawn(function()
+      scope.enter(core.scope, 0) -- whoever asked for it first does not own it
+      return authorise(self, entry)
+    end)
   end
   if entry.authorised then
     local ok, err = pcall(core_.await, entry.authorised)
@@ -232,7 +236,10 @@ function Dcs:migrate(dc, text, from)
   if text:find "^FILE_MIGRATE" or text:find "^STATS_MIGRATE" then return self:get(dc) end
   self:settled()
   if core.home == dc and core.conn and core.conn ~= from then return core.conn end
-  self.moving = task.spawn(move, self, dc)
+  self.moving = task.spawn(function()
+    scope.enter(core.scope, 0)
+    return move(self, dc)
+  end)
   local ok, err = pcall(core_.await, self.moving)
   self.moving = nil
   if not ok then error(err, 0) end

@@ -12,12 +12,17 @@ local Logger = require "luna.logger"
 
 local Dispatch = Class.new "Dispatch"
 
+-- Gives a task back to the owner that it had.
+local giveBack = { __close = function(before) task.owner(before[1]) end }
+local function ignore() end
+
 local HELD = 30 -- seconds after which a lane that keeps others waiting is logged
 
 function Dispatch:init(core)
   self.core = core
   self.entries = {} -- serial → entry of a running handler
   self.serial, self.running, self.waiting = 0, 0, 0
+  self.current = { mark = scope.newMark(), running = 0 } -- the version of the script that the updates go to
   self.lanes = {} -- key → { busy = entry | nil, first, last, [n] = entry }
   self.ready, self.readyFirst, self.readyLast = {}, 1, 0 -- lanes that may run but for the limit
   self.found = {} -- update name → function(instance, update) or false
@@ -25,17 +30,66 @@ function Dispatch:init(core)
   self.limit = core.settings.updates.pending
 end
 
+--- Makes what is to get the updates, a class's instance or a function, without handing it any yet: a version { mark, instance, class,
+--- callback }. mark: that of the script's version; state: the table that lives on. The class's init may wait, or raise.
+function Dispatch:prepare(handler, mark, state)
+  local version = { mark = mark or scope.mark() or scope.newMark(), running = 0 }
+  if type(handler) == "function" then
+    version.callback = function(_, update) return handler(update) end
+    return version
+  end
+  version.class = handler
+  local _ <close> = setmetatable({ scope.enterMark(self.core.scope, version.mark) }, giveBack)
+  version.instance = require("luna.handler").instantiate(handler, self.core, state)
+  return version
+end
+
+--- From now on the updates go to this version. Returns its instance, and the version before.
+function Dispatch:install(version)
+  local before = self.current
+  self.current = version
+  self.instance, self.class, self.callback = version.instance, version.class, version.callback
+  self.found = {}
+  return version.instance, before
+end
+
 --- The handler class's instance that gets the updates.
 function Dispatch:setHandler(instance, class)
-  self.instance, self.class, self.callback = instance, class, nil
-  self.found = {}
+  self:install { mark = scope.newMark(), running = 0, instance = instance, class = class }
 end
 
 --- One function for all updates.
-function Dispatch:setCallback(fn)
-  self.instance, self.class = nil, nil
-  self.callback = function(_, update) return fn(update) end
-  self.found = {}
+function Dispatch:setCallback(fn) self:install(self:prepare(fn)) end
+
+--- Calls onStart, in a task that is the version's. version: nothing happens where another one has come since.
+function Dispatch:begin(reason, version)
+  local current = self.current
+  local instance, class = current.instance, current.class
+  if version and version ~= current or not instance or not class.onStart then return end
+  task.spawn(function()
+    scope.enterMark(self.core.scope, current.mark)
+    self:guard("onStart", class.onStart, instance, reason)
+  end)
+end
+
+--- The version gets no more updates: once its last handler has ended, onStop(reason) is called on its instance.
+function Dispatch:retire(version, reason)
+  if version.running > 0 then
+    version.retired = reason
+    return
+  end
+  version.retired = nil
+  local instance, class = version.instance, version.class
+  if not instance or not class.onStop then return end
+  task.spawn(function()
+    scope.enter(self.core.scope, 0)
+    self:guard("onStop", class.onStop, instance, reason)
+  end)
+end
+
+--- The fields of the handler's state that outlive the program.
+function Dispatch:restore()
+  if self.class and self.class.persist then require("luna.persist").restore(self.core) end
 end
 
 function Dispatch:hasHandler() return self.callback ~= nil or self.instance ~= nil end
@@ -90,12 +144,13 @@ local function trace(err)
 end
 
 --- An error of a handler: to the log, to onError, and nowhere else.
-function Dispatch:report(err, update, what, text)
+function Dispatch:report(err, update, what, text, version)
   self.core:log(Logger.ERROR, "%s failed: %s", what, text)
   self.failures = (self.failures or 0) + 1
   if self.onFailure then self.onFailure(err, update, text) end
-  if self.instance and self.class.onError then
-    local ok, why = pcall(self.class.onError, self.instance, err, update)
+  version = version or self.current
+  if version.instance and version.class.onError then
+    local ok, why = pcall(version.class.onError, version.instance, err, update)
     if not ok then self.core:log(Logger.ERROR, "onError failed: %s", tostring(why)) end
   end
 end
@@ -136,15 +191,24 @@ local function done(self, entry)
   self.entries[entry.serial] = nil
   leave(self, entry)
   self.core.updates:handled(entry)
+  local version = entry.version
+  if version then
+    version.running = version.running - 1
+    if version.retired and version.running == 0 then self:retire(version, version.retired) end
+  end
   if not entry.released then free(self) end
 end
 
 local function body(self, entry)
   scope.enter(self.core.scope, entry.serial)
-  local ok, err = xpcall(entry.fn, trace, self.instance, entry.update)
+  local version, fn = self.current, entry.fn
+  if entry.of ~= version then fn = self:lookup(entry.update._) or ignore end -- it waited while a new version came
+  entry.version = version
+  version.running = version.running + 1
+  local ok, err = xpcall(fn, trace, version.instance, entry.update)
   if not ok and not (entry.ended and errors.is(err, errors.classes.CancelledException)) then
     local original, text = unpackTrace(err)
-    self:report(original, entry.update, "the handler of " .. tostring(entry.update._), text)
+    self:report(original, entry.update, "the handler of " .. tostring(entry.update._), text, version)
   end
   done(self, entry)
 end
@@ -159,7 +223,7 @@ function start(self, lane, entry, later)
     self.ready[self.readyLast] = lane
     return
   end
-  local serial = self.serial % 0xffffffff + 1
+  local serial = self.serial % scope.LAST_SERIAL + 1
   self.serial = serial
   entry.serial = serial
   self.entries[serial] = entry
@@ -176,7 +240,7 @@ function Dispatch:handle(update, seq)
   -- All its fields at once: a table that grows field by field is made anew four times.
   local entry = {
     update = update, fn = fn, seq = seq, done = false, serial = 0, lane = nil, promise = nil, box = nil, unit = nil, idText = nil,
-    sent = nil, released = nil,
+    sent = nil, released = nil, of = self.current, version = nil,
   }
   local laneKey
   if self.order == "chat" then

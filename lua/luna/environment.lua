@@ -23,24 +23,39 @@ local function isShared(name)
   return name == "luna" or name:find("^luna%.") or name:find "^_luna%." or package.loaded[name] ~= nil and not name:find "^%."
 end
 
---- A new environment for the script at `path` (nil: for code without a file). Returns it and the list that its loaded files go to.
-function environment.new(path)
+--- A new environment for the script at `path` (nil: for code without a file). Returns it and the list that its loaded files go to, which
+--- may be given: paths, and `texts` (path → what was read) and `missing` (where a module was looked for and not found).
+function environment.new(path, files)
   local folder = path and (path:match "^(.*)/[^/]*$" or ".") or "."
   local env = setmetatable({}, { __index = readOnlyGlobals() })
   env._G = env
-  local loaded, files, loading = {}, {}, {}
+  local loaded, loading, names = {}, {}, {}
+  files = files or {}
+  files.texts, files.missing = files.texts or {}, files.missing or {}
+
+  local function take(where)
+    local text = readable(where)
+    if not text then
+      files.missing[#files.missing + 1] = where
+      return nil
+    end
+    if not files.texts[where] then files[#files + 1] = where end
+    files.texts[where] = text
+    return text
+  end
+
   local places = { folder .. "/?.lua", folder .. "/?/init.lua", folder .. "/lua_modules/share/lua/5.4/?.lua",
     folder .. "/lua_modules/share/lua/5.4/?/init.lua" }
 
   --- require of this bot.
   function env.require(name)
     if type(name) ~= "string" then error(("require wants the name of a module, got a %s"):format(type(name)), 2) end
-    if loaded[name] ~= nil then return loaded[name], files[name] end
+    if loaded[name] ~= nil then return loaded[name], names[name] end
     if isShared(name) then return require(name) end
     local file = name:gsub("%.", "/")
     for _, template in ipairs(places) do
       local where = template:gsub("%?", (file:gsub("%%", "%%%%")))
-      local text = readable(where)
+      local text = take(where)
       if text then
         if loading[name] then error(('the module "%s" requires itself'):format(name), 2) end
         loading[name] = true
@@ -49,8 +64,7 @@ function environment.new(path)
           loading[name] = nil
           error(why, 0)
         end
-        files[name] = where
-        files[#files + 1] = where
+        names[name] = where
         local value = chunk(name, where)
         loading[name] = nil
         if loaded[name] == nil then loaded[name] = value == nil and true or value end
@@ -62,8 +76,12 @@ function environment.new(path)
 
   env.package = setmetatable({ loaded = loaded }, { __index = package })
   env.load = function(chunk, name, mode, e) return load(chunk, name, mode, e == nil and env or e) end
-  env.loadfile = function(where, mode, e) return loadfile(where, mode, e == nil and env or e) end
+  env.loadfile = function(where, mode, e)
+    if type(where) == "string" then take(where) end
+    return loadfile(where, mode, e == nil and env or e)
+  end
   env.dofile = function(where)
+    if type(where) == "string" then take(where) end
     local chunk, why = loadfile(where, "t", env)
     if not chunk then error(why, 0) end
     return chunk()

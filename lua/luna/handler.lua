@@ -43,6 +43,7 @@ function handler.check(class, level)
     end
     c = rawget(c, "super")
   end
+  if class.persist ~= nil then require("luna.persist").check(class) end
   if class.settings ~= nil then require("luna.settings").check(class.settings, class.__name .. ".settings") end
   return class
 end

@@ -5,6 +5,7 @@ local core = require "_luna.loop"
 local promises = require "_luna.promise"
 local task = require "_luna.task"
 local errors = require "luna.errors"
+local scope = require "luna.scope"
 
 local loop = {}
 
@@ -34,7 +35,7 @@ function loop.reference(id)
 end
 
 -- Of each bot (the upper half of a task's owner); 0: the top level.
-local handlers, states = {}, {}
+local handlers, states, marks = {}, {}, {}
 
 local function bot() return owner() >> 32 end
 
@@ -46,7 +47,16 @@ function loop.setErrorHandler(fn)
   local b = bot()
   local before = handlers[b]
   handlers[b] = fn
+  if fn then marks[b] = scope.mark() end
   return before
+end
+
+-- What a version of a script has set and started goes with it.
+scope.ends[#scope.ends + 1] = function(mark)
+  for b, m in pairs(marks) do
+    if m == mark then handlers[b], marks[b] = nil, nil end
+  end
+  core.cancelMarked(mark)
 end
 
 --- setState(key, value | nil), getState(key): a place for what belongs to the loop rather than to a module.

@@ -3,6 +3,9 @@
 local Class = require "luna.class"
 local errors = require "luna.errors"
 local environment = require "luna.environment"
+local scope = require "luna.scope"
+local ending = require "luna.ending"
+local task = require "_luna.task"
 
 local runner = {}
 
@@ -39,10 +42,22 @@ local function classify(value, path)
   return one(value, path)
 end
 
+-- The running task's owner goes back to what it was; what a top level that failed has started is ended.
+local leave = {
+  __close = function(self, err)
+    task.owner(self.owner)
+    if err ~= nil then ending.finish(self.mark, "the top level of the script has failed") end
+  end,
+}
+
 --- Reads, compiles and runs a file ("-": standard input). Returns what it returned (class | function | list | nil), its environment and
---- the files of modules that it loaded. Raises an exception with `status` (2: cannot be read, 1: does not compile); an error of the top
---- level is raised as it is.
-function runner.load(path, source)
+--- the files of modules that it loaded. record: a table that gets `files` (the same, with the script among their texts) and `mark` (the
+--- version's, see luna.scope), filled as far as the load came. Raises an exception with `status` (2: cannot be read, 1: does not
+--- compile); an error of the top level is raised as it is.
+function runner.load(path, source, record)
+  record = record or {}
+  record.files = { texts = {}, missing = {} }
+  record.mark = scope.newMark()
   local text = source
   if not text then
     local file, why
@@ -60,11 +75,13 @@ function runner.load(path, source)
       error(errors.classes.Exception(("the script %s cannot be read: is it a folder?"):format(path), { status = 2 }), 0)
     end
   end
-  local env, files = environment.new(path ~= "-" and path or nil)
+  if path ~= "-" then record.files.texts[path] = text end
+  local env = environment.new(path ~= "-" and path or nil, record.files)
   local chunk, why = load((text:gsub("^#[^\n]*", "", 1)), path == "-" and "=stdin" or "@" .. path, "t", env)
   if not chunk then error(errors.classes.Exception(why, { status = 1, compile = true }), 0) end
-  local value = chunk(path)
-  return classify(value, path), env, files
+  local _ <close> = setmetatable({ owner = scope.enterMark(nil, record.mark), mark = record.mark }, leave)
+  local value = classify(chunk(path), path)
+  return value, env, record.files
 end
 
 return runner

@@ -81,13 +81,8 @@ function Updates:activate()
   self.active = true
   self.heard = timer.now()
   local core = self.core
-  local instance, class = core.dispatch.instance, core.dispatch.class
-  if instance and class.onStart then
-    task.spawn(function()
-      scope.enter(core.scope, 0)
-      core.dispatch:guard("onStart", class.onStart, instance, core.startReason or "start")
-    end)
-  end
+  core.dispatch:restore()
+  core.dispatch:begin(core.startReason or "start")
   self:redeliver()
   if self.fresh then
     self.fresh = nil
@@ -155,7 +150,10 @@ function Updates:route(update, unit)
     local box = self:channelBox(marked, update.pts)
     if not update.pts or box.pts ~= update.pts then difference.channel(self, marked, box) end
   elseif kind == "updatePtsChanged" then
-    task.spawn(function() self:setState(self.core:invoke("updates.getState", {})) end)
+    task.spawn(function()
+      scope.enter(self.core.scope, 0)
+      self:setState(self.core:invoke("updates.getState", {}))
+    end)
   end
   self.journal:take(update, unit, Journal.NONE)
   settle(self, unit)

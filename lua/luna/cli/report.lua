@@ -67,6 +67,7 @@ end
 
 --- An error of a task that nobody waited for: one entry in the log.
 function report.unhandled(err, owner)
+  if type(err) == "table" and rawget(err, "versionEnded") then return end -- a version of a script was replaced, and this went with it
   local core = require("luna.scope").of(owner)
   local text = tostring(err)
   if errors.isException(err) and err.traceback then text = text .. "\n" .. table.concat(ownFrames(err.traceback), "\n") end

@@ -23,7 +23,7 @@ M.spec = {
   { "transport", "NAME", "abridged, intermediate, padded or full, obfuscated- before it if wanted" },
   { "config", "FILE", "the settings file (default: luna.conf.lua beside the script)" },
   { "log", "LEVEL", "fatal_error, error, warning, notice (default), verbose or ultra_verbose" },
-  { "no-watch", nil, "do not watch the script for changes (there is no reload yet: this changes nothing)" },
+  { "no-watch", nil, "do not load the script anew when it or a module of its folder is saved; SIGHUP still does" },
   more = "Exit status: 0 finished or ended by a signal; 2 wrong use, missing token or app id, unreadable script, key or\n"
     .. "session path; 1 the script or the session fails, the server refuses, or in a chat by pipe a handler has raised.",
 }
@@ -164,9 +164,9 @@ local function makeBot(self, path, stem, handler)
 end
 
 -- Starts a bot and follows it to its end. Logging in is over when this returns.
-local function start(self, bot)
+local function start(self, bot, mark)
   local api = bot.api
-  require("luna.api").methods.run(api, bot.handler)
+  require("luna.api").methods.run(api, bot.handler, mark)
   self.running = self.running + 1
   task.spawn(function()
     local ok, err = pcall(require("luna.api").methods.loop, api)
@@ -176,18 +176,31 @@ local function start(self, bot)
   end)
 end
 
+-- Saving the file, or a module of its folder, loads it anew; SIGHUP does too.
+local function follow(self, path, record, bots)
+  local reloader = require "luna.reload" { path = path, record = record, bots = bots }
+  self.reloaders[#self.reloaders + 1] = reloader
+  if not self.args["no-watch"] then reloader:watch() end
+  if #self.reloaders > 1 then return end
+  host.onSignal("SIGHUP", function()
+    for _, r in ipairs(self.reloaders) do r:now() end
+  end)
+end
+
 -- One file: its top level, then its bots, which are returned.
 local function file(self, path)
   local runner = require "luna.runner"
   local stem = runner.stem(path)
-  local what = runner.load(path)
+  local record = {}
+  local what = runner.load(path, nil, record)
   local bots = {}
   if what == nil then return bots end
   local list = type(what) == "table" and what[1] ~= nil and what or { what }
   for n, handler in ipairs(list) do
     bots[n] = makeBot(self, path, stem, handler)
-    start(self, bots[n])
+    start(self, bots[n], record.mark)
   end
+  if path ~= "-" then follow(self, path, record, bots) end
   return bots
 end
 
@@ -221,7 +234,7 @@ local function several(self)
 end
 
 function M.run(args)
-  local self = { args = args, bots = {}, names = {}, running = 0, loading = #args, over = promise.new() }
+  local self = { args = args, bots = {}, names = {}, reloaders = {}, running = 0, loading = #args, over = promise.new() }
   function self.finish(status)
     if promise.state(self.over) == "pending" then promise.resolve(self.over, status) end
   end

@@ -46,11 +46,18 @@ function Base:init(x)
   end
 end
 
--- Its tasks belong to the API object, not to the update whose handler happened to start it.
-local function enter(api)
+-- Its tasks belong to the API object and to the version of the script that started it, not to the update whose handler happened to.
+local function enter(api, mark)
   local c = rawget(api, "_core")
-  if c and c.scope then return scope.enter(c.scope, 0) end
-  scope.enter(task.owner() >> 32, 0)
+  if c and c.scope then return scope.enter(c.scope, mark or 0) end
+  scope.enter(task.owner() >> 32, mark or 0)
+end
+
+local function markOf(c)
+  local mark = scope.mark()
+  if mark or not (c and c.dispatch) then return mark end
+  local entry = c.dispatch:context()
+  return entry and entry.version and entry.version.mark
 end
 
 local function ended(self, s, err, ...)
@@ -59,7 +66,7 @@ local function ended(self, s, err, ...)
   if self._ended then self:_ended(s) end
   local c = rawget(self.API or {}, "_core")
   if c and c.background then c.background[self] = nil end
-  if err == nil or (stopped and err == stopped) then
+  if err == nil or (stopped and err == stopped) or type(err) == "table" and rawget(err, "versionEnded") then
     if Logger.wants(Logger.VERBOSE) then log(self, Logger.VERBOSE, err == nil and "ended" or "stopped") end
     return core.resolve(done, ...)
   end
@@ -93,8 +100,9 @@ function Base:start()
     c.background = c.background or {}
     c.background[self] = true
   end
+  s.mark = markOf(c)
   local p = task.spawn(function()
-    enter(api)
+    enter(api, s.mark)
     task.current().name = tostring(self)
     return self:loop()
   end)

@@ -61,10 +61,10 @@ end
 function World:run(what, opts)
   opts = opts or {}
   self:enter()
-  local handler, settings = what, nil
+  local handler, settings, record = what, nil, {}
   local stem = stemOf(what, opts)
   if type(what) == "string" then
-    handler = require("luna.runner").load(what)
+    handler = require("luna.runner").load(what, nil, record)
     if type(handler) == "table" and handler[1] ~= nil then error(what .. " returns several bots: run each by its class", 2) end
     if handler == nil then error(what .. " returns no handler", 2) end
   elseif type(what) ~= "function" and not Class.isClass(what) then
@@ -86,7 +86,8 @@ function World:run(what, opts)
   api._core.dispatch.onFailure = function(err, update, text)
     table.insert(bot.errors, { error = err, update = update, text = text or tostring(err) })
   end
-  bot.handler = require("luna.api").methods.run(api, handler)
+  bot.handler = require("luna.api").methods.run(api, handler, record.mark)
+  if type(what) == "string" then bot.reloader = require "luna.reload" { path = what, record = record, bots = { bot } } end
   return setmetatable(bot, { __index = World.bot, __tostring = function() return "bot " .. username end })
 end
 
@@ -98,6 +99,14 @@ function World.bot:takeErrors()
   local list = self.errors
   self.errors = {}
   return list
+end
+
+--- Loads its script anew, as saving it does under `luna run`: raises where the new version does not work, and the old one goes on.
+function World.bot:reload()
+  if not self.reloader then error("only a bot that was run by its path can be reloaded", 2) end
+  local ok, why = require("_luna.promise").await(self.reloader:now())
+  if not ok then error(why, 0) end
+  self.handler = self.api._core.dispatch.instance
 end
 
 --- Ends the bot's client, as a program that ends does.

@@ -138,10 +138,11 @@ function Journal:flush()
   end or nil
   local group = self.group
   group.state, group.channels, group.add, group.done = updates:state(), channels, adds, done
-  group.persist = self.persist and self.persist() -- set by the reload: the handler's persistent fields
+  group.persist = self.persist and self.persist() -- set by luna.persist: the handler's persistent fields
   local ok, seqs = pcall(account.commit, account, group, durable)
   if not ok then return refused(self, seqs, kept, channels, done, acks) end
   self.refusals = 0
+  if group.persist then self.persisted() end
   if kept then
     for i = 1, #kept do kept[i].seq = seqs[i] end
   end

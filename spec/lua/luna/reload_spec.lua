@@ -1,0 +1,386 @@
+local host = require "_luna.host"
+local task = require "_luna.task"
+local luna = require "luna"
+local Logger = require "luna.logger"
+
+local folder
+local log -- what the scripts say, under a name that they find among the program's globals
+
+local function write(name, text)
+  local path = folder .. "/" .. name
+  assert(host.writeFile(path, text))
+  return path
+end
+
+-- A bot that answers with its version; body: more of the script, at its top level.
+local function script(version, body)
+  return write("bot.lua", ([[
+    local luna = require "luna"
+    local Bot = luna.EventHandler:extend "Bot"
+    local VERSION = %q
+    %s
+    Bot.onUpdateNewMessage = Bot.onUpdateNewMessage or function(self, update)
+      local message = update.message
+      if message.out then return end
+      self.state.n = (self.state.n or 0) + 1
+      message:reply(VERSION .. ":" .. message.message .. ":" .. self.state.n)
+    end
+    return Bot
+  ]]):format(version, body or ""))
+end
+
+describe("a reload", function()
+  local world, bot, alice
+  setup(function()
+    folder = os.tmpname()
+    os.remove(folder)
+    assert(host.mkdirs(folder))
+  end)
+  teardown(function()
+    os.execute("rm -rf '" .. folder .. "'")
+    rawset(_G, "reloadLog", nil)
+  end)
+  before_each(function()
+    rawset(_G, "reloadLog", {})
+    log = rawget(_G, "reloadLog")
+  end)
+
+  local function begin()
+    world = require("luna.sandbox").world()
+    alice = world:user "Alice"
+  end
+
+  local function run(...)
+    begin()
+    bot = world:run(script(...))
+  end
+
+  it("takes the new code and keeps the state", function()
+    run "one"
+    alice:send(bot, "a")
+    assert.equal("one:a:1", alice:expect(bot, 5).message)
+    script "two"
+    bot:reload()
+    alice:send(bot, "b")
+    assert.equal("two:b:2", alice:expect(bot, 5).message)
+  end)
+
+  it("loads the modules of the folder anew, and leaves the library's", function()
+    write("words.lua", "return 'old'")
+    run("one", "VERSION = require 'words' .. (luna == require 'luna' and '' or '!')")
+    write("words.lua", "return 'new'")
+    bot:reload()
+    alice:send(bot, "a")
+    assert.equal("new:a:1", alice:expect(bot, 5).message)
+  end)
+
+  it("lets a handler that waits end on the old code, in its turn", function()
+    local body = [[
+      function Bot:onUpdateNewMessage(update)
+        local message = update.message
+        if message.out then return end
+        if message.message == "slow" then luna.await(reloadLog.gate:promise()) end
+        message:reply(VERSION .. ":" .. message.message)
+      end
+      function Bot:onStop(reason) reloadLog[#reloadLog + 1] = VERSION .. " stop " .. reason end
+      function Bot:onStart(reason) reloadLog[#reloadLog + 1] = VERSION .. " start " .. reason end
+    ]]
+    log.gate = luna.Deferred()
+    run("one", body)
+    alice:send(bot, "slow")
+    alice:send(bot, "queued")
+    world:clock():advance(0.1)
+    script("two", body)
+    bot:reload()
+    world:clock():advance(1)
+    assert.same({ "one start start", "two start reload" }, { table.unpack(log) })
+    log.gate:resolve()
+    assert.equal("one:slow", alice:expect(bot, 5).message)
+    assert.equal("two:queued", alice:expect(bot, 5).message)
+    world:clock():advance(0.1)
+    assert.same({ "one start start", "two start reload", "one stop reload" }, { table.unpack(log) })
+  end)
+
+  it("ends what the top level, init and onStart have started, by an exception at its wait", function()
+    local body = [[
+      local function forever(name)
+        local ok, err = pcall(function() while true do luna.sleep(1) reloadLog[name] = (reloadLog[name] or 0) + 1 end end)
+        reloadLog[#reloadLog + 1] = name .. " " .. tostring(luna.is(err, luna.CancelledException))
+        error(err, 0)
+      end
+      luna.callFork(function() forever(VERSION .. " top") end)
+      luna.loop.every(1000, function() reloadLog[VERSION .. " watcher"] = (reloadLog[VERSION .. " watcher"] or 0) + 1 end)
+      function Bot:init(api)
+        local Loop = luna.GenericLoop
+        self.ticks = Loop(api, function() reloadLog[VERSION .. " loop"] = (reloadLog[VERSION .. " loop"] or 0) + 1 return 1 end, "ticks")
+        self.ticks:start()
+      end
+      function Bot:onStart() forever(VERSION .. " start") end
+    ]]
+    run("one", body)
+    world:clock():advance(10.5)
+    script("two", body)
+    bot:reload()
+    world:clock():advance(0.1)
+    local first = { table.unpack(log) }
+    table.sort(first)
+    assert.same({ "one start true", "one top true" }, first)
+    local before = {}
+    for _, name in ipairs { "top", "start", "watcher", "loop" } do
+      before[name] = log["one " .. name]
+      assert.is_true(before[name] >= 9, name)
+    end
+    world:clock():advance(10)
+    for _, name in ipairs { "top", "start", "watcher", "loop" } do
+      assert.equal(before[name], log["one " .. name], name)
+      assert.is_true((log["two " .. name] or 0) >= 9, "two " .. name)
+    end
+    assert.equal(2, #log)
+  end)
+
+  it("ends a task that catches the exception and goes on", function()
+    run("one", [[
+      luna.callFork(function()
+        for _ = 1, 3 do pcall(luna.sleep, 100) end
+        reloadLog.errors = luna.is(select(2, pcall(luna.sleep, 100)), luna.CancelledException)
+      end)
+    ]])
+    script "two"
+    bot:reload()
+    world:clock():advance(10)
+    assert.is_true(log.errors)
+  end)
+
+  describe("that fails", function()
+    local lines
+    before_each(function()
+      lines = {}
+      Logger.setWriter(function(text) lines[#lines + 1] = text end)
+    end)
+    after_each(function() Logger.setWriter(nil) end)
+
+    local function refused(what)
+      local ok, why = pcall(bot.reload, bot)
+      assert.is_false(ok)
+      assert.matches(what, why)
+      alice:send(bot, "still")
+      assert.matches("^one:still", alice:expect(bot, 5).message)
+      return why
+    end
+
+    it("leaves the old version running and shows the place", function()
+      run "one"
+      write("bot.lua", "local luna = require 'luna'\nlocal x = = 1\nreturn luna\n")
+      local why = refused "bot.lua:2: "
+      assert.matches("\n     1 | local luna = require 'luna'\n>    2 | local x = = 1\n     3 | return luna", why, 1, true)
+      assert.matches("bot.lua was not reloaded, the version before goes on", table.concat(lines), 1, true)
+      script "two"
+      bot:reload()
+      alice:send(bot, "a")
+      assert.matches("^two:a", alice:expect(bot, 5).message)
+    end)
+
+    it("ends what a top level had started before it failed", function()
+      run "one"
+      script("two", [[
+        luna.callFork(function() while true do luna.sleep(1) reloadLog.n = (reloadLog.n or 0) + 1 end end)
+        luna.loop.every(1000, function() reloadLog.n = 1 end)
+        error 'mine'
+      ]])
+      refused "mine\n"
+      world:clock():advance(5)
+      assert.is_nil(log.n)
+    end)
+
+    it("is told of an error in a module, at the module's line", function()
+      run "one"
+      write("broken.lua", "local a\n\nlocal b = a.b\n")
+      script("two", "require 'broken'")
+      assert.matches(">    3 | local b = a.b", refused "broken.lua:3", 1, true)
+    end)
+
+    it("is told of handlers that are not what they were", function()
+      run "one"
+      write("bot.lua", "return 5")
+      refused "returned a number"
+      write("bot.lua", "")
+      refused "returned no handler now, and 1 before"
+      script("two", "function Bot:onUpdateNewMesage() end")
+      refused "no such update"
+    end)
+
+    it("is told where init raises", function()
+      run "one"
+      script("two", "function Bot:init() error 'not so' end")
+      refused "not so"
+    end)
+  end)
+
+  it("says what in the state is code of the old version", function()
+    local lines = {}
+    run("one", "function Bot:init() self.state.greet, self.state.deep = function() end, { list = setmetatable({}, {}) } end")
+    script "two"
+    Logger.setWriter(function(text) lines[#lines + 1] = text end)
+    bot:reload()
+    Logger.setWriter(nil)
+    local text = table.concat(lines)
+    assert.matches("state.greet is a function", text, 1, true)
+    assert.matches("state.deep.list is a table with a metatable", text, 1, true)
+  end)
+
+  it("ends a load that waits when a newer one comes", function()
+    run "one"
+    script("two", "luna.sleep(3600)")
+    local first = bot.reloader:now()
+    script "three"
+    local second = bot.reloader:now()
+    assert.is_true((luna.await(second)))
+    assert.is_true((luna.await(first)))
+    assert.equal(1, bot.reloader.count)
+    alice:send(bot, "a")
+    assert.equal("three:a:1", alice:expect(bot, 5).message)
+  end)
+
+  it("keeps persisted fields over a restart", function()
+    local session = folder .. "/persist.session"
+    local path = script("one", "Bot.persist = { 'n' } function Bot:init() self.state.m = 5 end")
+    begin()
+    bot = world:run(path, { session = session, name = "keeper" })
+    alice:send(bot, "a")
+    alice:send(bot, "b")
+    assert.equal("one:a:1", alice:expect(bot, 5).message)
+    assert.equal("one:b:2", alice:expect(bot, 5).message)
+    local token = bot.api._core.settings.botToken
+    bot:stop()
+    local own = { sandbox = world.server.wire, botToken = token, app = { id = 1, hash = "sandbox" }, homeDc = 2 }
+    local api = luna.API(session, own)
+    local handler = api:run((require("luna.runner").load(path)))
+    assert.equal(2, handler.state.n)
+    assert.equal(5, handler.state.m)
+    alice:send(bot, "c")
+    assert.equal("one:c:3", alice:expect(bot, 5).message)
+    api:stop()
+  end)
+
+  it("loses no update, hands none over twice and keeps their order, over hundreds of reloads under traffic", function()
+    local body = [[
+      function Bot:onUpdateNewMessage(update)
+        local message = update.message
+        if message.out then return end
+        local from, n = message.from_id and message.from_id.user_id or message.peer_id.user_id, tonumber(message.message)
+        local log = reloadLog[from] or {}
+        reloadLog[from] = log
+        if n %% 3 == 0 then self.users.getUsers{ id = { "me" } } end
+        log[#log + 1] = n
+        reloadLog.versions[VERSION] = true
+      end
+    ]]
+    log.versions = {}
+    run("0", body:gsub("%%%%", "%%"))
+    local people = { alice, world:user "Bob", world:user "Carol" }
+    local old = setmetatable({}, { __mode = "k" })
+    local RELOADS, EACH = 300, 4
+    local sent = 0
+    for r = 1, RELOADS do
+      script(tostring(r), body:gsub("%%%%", "%%"))
+      for _ = 1, EACH / 2 do
+        sent = sent + 1
+        for _, person in ipairs(people) do person:send(bot, tostring(sent)) end
+      end
+      local p = bot.reloader:now()
+      for _ = 1, EACH / 2 do
+        sent = sent + 1
+        for _, person in ipairs(people) do person:send(bot, tostring(sent)) end
+      end
+      assert.is_true((luna.await(p)))
+      old[bot.api._core.dispatch.current] = true
+      if r % 10 == 0 then world:clock():advance(0.05) end
+    end
+    world:clock():advance(30)
+    local versions = 0
+    for _ in pairs(log.versions) do versions = versions + 1 end
+    assert.is_true(versions > RELOADS / 20, versions .. " versions had an update")
+    for _, person in ipairs(people) do
+      local got = log[person.id]
+      assert.equal(sent, #got)
+      for i = 1, sent do assert.equal(i, got[i]) end
+    end
+    collectgarbage()
+    collectgarbage()
+    local left = 0
+    for _ in pairs(old) do left = left + 1 end
+    assert.is_true(left <= 10, left .. " old versions are still held")
+  end)
+end)
+
+describe("files that are watched", function()
+  local function settled(fn)
+    for _ = 1, 300 do
+      if fn() then return true end
+      task.sleep(0.01)
+    end
+    return false
+  end
+
+  before_each(function()
+    folder = os.tmpname()
+    os.remove(folder)
+    assert(host.mkdirs(folder))
+  end)
+  after_each(function() os.execute("rm -rf '" .. folder .. "'") end)
+
+  it("are told of once for a burst, however they are written", function()
+    local path, n = write("a.lua", "1"), 0
+    local watch, left = host.watchFiles({ path, folder .. "/later.lua", folder .. "/none/x.lua" }, function() n = n + 1 end)
+    assert.equal(1, left)
+    for i = 1, 5 do -- in place
+      local file = assert(io.open(path, "w"))
+      file:write(i)
+      file:close()
+    end
+    assert.is_true(settled(function() return n > 0 end))
+    assert.equal(1, n)
+    write("a.lua", "replaced") -- by a rename
+    assert.is_true(settled(function() return n == 2 end))
+    write("later.lua", "made")
+    assert.is_true(settled(function() return n == 3 end))
+    write("other.lua", "nobody's")
+    write("a.lua", "again")
+    assert.is_true(settled(function() return n == 4 end))
+    watch:close()
+    watch:close()
+    write("a.lua", "unseen")
+    local mark = host.watchFiles({ path }, function() n = n + 100 end)
+    write("a.lua", "seen")
+    assert.is_true(settled(function() return n >= 100 end))
+    assert.equal(104, n)
+    mark:close()
+  end)
+end)
+
+describe("persisted values", function()
+  local persist = require "luna.persist"
+
+  it("come back as they were", function()
+    local values = {
+      1, -0.5, 1 / 3, math.mininteger, math.maxinteger, math.huge, "", "a\0;b}", true, false, {}, { 1, 2, { x = { y = "z" } } },
+      { [10] = "a", [2.5] = "b", [true] = "c" },
+    }
+    for _, value in ipairs(values) do
+      local back = persist.decode(persist.encode(value))
+      assert.same(value, back)
+      assert.equal(math.type(value), math.type(back))
+    end
+  end)
+
+  it("are refused where they cannot be kept, and where they are damaged", function()
+    local loop = {}
+    loop.loop = loop
+    assert.error_matches(function() persist.encode(loop) end, "holds itself")
+    assert.error_matches(function() persist.encode { print } end, "a function")
+    local text = persist.encode { "abc", 5, 2.5, { true } }
+    for i = 0, #text - 1 do assert.is_false(pcall(persist.decode, text:sub(1, i)), i) end
+    assert.is_false(pcall(persist.decode, text .. "t"))
+    assert.is_false(pcall(persist.decode, ("{"):rep(100000)))
+  end)
+end)

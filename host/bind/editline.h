@@ -12,6 +12,7 @@
   X(rl_callback_handler_remove)  \
   X(rl_callback_read_char)       \
   X(rl_forced_update_display)    \
+  X(rl_set_prompt)               \
   X(add_history)                 \
   X(read_history)                \
   X(write_history)               \

@@ -203,7 +203,8 @@ static void editor_readable(void *ctx, int events)
   input.edit->rl_callback_handler_install(input.prompt, editor_line);
 }
 
-/* edit{ prompt =, onLine = fn(line | nil), history = path } → ed; ed:print(text), ed:close() */
+/* edit{ prompt =, onLine = fn(line | nil), history = path } → ed; ed:print(text), ed:setPrompt(text),
+ * ed:close() */
 static int f_edit(lua_State *L)
 {
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -248,6 +249,22 @@ static int e_print(lua_State *L)
   return 0;
 }
 
+/* The prompt from the next line on: an answer may come while one is typed. */
+static int e_set_prompt(lua_State *L)
+{
+  char *copy = strdup(luaL_checkstring(L, 2));
+  if (!copy || !input.editing) {
+    free(copy);
+    return 0;
+  }
+  free(input.prompt);
+  input.prompt = copy;
+  if (input.accepted) return 0;
+  input.edit->rl_set_prompt(input.prompt);
+  input.edit->rl_forced_update_display();
+  return 0;
+}
+
 static int e_close(lua_State *L)
 {
   (void)L;
@@ -282,7 +299,8 @@ void ln_stdio_add(lua_State *L)
                                        {"write", f_write},
                                        {"edit", f_edit},
                                        {NULL, NULL}};
-  static const luaL_Reg methods[] = {{"print", e_print}, {"close", e_close}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"print", e_print}, {"setPrompt", e_set_prompt}, {"close", e_close}, {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
   luaL_newmetatable(L, "luna.Editor");
   lua_pushvalue(L, -1);

@@ -14,9 +14,10 @@ local commands = {
   { "help", "a method, type or update of the schema" },
   { "login", "saves a session, so that later runs need no token" },
   { "logout", "ends a saved session" },
+  { "repl", "a prompt in a running bot" },
   { "doctor", "what is wrong with the set-up, and what to do" },
 }
-local planned = { repl = "the REPL", status = "what runs and how it fares" }
+local planned = { status = "what runs and how it fares" }
 
 local function overview()
   local lines = {
@@ -25,7 +26,7 @@ local function overview()
   for _, c in ipairs(commands) do lines[#lines + 1] = ("  %-9s %s"):format(c[1], c[2]) end
   lines[#lines + 1] = ""
   lines[#lines + 1] = "not there yet:"
-  for _, name in ipairs { "repl", "status" } do lines[#lines + 1] = ("  %-9s %s"):format(name, planned[name]) end
+  for _, name in ipairs { "status" } do lines[#lines + 1] = ("  %-9s %s"):format(name, planned[name]) end
   lines[#lines + 1] = ""
   lines[#lines + 1] = "luna COMMAND --help says more; luna --version, the version."
   return table.concat(lines, "\n") .. "\n"

@@ -53,12 +53,14 @@ local function buttonsOf(message)
   return list
 end
 
-function Person:init(place, bot)
+-- first: the first name, "You" where it is not given; the username is the same in small letters.
+function Person:init(place, bot, first)
+  first = first or "You"
   self.model, self.server = place.model, place.server
   self.bot = bot
   self.botId, self.botName = bot.core.me.id, bot.core.me.username or bot.name
-  local known = self.model:byUsername "you" -- a kept sandbox knows the person from the last run
-  self.me = known and self.model:user(known) or self.model:addUser { first_name = "You", username = "you" }
+  local known = self.model:byUsername(first:lower()) -- a kept sandbox knows the person from the last run
+  self.me = known and self.model:user(known) or self.model:addUser { first_name = first, username = first:lower() }
   self.model.watchers[self.me.id] = function(entry) self:see(entry) end
 end
 

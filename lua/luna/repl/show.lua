@@ -1,0 +1,116 @@
+--- A value as Lua text that one can paste back: three levels, a hundred entries, what is left out or has no text of its own in comments,
+--- secrets masked. Called by luna.repl.session.
+local Logger = require "luna.logger"
+local promise = require "_luna.promise"
+
+local DEPTH, ENTRIES, STRING, WIDTH = 3, 100, 4000, 100
+local MASK = "***"
+
+local keywords = {}
+local words = "and break do else elseif end false for function goto if in local nil not or repeat return then true until while"
+for word in words:gmatch "%a+" do keywords[word] = true end
+
+-- Fields that hold what nobody may see, whoever made the table.
+local secrets = {}
+for name in ("token botToken bot_token api_hash apiHash auth_key authKey password"):gmatch "%S+" do secrets[name] = true end
+
+local function text(s)
+  local left = ""
+  if #s > STRING then
+    left = (" --[[%d bytes more]]"):format(#s - STRING)
+    s = s:sub(1, STRING)
+  end
+  s = ("%q"):format(Logger.redact(s)):gsub("\\\n", "\\n"):gsub("\\r", "\\r")
+  return s .. left
+end
+
+local function number(x)
+  if math.type(x) == "integer" then
+    return x == math.mininteger and "math.mininteger" or ("%d"):format(x)
+  end
+  if x ~= x then return "0/0" end
+  if x == math.huge then return "math.huge" end
+  if x == -math.huge then return "-math.huge" end
+  local short = ("%.14g"):format(x)
+  if tonumber(short) ~= x then short = ("%.17g"):format(x) end
+  return short:find "[.eEn]" and short or short .. ".0"
+end
+
+local function comment(s) return "nil --[[" .. Logger.redact(s):gsub("%]%]", "] ]") .. "]]" end
+
+local function named(x)
+  local ok, s = pcall(tostring, x)
+  return ok and type(s) == "string" and s or type(x)
+end
+
+local function key(k)
+  if type(k) == "string" then
+    if k:find "^[%a_][%w_]*$" and not keywords[k] then return k end
+    return "[" .. text(k) .. "]"
+  end
+  if type(k) == "number" then return "[" .. number(k) .. "]" end
+  if type(k) == "boolean" then return "[" .. tostring(k) .. "]" end
+end
+
+local function order(a, b)
+  if a == "_" or b == "_" then return a == "_" and b ~= "_" end
+  local x, y = math.type(a) or type(a), math.type(b) or type(b)
+  if x ~= y then return x < y end
+  if x == "string" or x == "integer" or x == "float" then return a < b end
+  return named(a) < named(b)
+end
+
+local value
+
+local function fields(x, state, depth, path)
+  local parts, left, n = {}, 0, #x
+  local function put(prefix, v, where, masked)
+    if #parts >= ENTRIES then
+      left = left + 1
+      return
+    end
+    parts[#parts + 1] = prefix .. (masked and type(v) == "string" and '"' .. MASK .. '"' or value(v, state, depth + 1, where))
+  end
+  for i = 1, n do put("", rawget(x, i), ("%s[%d]"):format(path, i)) end
+  local keys = {}
+  for k in next, x do
+    if not (math.type(k) == "integer" and k >= 1 and k <= n) then keys[#keys + 1] = k end
+  end
+  table.sort(keys, order)
+  for _, k in ipairs(keys) do
+    local name = key(k)
+    if name then
+      put(name .. " = ", rawget(x, k), path .. (name:sub(1, 1) == "[" and name or "." .. name), secrets[k])
+    else
+      left = left + 1 -- a key that is no text
+    end
+  end
+  return parts, left
+end
+
+function value(x, state, depth, path)
+  local kind = type(x)
+  if kind == "string" then return text(x) end
+  if kind == "number" then return number(x) end
+  if kind == "nil" or kind == "boolean" then return tostring(x) end
+  if kind ~= "table" then return comment(named(x)) end
+  local meta = debug.getmetatable(x)
+  if type(meta) == "table" and (meta.__tostring or meta.__name) then return comment(named(x)) end
+  if promise.isPromise and promise.isPromise(x) then return comment(named(x)) end
+  if state.seen[x] then return comment("cycle: " .. state.seen[x]) end
+  if depth >= DEPTH then return next(x) == nil and "{}" or "{ --[[…]] }" end
+  state.seen[x] = path
+  local parts, left = fields(x, state, depth, path)
+  state.seen[x] = nil
+  if left > 0 then parts[#parts + 1] = ("--[[%d more]]"):format(left) end
+  if #parts == 0 then return "{}" end
+  local line = "{ " .. table.concat(parts, ", ") .. " }"
+  if #line <= WIDTH and not line:find "\n" then return line end
+  local indent = ("  "):rep(depth + 1)
+  local last = table.remove(parts)
+  local rows = #parts > 0 and indent .. table.concat(parts, ",\n" .. indent) .. ",\n" or ""
+  return "{\n" .. rows .. indent .. last .. "\n" .. ("  "):rep(depth) .. "}"
+end
+
+--- show(value): its text.
+return function(x) return value(x, { seen = {} }, 0, "_") end

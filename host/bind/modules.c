@@ -1,5 +1,6 @@
 /* The table of C modules, see modules.h. */
 #include "bind/modules.h"
+#include "bind/traceback.h"
 
 #include <lauxlib.h>
 
@@ -24,4 +25,5 @@ void ln_modules_open(lua_State *L)
   lua_pop(L, 1);
   ln_require_install(L);
   ln_os_install(L);
+  ln_traceback_install(L);
 }

@@ -3,6 +3,7 @@
  * result. */
 #include "bind/task.h"
 #include "bind/promise.h"
+#include "bind/traceback.h"
 #include "base/alloc.h"
 #include "base/log.h"
 
@@ -112,7 +113,7 @@ static void task_end(struct ln_task *t)
 /* The traceback is made while the stack still stands. */
 int ln_task_annotate(lua_State *L)
 {
-  luaL_traceback(L, L, NULL, 1);
+  ln_traceback(L, L, NULL, 1);
   if (lua_getfield(L, LUA_REGISTRYINDEX, LN_ANNOTATOR) != LUA_TFUNCTION) {
     lua_settop(L, 1);
     return 1;

@@ -1,6 +1,7 @@
 /* _luna.task: tasks for lua/luna/. */
 #include "bind/task.h"
 #include "bind/promise.h"
+#include "bind/traceback.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -226,7 +227,7 @@ static int h_where(lua_State *L)
     lua_pushnil(L);
     return 1;
   }
-  luaL_traceback(L, t->L, NULL, 0);
+  ln_traceback(L, t->L, NULL, 0);
   return 1;
 }
 

@@ -3,6 +3,7 @@
  * thread (as lua.c does for SIGINT). So nothing is paid per instruction while all is well. The stop is
  * sticky: a pcall inside the task cannot swallow it. */
 #include "bind/task.h"
+#include "bind/traceback.h"
 #include "base/log.h"
 
 #include <pthread.h>
@@ -58,7 +59,7 @@ static void hook(lua_State *L, lua_Debug *ar)
     if (w.told_slow || ticks < w.slow_ticks) return;
     w.told_slow = true;
     if (lua_getfield(L, LUA_REGISTRYINDEX, "luna.onSlow") == LUA_TFUNCTION) {
-      luaL_traceback(L, L, NULL, 0);
+      ln_traceback(L, L, NULL, 0);
       lua_pushnumber(L, seconds_of(ticks));
       if (lua_pcall(L, 2, 0, 0) != LUA_OK) lua_pop(L, 1);
     } else {

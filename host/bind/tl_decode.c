@@ -4,6 +4,7 @@
 #include "bind/tl_memo.h"
 
 #include <lauxlib.h>
+#include <string.h>
 
 #define MAX_TABLES \
   500000 /* an object of 4 bytes becomes a table of a hundred: 16 MiB of them would be half a GiB */
@@ -14,6 +15,7 @@ struct decoder {
   int names;       /* stack index of the names */
   uint32_t tables; /* made so far */
   bool memo;       /* inside an Updates object: users and chats are shared */
+  bool request;    /* of a client */
 };
 
 static void decode_object(struct decoder *d, const struct ln_tl_type *type, bool methods, int depth);
@@ -140,6 +142,26 @@ static void decode_fields(struct decoder *d, const struct ln_tl_def *def, int de
   ln_bind_tl_dress(L, def);
 }
 
+/* Telegram takes an InputPeer where an InputUser or InputChannel is due, and clients rely on it. */
+static const struct ln_tl_def *stands_for(const struct ln_tl_def *def, const struct ln_tl_type *type)
+{
+  static const char *const pairs[][2] = {
+      {"inputPeerEmpty", "inputUserEmpty"},
+      {"inputPeerSelf", "inputUserSelf"},
+      {"inputPeerUser", "inputUser"},
+      {"inputPeerUserFromMessage", "inputUserFromMessage"},
+      {"inputPeerEmpty", "inputChannelEmpty"},
+      {"inputPeerChannel", "inputChannel"},
+      {"inputPeerChannelFromMessage", "inputChannelFromMessage"},
+  };
+  for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+    if (strcmp(ln_tl_def_name(def), pairs[i][0]) != 0) continue;
+    const struct ln_tl_def *other = ln_tl_constructor_by_name(pairs[i][1]);
+    if (other && &ln_tl_types[other->type] == type) return other;
+  }
+  return NULL;
+}
+
 static void decode_object(struct decoder *d, const struct ln_tl_type *type, bool methods, int depth)
 {
   uint32_t id = ln_read_u32(&d->r);
@@ -147,7 +169,8 @@ static void decode_object(struct decoder *d, const struct ln_tl_type *type, bool
   if (!d->r.err && !def) {
     ln_reader_fail(&d->r, LN_E_UNKNOWN_ID);
   } else if (def && (def->is_method != methods || (type && &ln_tl_types[def->type] != type))) {
-    ln_reader_fail(&d->r, LN_E_BAD_TYPE);
+    def = d->request && type && !def->is_method ? stands_for(def, type) : NULL;
+    if (!def) ln_reader_fail(&d->r, LN_E_BAD_TYPE);
   }
   if (d->r.err) {
     lua_pushnil(d->L);
@@ -165,7 +188,7 @@ static int begin(struct decoder *d, lua_State *L, struct ln_slice bytes)
   luaL_checkstack(L, 8, NULL);
   d->L = L;
   d->tables = 0;
-  d->memo = false;
+  d->memo = d->request = false;
   if (!updates_type) {
     shared_user = ln_tl_type_by_name("User");
     shared_chat = ln_tl_type_by_name("Chat");
@@ -210,6 +233,7 @@ int ln_bind_tl_decode_method(lua_State *L, struct ln_slice bytes)
 {
   struct decoder d;
   begin(&d, L, bytes);
+  d.request = true;
   decode_object(&d, NULL, true, 0);
   return end(&d);
 }

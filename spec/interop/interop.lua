@@ -10,6 +10,7 @@ local hosted, luna = pcall(require, "luna")
 M.luna = os.getenv("LUNA") or (root .. "build/luna")
 M.teled = out .. "/teled"
 M.telethon = out .. "/py/bin/python " .. here .. "telethon_peer.py"
+M.kurigram = out .. "/py/bin/python " .. here .. "kurigram_peer.py"
 M.mtcute = "MTCUTE_MODULES=" .. out .. "/node node " .. here .. "mtcute_peer.mjs"
 M.here = here
 
@@ -21,7 +22,7 @@ end
 
 --- Where each peer's presence is seen.
 local marks = {
-  luna = M.luna, teled = M.teled, Telethon = out .. "/py/.stamp", mtcute = out .. "/node/.stamp",
+  luna = M.luna, teled = M.teled, Telethon = out .. "/py/.stamp", Kurigram = out .. "/py/.stamp", mtcute = out .. "/node/.stamp",
 }
 
 --- What of the named is not there, as a text for pending(), or nil; where CI is set, its absence is an error.

@@ -1,5 +1,5 @@
--- Logins in our sandbox that go another way than straight: sign-up, and accounts that live in another DC. Telethon, mtcute and gotd's
--- client as persons, Telethon, mtcute and ours as bots.
+-- Logins in our sandbox that go another way than straight: sign-up, and accounts that live in another DC. Telethon,
+-- Kurigram, mtcute and gotd's client as persons, Telethon, mtcute and ours as bots.
 local here = debug.getinfo(1, "S").source:match("^@(.*/)") or "./"
 local interop = dofile(here .. "interop.lua")
 
@@ -14,6 +14,7 @@ local function peer(command)
 end
 local persons = {
   Telethon = peer(interop.telethon),
+  Kurigram = peer(interop.kurigram),
   mtcute = peer(interop.mtcute),
   teled = function(place, phone, username, text, first)
     return interop.say(place, ("-phone %s %s %s %s"):format(phone, first and "-first " .. first or "", username, text))
@@ -37,7 +38,7 @@ describe("a login in our sandbox", function()
     bot, server = nil, nil
   end)
 
-  for _, name in ipairs { "Telethon", "mtcute", "teled" } do
+  for _, name in ipairs { "Telethon", "Kurigram", "mtcute", "teled" } do
     local say = persons[name]
 
     it("signs up: " .. name, function()

@@ -37,7 +37,7 @@ function M.run(opts)
   file:close()
   local words = {}
   for _, word in ipairs(opts) do words[#words + 1] = quote(word) end
-  local env = { "-u LUNA_BOT_TOKEN -u LUNA_API_ID -u LUNA_API_HASH XDG_STATE_HOME=" .. quote(opts.state or "/nonexistent") }
+  local env = { "-u LUNA_BOT_TOKEN -u LUNA_API_ID -u LUNA_API_HASH XDG_STATE_HOME=" .. quote(opts.state or M.folder()) }
   for name, value in pairs(opts.env or {}) do env[#env + 1] = name .. "=" .. quote(value) end
   local program = M.program
   if opts.cd and program:sub(1, 1) ~= "/" then program = host.realpath(program) end

@@ -13,8 +13,14 @@ local function updates(list) return { _ = "updates", updates = list, users = {},
 local function state(pts) return { _ = "updates.state", pts = pts, qts = 0, date = 1, seq = 0, unread_count = 0 } end
 local function rpc(code, text) error(errors.classes.RPCErrorException(text, code, "updates.getDifference"), 0) end
 
+local cores = {}
+local function make(opts)
+  cores[#cores + 1] = fake(opts)
+  return cores[#cores]
+end
+
 local function start(opts)
-  local core = fake(opts)
+  local core = make(opts)
   core.seen = {}
   core.dispatch:setCallback(opts and opts.callback or function(update)
     core.seen[#core.seen + 1] = update.message and update.message.id or update._
@@ -51,8 +57,17 @@ local function count(core, name, from)
 end
 
 describe("updates", function()
-  before_each(function() timer.useClock(timer.newVirtual()) end)
-  after_each(function() timer.useClock(nil) end)
+  local clock
+  before_each(function()
+    clock = timer.newVirtual()
+    timer.useClock(clock)
+  end)
+  after_each(function()
+    for _, core in ipairs(cores) do core.updates:stop() end
+    cores = {}
+    timer.useClock(nil)
+    clock:free() -- or it would go on for ever, beside the specs that come
+  end)
 
   it("are not acknowledged where the commit went wrong", function()
     local core = start()
@@ -98,7 +113,7 @@ describe("updates", function()
   end)
 
   it("that come after the log-in, but before all is ready for their handler, are kept for it and not acknowledged", function()
-    local core = fake { catchUp = true }
+    local core = make { catchUp = true }
     local seen = {}
     core.dispatch:setCallback(function(update) seen[#seen + 1] = update._ end)
     core.updates:prepare()
@@ -202,7 +217,7 @@ describe("updates", function()
     local gaps = {}
     function Handler.onUpdateNewChannelMessage() end
     function Handler.onGap(_, info) gaps[#gaps + 1] = info end
-    local core = fake { answers = { ["updates.getChannelDifference"] = function()
+    local core = make { answers = { ["updates.getChannelDifference"] = function()
       return { _ = "updates.channelDifferenceTooLong", final = true,
         dialog = { _ = "dialog", peer = { _ = "peerChannel", channel_id = 5 }, top_message = 90, read_inbox_max_id = 0,
           read_outbox_max_id = 0, unread_count = 0, unread_mentions_count = 0, unread_reactions_count = 0, pts = 5011,

@@ -18,7 +18,7 @@ local writeLine = function(text) host.write(2, text) end
 -- Bot tokens, phone numbers and what stands before the host in a URL are masked by their form as well, since a script may print one that
 -- the host never heard of.
 local function redact(text)
-  text = host.redact(text)
+  text = text:find("\0", 1, true) and text:gsub("[^%z]+", host.redact) or host.redact(text)
   if text:find("%d%d%d%d%d%d:[%w_-]") then
     text = text:gsub("(%d%d%d%d%d%d+):[%w_-]+", function(id) return id .. ":***" end)
   end

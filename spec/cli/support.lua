@@ -37,7 +37,8 @@ function M.run(opts)
   file:close()
   local words = {}
   for _, word in ipairs(opts) do words[#words + 1] = quote(word) end
-  local env = { "-u LUNA_BOT_TOKEN -u LUNA_API_ID -u LUNA_API_HASH XDG_STATE_HOME=" .. quote(opts.state or M.folder()) }
+  local state = opts.state or os.tmpname() .. ".state" -- made where it is needed, and gone afterwards
+  local env = { "-u LUNA_BOT_TOKEN -u LUNA_API_ID -u LUNA_API_HASH XDG_STATE_HOME=" .. quote(state) }
   for name, value in pairs(opts.env or {}) do env[#env + 1] = name .. "=" .. quote(value) end
   local program = M.program
   if opts.cd and program:sub(1, 1) ~= "/" then program = host.realpath(program) end
@@ -45,6 +46,10 @@ function M.run(opts)
     table.concat(env, " "), opts.seconds or 30, quote(program), table.concat(words, " "), input, out, err)
   local _, kind, code = os.execute(command)
   os.remove(input)
+  if not opts.state then
+    os.execute("rm -rf " .. quote(state))
+    os.remove((state:gsub("%.state$", "")))
+  end
   return { status = kind == "exit" and code or 128 + code, out = slurp(out), err = slurp(err) }
 end
 

@@ -24,6 +24,7 @@ M.spec = {
   { "config", "FILE", "the settings file (default: luna.conf.lua beside the script)" },
   { "log", "LEVEL", "fatal_error, error, warning, notice (default), verbose or ultra_verbose" },
   { "no-watch", nil, "do not load the script anew when it or a module of its folder is saved; SIGHUP still does" },
+  { "no-repl", nil, "no socket for luna repl" },
   more = "Exit status: 0 finished or ended by a signal; 2 wrong use, missing token or app id, unreadable script, key or\n"
     .. "session path; 1 the script or the session fails, the server refuses, or in a chat by pipe a handler has raised.",
 }
@@ -215,6 +216,7 @@ end
 -- Several files: side by side, since one of them may be a script that goes on for long.
 local function several(self)
   local loads = {}
+  self.loads = loads
   for i, path in ipairs(self.args) do
     loads[i] = task.spawn(function()
       local ok, bots = xpcall(file, report.trace, self, path)
@@ -230,6 +232,25 @@ local function several(self)
   end
   task.spawn(function()
     for _, load in ipairs(loads) do talkTo(self, promise.await(load)) end
+  end)
+end
+
+-- The REPL of each bot; with several files, once all are loaded.
+local function listen(self)
+  local close = function() end
+  task.onExit(function() close() end)
+  local function go()
+    for _, reloader in ipairs(self.reloaders) do
+      for _, bot in ipairs(reloader.bots) do
+        bot.reload = function() return promise.await(reloader:now()) end
+      end
+    end
+    close = require("luna.repl.server").start(self.bots)
+  end
+  if #self.args == 1 then return go() end
+  task.spawn(function()
+    for _, load in ipairs(self.loads) do promise.await(load) end
+    go()
   end)
 end
 
@@ -262,6 +283,7 @@ function M.run(args)
   else
     several(self)
   end
+  if not args["no-repl"] then listen(self) end
   task.ref()
   local status = promise.await(self.over)
   task.unref()

@@ -1,0 +1,116 @@
+local cli = dofile((debug.getinfo(1, "S").source:match "^@(.*/)" or "") .. "support.lua")
+local host = require "_luna.host"
+
+local script = [[
+  local luna = require "luna"
+  local Bot = luna.EventHandler:extend "Bot"
+  function Bot:answer(x) return x + 1 end
+  function Bot:onStart()
+    luna.sleep(0.01) -- until after the turn in which the program listens
+    print "up"
+  end
+  return Bot
+]]
+
+-- Bots in processes of their own, and `luna repl` beside them.
+describe("luna repl", function()
+  local folder, started
+
+  before_each(function()
+    folder, started = cli.folder(), {}
+  end)
+  after_each(function()
+    for _, bot in ipairs(started) do
+      os.execute("kill -9 " .. bot.pid .. " 2>/dev/null")
+      bot.pipe:close()
+      bot.hold:close()
+    end
+    cli.clean()
+  end)
+
+  -- Starts a bot and waits until it says "up". Its chat's input is held open until it is to end.
+  local function start(name, ...)
+    local path, hold = cli.script(folder, name .. ".lua", script), ("%s/%s.in"):format(folder, name)
+    os.execute(("rm -f '%s' && mkfifo '%s'"):format(hold, hold))
+    local command = "echo $$; exec env -u XDG_RUNTIME_DIR XDG_STATE_HOME='%s' '%s' run '%s' --sandbox %s 2>/dev/null <'%s'"
+    local bot = { pipe = assert(io.popen(command:format(folder, cli.program, path, table.concat({ ... }, " "), hold))) }
+    bot.hold = assert(io.open(hold, "w"))
+    bot.pid = bot.pipe:read "l"
+    assert.equal("up", bot.pipe:read "l")
+    started[#started + 1] = bot
+    bot.socket = ("%s/luna/repl/%s.sock"):format(folder, name)
+    return bot
+  end
+
+  local function attach(...) return cli.run { "repl", state = folder, ... } end
+
+  it("evaluates in the bot that runs", function()
+    start "first"
+    local r = attach("--eval", 'handler:answer(41), bot.name, api:getSelf().username')
+    assert.same({ 0, '42\n"first"\n"first_bot"\n' }, { r.status, r.out }, r.err)
+    r = attach("first", "--json", "--eval", "{ n = handler:answer(1) }")
+    assert.same({ 0, '{"n":2}\n' }, { r.status, r.out }, r.err)
+    r = attach("--eval", "error 'oops'")
+    assert.same({ 1, "" }, { r.status, r.out })
+    assert.matches("^repl:1: oops\n", r.err)
+    r = cli.run { "repl", "first", state = folder, input = "local x = 20\nfunction f()\n  return x + 1\nend\nf()\n:mem\n:quit\n99\n" }
+    assert.equal(0, r.status, r.err)
+    assert.matches("^21\nLua %d+ KiB", r.out)
+    assert.is_nil(r.out:find "99")
+  end)
+
+  it("opens to its owner alone", function()
+    local bot = start "first"
+    assert.equal(384, host.stat(bot.socket).mode) -- 0600
+    assert.equal(448, host.stat(folder .. "/luna/repl").mode) -- 0700
+  end)
+
+  it("wants a name where several run, and says which there are", function()
+    start "first"
+    start "second"
+    local r = attach("--eval", "1")
+    assert.equal(2, r.status)
+    assert.matches("several bots run: first, second", r.err)
+    r = attach("second", "--eval", "bot.name")
+    assert.same({ 0, '"second"\n' }, { r.status, r.out }, r.err)
+    r = attach("third", "--eval", "1")
+    assert.equal(1, r.status)
+    assert.matches('no bot "third" runs\nluna: there are first, second', r.err)
+  end)
+
+  it("passes over the socket of one that was killed, and a new one takes it", function()
+    local bot = start "first"
+    os.execute("kill -9 " .. bot.pid)
+    bot.pipe:close()
+    bot.hold:close()
+    table.remove(started)
+    assert.is_table(host.stat(bot.socket))
+    local r = attach("first", "--eval", "1")
+    assert.equal(1, r.status)
+    assert.matches('no bot "first" runs', r.err)
+    start "first"
+    r = attach("--eval", "bot.name")
+    assert.same({ 0, '"first"\n' }, { r.status, r.out }, r.err)
+  end)
+
+  it("is off with --no-repl", function()
+    local bot = start("first", "--no-repl")
+    assert.is_nil((host.stat(bot.socket)))
+  end)
+
+  it("is a sandbox with two people where no bot runs", function()
+    local r = cli.run { "repl", state = folder, input = [[
+api:setCallback(function(u)
+  if u.message and not u.message.out then u.message:reply("hello " .. u.message.message) end
+end)
+alice:send "from alice"
+bob:send "from bob"
+require("luna").sleep(0.5)
+]] }
+    assert.equal(0, r.status, r.err)
+    assert.matches("to alice: hello from alice\n", r.out)
+    assert.matches("to bob: hello from bob\n", r.out)
+    r = attach("--json")
+    assert.equal(2, r.status)
+  end)
+end)

@@ -10,8 +10,10 @@
 
 #define GARBAGE ((size_t)2500000)
 #define USUAL 200
-#define MOST 1000          /* Lua's own limit */
-#define QUICK_US 2000000LL /* cycles closer than this are traffic */
+#define MOST 1000                     /* Lua's own limit */
+#define COROUTINE ((size_t)1200)      /* bytes of one that waits, about */
+#define CROWD_MOST ((size_t)64 << 20) /* what the heap may grow by for them */
+#define QUICK_US 2000000LL            /* cycles closer than this are traffic */
 
 static bool cycle_ended;
 static long long last_cycle;
@@ -56,4 +58,14 @@ void ln_gc_tune(lua_State *L, long long now)
   if ((int)wanted != pause_now) lua_gc(L, LUA_GCINC, pause_now = (int)wanted, 0, 0);
   lua_pushcfunction(L, arm);
   if (lua_pcall(L, 0, 0, 0) != LUA_OK) lua_pop(L, 1); /* no memory for it: the pause stays as it is */
+}
+
+void ln_gc_crowd(lua_State *L, size_t coroutines)
+{
+  size_t live = ln_lua_alloc_used(), extra = 2 * coroutines * COROUTINE;
+  if (!live) return;
+  if (extra > CROWD_MOST) extra = CROWD_MOST;
+  size_t wanted = USUAL + 100 * extra / live;
+  if (wanted > MOST) wanted = MOST;
+  if ((int)wanted > pause_now) lua_gc(L, LUA_GCINC, pause_now = (int)wanted, 0, 0);
 }

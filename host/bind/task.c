@@ -2,6 +2,7 @@
  * so that <close> variables are closed where waiting is still possible, and settles the promise of the
  * result. */
 #include "bind/task.h"
+#include "bind/gc.h"
 #include "bind/promise.h"
 #include "bind/traceback.h"
 #include "base/alloc.h"
@@ -10,6 +11,7 @@
 #define MAX_NESTED \
   60 /* resumes inside resumes: beyond it a spawn starts from the loop (LUAI_MAXCCALLS is 200) */
 #define MAX_POOL 1024
+#define CROWD 1024      /* every so many tasks the collector hears of them */
 #define MAX_DRAIN 10000 /* tasks resumed in a row before the loop polls again */
 
 int ln_gate_resume(lua_State *co, lua_State *from, int nargs, int *nres)
@@ -60,6 +62,7 @@ static struct ln_task *task_new(lua_State *L, struct ln_clock *clock, lua_Intege
     if (!h->pool_bare && !(h->pool_bare = ln_calloc(1, sizeof *t))) luaL_error(L, "out of memory");
     t = h->pool_bare; /* stays there until nothing can throw any more */
     t->thread_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    if (h->n_live % CROWD == CROWD - 1) ln_gc_crowd(L, h->n_live);
     h->pool_bare = t->next;
     *(struct ln_task **)lua_getextraspace(fresh) = t;
     t->L = fresh;

@@ -15,6 +15,22 @@ async function measure(name, n, fn) {
   report(name, best, "ns");
 }
 
+// In a process of their own, so that the memory is not what others have left.
+if (process.argv[2] === "sleepers") {
+  const n = 100000;
+  globalThis.gc?.();
+  const before = process.memoryUsage.rss();
+  let start = cpu();
+  const all = [];
+  for (let i = 0; i < n; i++) all.push((async () => { await sleep(1500); })());
+  const created = cpu() - start, bytes = process.memoryUsage.rss() - before;
+  start = cpu();
+  await Promise.all(all);
+  report("sleepers_create", (created / n) * 1e9, "ns");
+  report("sleepers_fire", ((cpu() - start) / n) * 1e9, "ns");
+  report("sleepers_bytes", bytes / n, "B");
+  process.exit(0);
+}
 const nothing = async () => {};
 await measure("spawn", 500000, (n) => { for (let i = 0; i < n; i++) nothing(); });
 await measure("await_done", 1000000, async (n) => {
@@ -36,20 +52,6 @@ await measure("defer_batch", 200000, async (n) => {
     await new Promise((done) => setImmediate(done));
   }
 });
-{
-  const n = 100000;
-  globalThis.gc?.();
-  const before = process.memoryUsage.rss();
-  let start = cpu();
-  const all = [];
-  for (let i = 0; i < n; i++) all.push((async () => { await sleep(1500); })());
-  const created = cpu() - start, bytes = process.memoryUsage.rss() - before;
-  start = cpu();
-  await Promise.all(all);
-  report("sleepers_create", (created / n) * 1e9, "ns");
-  report("sleepers_fire", ((cpu() - start) / n) * 1e9, "ns");
-  report("sleepers_bytes", bytes / n, "B");
-}
 {
   let best = Infinity;
   for (let k = 0; k < 2; k++) {

@@ -352,7 +352,7 @@ describe("signals", function()
 end)
 
 describe("all kinds together", function()
-  it("keep to their ticks", function() -- ExecutionOrderGuarantees; the times are a tenth of Amp's
+  it("keep to their ticks", function() -- ExecutionOrderGuarantees, with shorter times
     local stream = fifo()
     local said = {}
     local function f(...)
@@ -396,7 +396,7 @@ describe("all kinds together", function()
         loop.enable(del4)
         loop.onWritable(stream, f(1, 3))
       end)
-      loop.delay(100, f(4, 1))
+      loop.delay(400, f(4, 1))
       loop.delay(60, f(3, 0))
       loop.delay(50, f(2, 1))
       loop.every(50, f(2, 1))
@@ -418,7 +418,7 @@ describe("all kinds together", function()
         loop.defer(function()
           loop.enable(del5)
           loop.defer(function()
-            os.execute "sleep 0.07" -- so that those of 50 and 60 are due in one tick, not that of 100
+            os.execute "sleep 0.07" -- so that those of 50 and 60 are due in one tick, not that of 400
             loop.defer(function() loop.defer(f(4, 0)) end)
           end)
         end)

@@ -24,7 +24,8 @@ local function isShared(name)
 end
 
 --- A new environment for the script at `path` (nil: for code without a file). Returns it and the list that its loaded files go to, which
---- may be given: paths, and `texts` (path → what was read) and `missing` (where a module was looked for and not found).
+--- may be given: paths, and `texts` (path → what was read) and `missing` (where a module was looked for and not found); its `added`, where
+--- somebody sets it, is called when a handler requires one more.
 function environment.new(path, files)
   local folder = path and (path:match "^(.*)/[^/]*$" or ".") or "."
   local env = setmetatable({}, { __index = readOnlyGlobals() })
@@ -39,8 +40,10 @@ function environment.new(path, files)
       files.missing[#files.missing + 1] = where
       return nil
     end
-    if not files.texts[where] then files[#files + 1] = where end
+    local new = not files.texts[where]
+    if new then files[#files + 1] = where end
     files.texts[where] = text
+    if new and files.added then files.added() end
     return text
   end
 

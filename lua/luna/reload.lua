@@ -75,7 +75,7 @@ local function look(self)
 end
 
 local function rewatch(self)
-  if not self.watching then return end
+  if not self.watching or self.closed then return end
   local paths = watched(self)
   local key = table.concat(paths, "\0")
   if key == self.watchedPaths then return end
@@ -89,10 +89,20 @@ local function rewatch(self)
   task.defer(look, self) -- what was saved before the watch began
 end
 
+-- The files of the version that runs; a handler may require more of them later.
+local function setFiles(self, files)
+  self.files.added = nil
+  self.files = files
+  files.added = function()
+    if self.watching and not self.closed then task.defer(rewatch, self) end
+  end
+  rewatch(self)
+end
+
 --- From now on a save loads the script anew.
 function Reload:watch()
   self.watching = true
-  rewatch(self)
+  setFiles(self, self.files)
 end
 
 function Reload:close()
@@ -235,8 +245,7 @@ local function once(self, n)
     value = failed(self, value, record.files)
   end
   if next(record.files.texts) then -- a script that cannot be read leaves what is known
-    self.files = record.files
-    rewatch(self)
+    setFiles(self, record.files)
   end
   return ok, value
 end

@@ -176,7 +176,7 @@ void ln_watchdog_enter(void)
   ln_watchdog_again();
   w.stop = 0;
   atomic_store(&w.inside, true); /* in order with the look at `asleep`, as the thread's are */
-  if (atomic_load_explicit(&w.asleep, memory_order_relaxed)) {
+  if (atomic_load(&w.asleep)) {
     atomic_store(&w.asleep, false);
     sem_post(&w.wake);
   }

@@ -1,0 +1,157 @@
+/* Files that are watched (watch_file.h): bursts are told of once, replaced files are still watched, others
+ * are not; and nothing is left open (the sanitizers' part). */
+#include "loop/watch_file.h"
+#include "loop/timer.h"
+#include "spec.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+static struct {
+  struct ln_loop *loop;
+  struct ln_file_watch *watch;
+  char folder[64], file[80], other[80], fresh[80], missing[96];
+  int calls;
+  bool close_in_call;
+} t;
+
+static int set_up(void **state)
+{
+  (void)state;
+  memset(&t, 0, sizeof t);
+  strcpy(t.folder, "/tmp/luna-watch-XXXXXX");
+  if (!mkdtemp(t.folder)) return 1;
+  snprintf(t.file, sizeof t.file, "%s/a.lua", t.folder);
+  snprintf(t.other, sizeof t.other, "%s/b.lua", t.folder);
+  snprintf(t.fresh, sizeof t.fresh, "%s/a.lua.new", t.folder);
+  snprintf(t.missing, sizeof t.missing, "%s/none/c.lua", t.folder);
+  return ln_loop_new(&t.loop);
+}
+
+static int tear_down(void **state)
+{
+  (void)state;
+  ln_loop_free(t.loop);
+  unlink(t.file);
+  unlink(t.other);
+  unlink(t.fresh);
+  return rmdir(t.folder);
+}
+
+static void put(const char *path, const char *text)
+{
+  int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  assert_true(fd >= 0);
+  assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+  close(fd);
+}
+
+static void changed(void *ctx)
+{
+  assert_ptr_equal(ctx, &t);
+  t.calls++;
+  if (t.close_in_call) {
+    ln_file_watch_close(t.watch);
+    t.watch = NULL;
+  }
+  ln_loop_stop(t.loop);
+}
+
+static void too_late(struct ln_timer *timer)
+{
+  (void)timer;
+  ln_loop_stop(t.loop);
+}
+
+/* Until the next call, or so long. */
+static void run(int64_t us)
+{
+  struct ln_clock *clock = ln_loop_clock(t.loop);
+  struct ln_timer limit = {.fn = too_late};
+  assert_int_equal(ln_timer_start(clock, &limit, ln_clock_fresh(clock) + us), LN_OK);
+  ln_loop_run(t.loop);
+  ln_timer_stop(&limit);
+}
+
+static size_t watch(void)
+{
+  const char *paths[] = {t.file, t.missing, t.file};
+  size_t left_out = 99;
+  assert_int_equal(ln_file_watch_open(t.loop, paths, 3, changed, &t, &t.watch, &left_out), LN_OK);
+  return left_out;
+}
+
+static void a_burst_is_one_call(void **state)
+{
+  (void)state;
+  put(t.file, "1");
+  assert_int_equal(watch(), 1); /* there is no folder */
+  for (int i = 0; i < 10; i++) put(t.file, "2");
+  run(5 * LN_US_PER_S);
+  assert_int_equal(t.calls, 1);
+  run(200 * 1000);
+  assert_int_equal(t.calls, 1);
+  ln_file_watch_close(t.watch);
+}
+
+static void a_replaced_file_is_still_watched(void **state)
+{
+  (void)state;
+  put(t.file, "1");
+  watch();
+  for (int i = 1; i <= 3; i++) {
+    put(t.fresh, "2");
+    assert_int_equal(rename(t.fresh, t.file), 0);
+    run(5 * LN_US_PER_S);
+    assert_int_equal(t.calls, i);
+  }
+  unlink(t.file);
+  run(5 * LN_US_PER_S);
+  assert_int_equal(t.calls, 4);
+  put(t.file, "made again");
+  run(5 * LN_US_PER_S);
+  assert_int_equal(t.calls, 5);
+  /* left open: the loop closes it */
+}
+
+static void others_are_not_its_business(void **state)
+{
+  (void)state;
+  put(t.file, "1");
+  watch();
+  put(t.other, "1");
+  run(200 * 1000);
+  assert_int_equal(t.calls, 0);
+  put(t.file, "2");
+  run(5 * LN_US_PER_S);
+  assert_int_equal(t.calls, 1);
+  ln_file_watch_close(t.watch);
+  put(t.file, "3");
+  run(200 * 1000);
+  assert_int_equal(t.calls, 1);
+}
+
+static void closes_in_its_own_call(void **state)
+{
+  (void)state;
+  put(t.file, "1");
+  watch();
+  t.close_in_call = true;
+  put(t.file, "2");
+  run(5 * LN_US_PER_S);
+  put(t.file, "3");
+  run(200 * 1000);
+  assert_int_equal(t.calls, 1);
+  ln_file_watch_close(t.watch); /* NULL */
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(a_burst_is_one_call, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_replaced_file_is_still_watched, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(others_are_not_its_business, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(closes_in_its_own_call, set_up, tear_down),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -22,6 +22,10 @@ const struct ln_editline *ln_editline(void)
   LN_EDITLINE_FUNCTIONS(LN_EDITLINE_LOAD)
   LN_EDITLINE_LOAD(rl_readline_name)
   LN_EDITLINE_LOAD(rl_catch_signals)
+  LN_EDITLINE_LOAD(rl_line_buffer)
+  LN_EDITLINE_LOAD(rl_attempted_completion_function)
+  LN_EDITLINE_LOAD(rl_attempted_completion_over)
+  LN_EDITLINE_LOAD(rl_completion_append_character)
 #undef LN_EDITLINE_LOAD
   if (!missing) return &lib;
   dlclose(handle);

@@ -24,6 +24,10 @@ struct ln_editline {
 #undef LN_EDITLINE_MEMBER
   __typeof__(rl_readline_name) *rl_readline_name;
   __typeof__(rl_catch_signals) *rl_catch_signals;
+  __typeof__(rl_line_buffer) *rl_line_buffer;
+  __typeof__(rl_attempted_completion_function) *rl_attempted_completion_function;
+  __typeof__(rl_attempted_completion_over) *rl_attempted_completion_over;
+  __typeof__(rl_completion_append_character) *rl_completion_append_character;
 };
 
 /* NULL where the library is not installed or lacks something. */

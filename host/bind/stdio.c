@@ -19,12 +19,13 @@ static struct {
   struct ln_buf in;
   struct ln_deferred again; /* lines that came before a pause */
   int ref;                  /* function(line | nil) */
+  int complete_ref;         /* function(word, line before it) → list of words */
   bool editing;
   bool accepted; /* the editor has given a line and is not armed again yet */
   bool paused, eof;
   const struct ln_editline *edit;
   char *prompt, *history;
-} input = {.ref = LUA_NOREF};
+} input = {.ref = LUA_NOREF, .complete_ref = LUA_NOREF};
 
 static int call_line(lua_State *L)
 {
@@ -203,8 +204,59 @@ static void editor_readable(void *ctx, int events)
   input.edit->rl_callback_handler_install(input.prompt, editor_line);
 }
 
-/* edit{ prompt =, onLine = fn(line | nil), history = path } → ed; ed:print(text), ed:setPrompt(text),
- * ed:close() */
+#define COMPLETIONS_MAX 500
+
+struct completion {
+  const char *word;
+  size_t start; /* where it begins in the line */
+  char **matches;
+};
+
+/* Only strings are looked at between the first strdup and the end: nothing can throw past what is held. */
+static int call_complete(lua_State *L)
+{
+  struct completion *c = lua_touserdata(L, 1);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, input.complete_ref);
+  lua_pushstring(L, c->word);
+  lua_pushlstring(L, *input.edit->rl_line_buffer, c->start);
+  if (lua_pcall(L, 2, 1, 0) != LUA_OK || !lua_istable(L, -1)) return 0;
+  size_t n = lua_rawlen(L, -1), same = SIZE_MAX;
+  if (n == 0) return 0;
+  if (n > COMPLETIONS_MAX) n = COMPLETIONS_MAX;
+  luaL_checkstack(L, 4, NULL);
+  char **list = calloc(n + 2, sizeof *list);
+  for (size_t i = 1; list && i <= n; i++) {
+    bool is_string = lua_rawgeti(L, -1, (lua_Integer)i) == LUA_TSTRING;
+    const char *s = is_string ? lua_tostring(L, -1) : "";
+    if (i == 1) same = strlen(s);
+    for (size_t k = 0; list[1] && k < same; k++)
+      if (s[k] != list[1][k]) same = k;
+    list[i] = strdup(s);
+    lua_pop(L, 1);
+    if (!list[i]) break;
+  }
+  if (list && list[1]) list[0] = strndup(list[1], same); /* what they have in common */
+  if (list && list[0])
+    c->matches = list; /* libedit frees them */
+  else if (list) {
+    free(list[1]);
+    free(list);
+  }
+  return 0;
+}
+
+static char **complete(const char *word, int start, int end)
+{
+  struct completion c = {word, (size_t)start, NULL};
+  (void)end;
+  *input.edit->rl_attempted_completion_over = 1; /* no names of files where we know nothing */
+  *input.edit->rl_completion_append_character = 0;
+  if (input.complete_ref != LUA_NOREF) ln_host_protect(ln_host_get(), call_complete, &c);
+  return c.matches;
+}
+
+/* edit{ prompt =, onLine = fn(line | nil), history = path, complete = fn(word, before) } → ed;
+ * ed:print(text), ed:setPrompt(text), ed:close() */
 static int f_edit(lua_State *L)
 {
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -221,6 +273,10 @@ static int f_edit(lua_State *L)
   input.accepted = false;
   *input.edit->rl_catch_signals = 0;
   *input.edit->rl_readline_name = "luna";
+  lua_getfield(L, 1, "complete");
+  luaL_unref(L, LUA_REGISTRYINDEX, input.complete_ref);
+  input.complete_ref = lua_isfunction(L, -1) ? luaL_ref(L, LUA_REGISTRYINDEX) : LUA_NOREF;
+  *input.edit->rl_attempted_completion_function = input.complete_ref == LUA_NOREF ? NULL : complete;
   input.edit->rl_initialize();
   input.edit->stifle_history(1000);
   if (input.history) input.edit->read_history(input.history);
@@ -260,6 +316,8 @@ static int e_set_prompt(lua_State *L)
   free(input.prompt);
   input.prompt = copy;
   if (input.accepted) return 0;
+  fputs("\r\033[K", stdout);
+  fflush(stdout);
   input.edit->rl_set_prompt(input.prompt);
   input.edit->rl_forced_update_display();
   return 0;

@@ -79,7 +79,14 @@ function Client:line(line)
   end
   self.asked = self.block and self.block .. "\n" .. line or line
   self.block = nil
-  self:request { op = "eval", code = self.asked }
+  self:request { op = "eval", code = self.asked, names = self.editor and true or nil }
+end
+
+function Client:prompt()
+  local wanted = self.block and "... " or self.name .. "> "
+  if not self.editor or wanted == self.shown then return end
+  self.shown = wanted
+  self.editor:setPrompt(wanted)
 end
 
 --- What the session says.
@@ -100,7 +107,8 @@ function Client:heard(message)
   end
   if message.quit then return self:finish(0) end
   if self.single or self.inputEnded then return self:finish(self.failed and 1 or 0) end
-  if self.editor then self.editor:setPrompt(self.block and "... " or self.name .. "> ") end
+  if message.names then self.names = message.names end
+  self:prompt()
   nextLine(self)
 end
 
@@ -116,7 +124,7 @@ local function interrupted(self)
   if self.pending > 0 then return self.interruptLine() end
   if self.block then
     self.block = nil
-    if self.editor then self.editor:setPrompt(self.name .. "> ") end
+    self:prompt()
   elseif not self.editor then
     self:finish(130)
   end
@@ -127,8 +135,10 @@ function Client:start()
   host.onSignal("SIGINT", function() interrupted(self) end)
   if self.single then return end
   if host.isatty(0) and host.isatty(1) then
+    self.shown = self.name .. "> "
     self.editor = host.edit {
-      prompt = self.name .. "> ", history = self.history, onLine = function(line) self:line(line) end,
+      prompt = self.shown, history = self.history, onLine = function(line) self:line(line) end,
+      complete = function(word, before) return require("luna.repl.complete")(word, before, self.names) end,
     }
     return
   end

@@ -226,6 +226,22 @@ local function evaluate(self, message)
   return { op = "done", id = message.id, ok = fine, text = fine and text or tostring(text) }
 end
 
+local NAMES_MAX = 1000
+
+-- The names that a line can begin with, for completion.
+local function names(self)
+  local list, seen = {}, {}
+  local function add(name)
+    if type(name) ~= "string" or seen[name] or #list >= NAMES_MAX or not name:find "^[%a_][%w_]*$" then return end
+    seen[name] = true
+    list[#list + 1] = name
+  end
+  for _, t in ipairs { self.given, self.env, environment(self.bot), _G } do
+    for name in next, t do add(name) end
+  end
+  return list
+end
+
 local function command(self, message)
   local ok, text, ends = pcall(require("luna.repl.commands").run, self, message.line)
   return { op = "done", id = message.id, ok = ok, text = Logger.redact(ok and text or errors.bare(tostring(text))), quit = ends or nil }
@@ -239,6 +255,7 @@ local function work(self)
     self.first = self.first + 1
     local ok, answer = pcall(message.op == "eval" and evaluate or command, self, message)
     if not ok then answer = { op = "done", id = message.id, ok = false, text = Logger.redact(tostring(answer)) } end
+    if message.names then answer.names = names(self) end
     if not self.closed then self.send(answer) end
   end
   self.busy = false

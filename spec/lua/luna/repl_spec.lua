@@ -84,6 +84,20 @@ describe("a value as text", function()
   end)
 end)
 
+describe("completion", function()
+  local complete = require "luna.repl.complete"
+
+  it("knows commands, namespaces, methods, parameters and the bot's names", function()
+    assert.same({ ":task", ":tasks" }, complete(":tas", "", {}))
+    assert.same({ "api.users." }, complete("api.use", "x = ", {}))
+    assert.same({ "self.users.getFullUser" }, complete("self.users.getF", "", {}))
+    assert.same({ "message = " }, complete("mess", "api.messages.sendMessage{ peer = f{ 1 }, ", { "message", "messages" }))
+    assert.same({ "message", "messages" }, complete("mess", "api.messages.sendMessage{ } ", { "messages", "x", "message" }))
+    assert.same({}, complete("", "", { "x" }))
+    assert.same({}, complete("nothing.like.it", "", { "nothing" }))
+  end)
+end)
+
 describe("the REPL of a bot", function()
   local folder, stop, core, bot, before
 
@@ -296,6 +310,16 @@ describe("the REPL of a bot", function()
     assert.equal("1", c.ask "1")
     assert.same({}, c.printed)
     assert.is_nil(rawget(core.dispatch, "handle"))
+    c.connection:close()
+  end)
+
+  it("gives the names that a line may begin with where it is asked", function()
+    local c = client()
+    c.ask "mine = 1"
+    c.say { op = "eval", code = "1", names = true }
+    local known = {}
+    for _, name in ipairs(c.done().names) do known[name] = true end
+    for _, name in ipairs { "api", "handler", "up", "mine", "shared", "string" } do assert.is_true(known[name], name) end
     c.connection:close()
   end)
 

@@ -33,7 +33,7 @@ end
 --- Makes what is to get the updates, a class's instance or a function, without handing it any yet: a version { mark, instance, class,
 --- callback }. mark: that of the script's version; state: the table that lives on. The class's init may wait, or raise.
 function Dispatch:prepare(handler, mark, state)
-  local version = { mark = mark or scope.mark() or scope.newMark(), running = 0 }
+  local version = { mark = mark or scope.mark() or scope.newMark(), running = 0, handler = handler }
   if type(handler) == "function" then
     version.callback = function(_, update) return handler(update) end
     return version

@@ -9,7 +9,7 @@ local function begin(folder, ...)
   local run = { out = folder .. "/out", err = folder .. "/err" }
   local program = host.realpath(cli.program)
   assert(os.execute(("mkfifo '%s/in'"):format(folder)))
-  local command = "env -u LUNA_BOT_TOKEN XDG_STATE_HOME='%s' '%s' run %s --sandbox <in >out 2>err"
+  local command = "env -u LUNA_BOT_TOKEN -u XDG_RUNTIME_DIR XDG_STATE_HOME='%s' '%s' run %s --sandbox <in >out 2>err"
   command = command:format(folder, program, table.concat({ ... }, " "))
   os.execute(("cd '%s' && (%s & echo $! >pid; wait $!; echo $? >rc) &"):format(folder, command))
   run.input = assert(io.open(folder .. "/in", "w"))
@@ -107,7 +107,7 @@ describe("a running bot whose file is saved", function()
     assert.equal(1, logins, run.text "err")
   end)
 
-  it("is left alone with --no-watch, until SIGHUP comes", function()
+  it("is left alone with --no-watch, until SIGHUP or luna reload comes", function()
     cli.script(folder, "bot.lua", bot "one")
     local run = begin(folder, "bot.lua", "--no-watch")
     run.says("a", "bot: one a 1")
@@ -117,6 +117,21 @@ describe("a running bot whose file is saved", function()
     run.signal "HUP"
     run.sees("err", "bot.lua reloaded")
     run.says("c", "bot: two c 3")
+
+    local words = { "reload", "bot", state = folder, env = { XDG_RUNTIME_DIR = "" } }
+    cli.script(folder, "bot.lua", bot "three")
+    local r = cli.run(words)
+    assert.equal(0, r.status, r.err)
+    run.says("d", "bot: three d 4")
+    cli.script(folder, "bot.lua", bot("four", "local x = = 1"))
+    r = cli.run(words)
+    assert.equal(1, r.status, r.out)
+    assert.matches(">    3 | local x = = 1", r.out .. r.err, 1, true)
+    run.says("e", "bot: three e 5")
     assert.equal(0, run.ends())
+
+    r = cli.run(words)
+    assert.equal(1, r.status)
+    assert.matches('no bot "bot" runs', r.err, 1, true)
   end)
 end)

@@ -108,6 +108,7 @@ end
 function M.run(args)
   if args.json and not args.eval then options.fail "--json goes with --eval" end
   local connection, name = find(args[1])
+  if not connection and args.attached then fail "no bot of yours runs" end
   local client
   if connection then
     client = attach(connection, name)

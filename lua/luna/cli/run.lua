@@ -235,23 +235,24 @@ local function several(self)
   end)
 end
 
--- The REPL of each bot; with several files, once all are loaded.
+-- The REPL of each bot, once its file is loaded.
 local function listen(self)
-  local close = function() end
-  task.onExit(function() close() end)
-  local function go()
+  local closers = {}
+  task.onExit(function()
+    for _, close in ipairs(closers) do close() end
+  end)
+  local function go(bots)
     for _, reloader in ipairs(self.reloaders) do
       for _, bot in ipairs(reloader.bots) do
         bot.reload = function() return promise.await(reloader:now()) end
       end
     end
-    close = require("luna.repl.server").start(self.bots)
+    closers[#closers + 1] = require("luna.repl.server").start(bots)
   end
-  if #self.args == 1 then return go() end
-  task.spawn(function()
-    for _, load in ipairs(self.loads) do promise.await(load) end
-    go()
-  end)
+  if #self.args == 1 then return go(self.bots) end
+  for _, load in ipairs(self.loads) do
+    task.spawn(function() go(promise.await(load)) end)
+  end
 end
 
 function M.run(args)

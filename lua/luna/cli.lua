@@ -15,6 +15,7 @@ local commands = {
   { "login", "saves a session, so that later runs need no token" },
   { "logout", "ends a saved session" },
   { "repl", "a prompt in a running bot" },
+  { "reload", "has a running bot load its script anew" },
   { "doctor", "what is wrong with the set-up, and what to do" },
 }
 local planned = { status = "what runs and how it fares" }

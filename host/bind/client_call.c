@@ -338,7 +338,7 @@ int ln_bind_call(lua_State *L)
   c->task = t;
   if (o.timeout >= 0) {
     t->timer.fn = limit_reached;
-    if (ln_timer_start(b->clock, &t->timer, ln_clock_now(b->clock) + (int64_t)(o.timeout * 1e6)) == LN_OK)
+    if (ln_timer_start(b->clock, &t->timer, ln_clock_fresh(b->clock) + (int64_t)(o.timeout * 1e6)) == LN_OK)
       ln_host_ref(h);
   }
   return ln_task_wait(L, "rpc", call_cancelled, c);

@@ -263,7 +263,7 @@ int ln_promise_await(lua_State *L, int index, double seconds)
   t->timed = seconds >= 0;
   if (t->timed) {
     t->timer.fn = limit_reached;
-    int64_t now = ln_clock_now(t->clock);
+    int64_t now = ln_clock_fresh(t->clock);
     int64_t us = seconds > 1e12 ? LN_NEVER - now - 1 : (int64_t)(seconds * 1e6);
     if (ln_timer_start(t->clock, &t->timer, now + us)) return luaL_error(L, "out of memory");
     ln_host_ref(h);

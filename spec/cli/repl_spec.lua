@@ -65,6 +65,14 @@ describe("luna repl", function()
     assert.equal(448, host.stat(folder .. "/luna/repl").mode) -- 0700
   end)
 
+  it("finds a bot that has no runtime folder, from where there is one", function()
+    start "first"
+    local r = cli.run { "repl", "--eval", "bot.name", state = folder, env = { XDG_RUNTIME_DIR = folder } }
+    assert.same({ 0, '"first"\n' }, { r.status, r.out }, r.err)
+    r = cli.run { "repl", "first", "--eval", "bot.name", state = folder, env = { XDG_RUNTIME_DIR = folder } }
+    assert.same({ 0, '"first"\n' }, { r.status, r.out }, r.err)
+  end)
+
   it("wants a name where several run, and says which there are", function()
     start "first"
     start "second"

@@ -21,13 +21,15 @@ M.spec = {
 local function fail(text, hint) error(errors.classes.Exception(text, { status = 1, hint = hint }), 0) end
 
 -- The connections to all that listen: name → connection.
-local function running(folder)
+local function running()
   local found, names = {}, {}
-  for _, name in ipairs(folder and repl.names(folder) or {}) do
-    local connection = repl.connect(place.socket(folder, name))
-    if connection then
-      found[name] = connection
-      names[#names + 1] = name
+  for _, folder in ipairs(place.folders()) do
+    for _, name in ipairs(repl.names(folder)) do
+      local connection = not found[name] and repl.connect(place.socket(folder, name))
+      if connection then
+        found[name] = connection
+        names[#names + 1] = name
+      end
     end
   end
   table.sort(names)
@@ -36,18 +38,20 @@ end
 
 -- The connection to the bot that is meant, and its name; nil where none runs.
 local function find(wanted)
-  local folder = place.folder(false)
   if wanted then
     local name = require("luna.runner").stem(wanted)
-    local connection, err, why
-    if folder then connection, err, why = repl.connect(place.socket(folder, name)) end
-    if connection then return connection, name end
-    local others, names = running(folder)
+    local err, why
+    for _, folder in ipairs(place.folders()) do
+      local connection, e, text = repl.connect(place.socket(folder, name))
+      if connection then return connection, name end
+      if e ~= "CONNECT" then err, why = e, text end
+    end
+    local others, names = running()
     for _, other in pairs(others) do other:close() end
-    if err and err ~= "CONNECT" then fail(("the REPL of %s cannot be opened: %s"):format(name, why)) end
+    if err then fail(("the REPL of %s cannot be opened: %s"):format(name, why)) end
     fail(("no bot %q runs"):format(name), #names > 0 and "there are " .. table.concat(names, ", ") or "no bot of yours runs at all")
   end
-  local found, names = running(folder)
+  local found, names = running()
   if #names == 1 then return found[names[1]], names[1] end
   for _, connection in pairs(found) do connection:close() end
   if #names > 1 then options.fail("several bots run: " .. table.concat(names, ", "), "luna repl NAME attaches to one") end

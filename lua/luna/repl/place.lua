@@ -3,25 +3,24 @@ local host = require "_luna.host"
 
 local place = {}
 
---- The folder, or nil and why. make: with mode 0700 where it is not there yet.
-function place.folder(make)
-  local folder
+--- The folders where a bot's socket may be, the best first: a bot that a service manager started may lack the runtime folder that the
+--- person's shell has.
+function place.folders()
+  local list = {}
   local run = host.env "XDG_RUNTIME_DIR"
-  if run and run:sub(1, 1) == "/" and host.stat(run) then
-    folder = run .. "/luna"
-  else
-    local base = host.env "XDG_STATE_HOME"
-    if not base or base:sub(1, 1) ~= "/" then
-      local home = host.env "HOME"
-      if not home or home:sub(1, 1) ~= "/" then return nil, "neither HOME nor XDG_STATE_HOME is set" end
-      base = home .. "/.local/state"
-    end
-    folder = base .. "/luna/repl"
-  end
-  if make then
-    local ok, why = host.mkdirs(folder)
-    if not ok then return nil, why end
-  end
+  if run and run:sub(1, 1) == "/" and host.stat(run) then list[1] = run .. "/luna" end
+  local base, home = host.env "XDG_STATE_HOME", host.env "HOME"
+  if (not base or base == "") and home and home ~= "" then base = home .. "/.local/state" end
+  if base and base:sub(1, 1) == "/" then list[#list + 1] = base .. "/luna/repl" end
+  return list
+end
+
+--- The folder for a bot's own socket, made with mode 0700 where it is not there yet; or nil and why.
+function place.folder()
+  local folder = place.folders()[1]
+  if not folder then return nil, "neither HOME nor XDG_STATE_HOME is set" end
+  local ok, why = host.mkdirs(folder)
+  if not ok then return nil, why end
   return folder
 end
 

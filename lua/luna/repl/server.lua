@@ -27,7 +27,7 @@ end
 --- Listens for each bot ({ name, core, api, … }). Returns what ends it. That it cannot is told in the log and stops nothing.
 function server.start(bots)
   local listeners = {}
-  local folder, why = place.folder(true)
+  local folder, why = place.folder()
   if not folder then
     Logger.write(Logger.VERBOSE, "repl", "no REPL: " .. tostring(why))
     return function() end

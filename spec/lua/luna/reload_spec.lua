@@ -262,7 +262,7 @@ describe("a reload", function()
     api:stop()
   end)
 
-  it("loses no update, hands none over twice and keeps their order, over hundreds of reloads under traffic", function()
+  it("loses no update, hands none over twice and keeps their order, over a thousand reloads under traffic", function()
     local body = [[
       function Bot:onUpdateNewMessage(update)
         local message = update.message
@@ -279,7 +279,7 @@ describe("a reload", function()
     run("0", body:gsub("%%%%", "%%"))
     local people = { alice, world:user "Bob", world:user "Carol" }
     local old = setmetatable({}, { __mode = "k" })
-    local RELOADS, EACH = 300, 4
+    local RELOADS, EACH = 1000, 4
     local sent = 0
     for r = 1, RELOADS do
       script(tostring(r), body:gsub("%%%%", "%%"))

@@ -353,6 +353,67 @@ describe("errors", function()
   end)
 end)
 
+describe("bots of one process", function()
+  local task = require "_luna.task"
+
+  -- Runs fn as a bot of that number does.
+  local function as(bot, fn)
+    return luna.await(task.spawn(function()
+      task.owner(bot << 32)
+      return fn()
+    end))
+  end
+
+  it("have error handlers, states and watchers of their own", function()
+    local seen = {}
+    as(7001, function()
+      loop.setErrorHandler(function(err) seen[#seen + 1] = "first " .. err end)
+      loop.setState("x", 1)
+      loop.defer(function() error("a", 0) end)
+    end)
+    as(7002, function()
+      assert.is_nil(loop.getState "x")
+      assert.equal(0, loop.getInfo().defer.enabled)
+      assert.is_nil(loop.setErrorHandler(function(err) seen[#seen + 1] = "second " .. err end))
+      loop.defer(function() error("b", 0) end)
+    end)
+    loop.run()
+    assert.same({ "first a", "second b" }, seen)
+    as(7001, function()
+      assert.equal(1, loop.getState "x")
+      loop.setErrorHandler(nil)
+      loop.setState("x", nil)
+    end)
+    as(7002, function() loop.setErrorHandler(nil) end)
+  end)
+
+  it("have what the top level set where they set nothing themselves", function()
+    local seen
+    loop.setErrorHandler(function(err) seen = err end)
+    as(7003, function() loop.defer(function() error("c", 0) end) end)
+    loop.run()
+    loop.setErrorHandler(nil)
+    assert.equal("c", seen)
+  end)
+
+  it("a stop of one ends its own run", function()
+    local log = {}
+    local stays = loop.delay(60000, failing)
+    local other = task.spawn(function()
+      task.owner(7004 << 32)
+      loop.run(function() loop.delay(4, loop.stop) end)
+      log[#log + 1] = "other"
+    end)
+    as(7005, function()
+      loop.run(function() loop.delay(1, loop.stop) end)
+      log[#log + 1] = "one"
+    end)
+    luna.await(other)
+    loop.cancel(stays)
+    assert.same({ "one", "other" }, log)
+  end)
+end)
+
 describe("the registry of states", function()
   it("keeps any value under its name, nil where there is none", function() -- Registry, RegistryValues
     assert.is_nil(loop.getState "foo")

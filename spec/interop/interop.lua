@@ -195,8 +195,8 @@ function M.remove_session(path)
   for _, suffix in ipairs { "", "-wal", "-shm", "-lock" } do os.remove(path .. suffix) end
 end
 
---- Our client as a bot on a server, logged in when this returns. opts: script, token, session (one of its own where none is
---- given), flags.
+--- Our client as a bot on a server, logged in when this returns. opts: token, bot (a file of bots/; "echo"), session (one of its
+--- own where none is given), flags.
 function M.bot(server, opts)
   local session = opts.session
   if not session then
@@ -204,9 +204,8 @@ function M.bot(server, opts)
     os.remove(session)
   end
   local place = ("--dc %d=%s:%s --dc-key %s"):format(server.dc, server.host, server.port, server.key)
-  local command = ("LUNA_BOT_TOKEN=%s LUNA_API_ID=1 LUNA_API_HASH=hash %s run %s %s --no-watch --session %s %s"):format(
-    opts.token, M.luna, opts.script or (here .. "ready_echo.lua"), place, session,
-    opts.flags or "")
+  local settings = ("LUNA_INTEROP_BOT=%s LUNA_BOT_TOKEN=%s LUNA_API_ID=1 LUNA_API_HASH=hash"):format(opts.bot or "echo", opts.token)
+  local command = ("%s %s run %sready.lua %s --no-watch --session %s %s"):format(settings, M.luna, here, place, session, opts.flags or "")
   local child = M.start(command, 120)
   if not opts.session then child.session = session end
   child:expect("^ready")

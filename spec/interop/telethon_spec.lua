@@ -47,6 +47,14 @@ describe("Telethon in our sandbox", function()
     assert.equal(0, bot:stop())
   end)
 
+  it("presses a button of our bot", function()
+    local missing = interop.lacks("luna", "Telethon")
+    if missing then return pending(missing) end
+    begin()
+    bot = interop.bot(server, { token = TOKEN, bot = "menu" })
+    interop.must(person("--click echo_bot /start Order"), "^answer A small coffee%?$", "^clicked It is on its way%.$", "^done$")
+  end)
+
   for _, framing in ipairs { "abridged", "intermediate", "full", "obfuscated-abridged" } do
     it("comes in by " .. framing, function()
       local missing = interop.lacks("luna", "Telethon")

@@ -215,7 +215,7 @@ local function swap(self, record, prepared)
   ending.finish(mark, "a new version of the script has come")
   for i, bot in ipairs(self.bots) do
     local c = core(bot)
-    if bot.core then bot.handler = prepared[i].handler end -- a bot of luna.cli.run
+    if bot.core then bot.handler, bot.env = prepared[i].handler, record.env end -- a bot of luna.cli.run
     c.dispatch:retire(gone[i], "reload")
     -- In the next turn, when what was ended has ended. A bot that is not yet up has its onStart("start") still to come.
     if c.updates.active then task.defer(c.dispatch.begin, c.dispatch, "reload", prepared[i]) end

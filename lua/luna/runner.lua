@@ -51,8 +51,8 @@ local leave = {
 }
 
 --- Reads, compiles and runs a file ("-": standard input). Returns what it returned (class | function | list | nil), its environment and
---- the files of modules that it loaded. record: a table that gets `files` (the same, with the script among their texts) and `mark` (the
---- version's, see luna.scope), filled as far as the load came. Raises an exception with `status` (2: cannot be read, 1: does not
+--- the files of modules that it loaded. record: a table that gets `files` (the same, with the script among their texts), `env` and `mark`
+--- (the version's, see luna.scope), filled as far as the load came. Raises an exception with `status` (2: cannot be read, 1: does not
 --- compile); an error of the top level is raised as it is.
 function runner.load(path, source, record)
   record = record or {}
@@ -77,6 +77,7 @@ function runner.load(path, source, record)
   end
   if path ~= "-" then record.files.texts[path] = text end
   local env = environment.new(path ~= "-" and path or nil, record.files)
+  record.env = env
   local chunk, why = load((text:gsub("^#[^\n]*", "", 1)), path == "-" and "=stdin" or "@" .. path, "t", env)
   if not chunk then error(errors.classes.Exception(why, { status = 1, compile = true }), 0) end
   local _ <close> = setmetatable({ owner = scope.enterMark(nil, record.mark), mark = record.mark }, leave)

@@ -199,6 +199,7 @@ local function file(self, path)
   local list = type(what) == "table" and what[1] ~= nil and what or { what }
   for n, handler in ipairs(list) do
     bots[n] = makeBot(self, path, stem, handler)
+    bots[n].env = record.env
     start(self, bots[n], record.mark)
   end
   if path ~= "-" then follow(self, path, record, bots) end

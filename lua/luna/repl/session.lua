@@ -37,15 +37,6 @@ local function takePrint()
   rawset(_G, "print", wrapped)
 end
 
--- The environment that a function's code was loaded with.
-local function environmentOf(fn)
-  for i = 1, 255 do
-    local name, value = debug.getupvalue(fn, i)
-    if name == nil then return nil end
-    if name == "_ENV" then return value end
-  end
-end
-
 local function ownFunctions(bot)
   local dispatch, list = bot.core.dispatch, {}
   if type(bot.handler) == "function" then list[1] = bot.handler end
@@ -55,14 +46,8 @@ local function ownFunctions(bot)
   return list
 end
 
---- The environment of the version of the script that runs now.
-local function environment(bot)
-  for _, fn in ipairs(ownFunctions(bot)) do
-    local env = environmentOf(fn)
-    if env and env ~= _G then return env end
-  end
-  return bot.env or _G
-end
+-- The environment of the version of the script that runs now.
+local function environment(bot) return bot.env or _G end
 
 -- Where a file-level local of the script is: a function that holds it, and the number of the upvalue.
 local function findLocal(bot, name)
@@ -244,7 +229,7 @@ end
 
 local function command(self, message)
   local ok, text, ends = pcall(require("luna.repl.commands").run, self, message.line)
-  return { op = "done", id = message.id, ok = ok, text = Logger.redact(ok and text or errors.bare(tostring(text))), quit = ends or nil }
+  return { op = "done", id = message.id, ok = ok, text = Logger.redact(ok and text or tostring(text)), quit = ends or nil }
 end
 
 local function work(self)

@@ -294,6 +294,25 @@ describe("the REPL of a bot", function()
     c.connection:close()
   end)
 
+  it("reloads, and says why a version does not run", function()
+    local c = client()
+    assert.is_false(c.command(":reload").ok)
+    bot.reload = function()
+      bot.env = require("luna.environment").new(nil)
+      local code = "local count = 1 local Bot = {} function Bot:get() return count end fresh = 5 return Bot"
+      local class = assert(load(code, "=bot", "t", bot.env))()
+      core.dispatch.class, core.dispatch.instance = class, class
+      return true
+    end
+    assert.equal("7", c.ask "up.count")
+    assert.equal("reloaded", c.command(":reload").text)
+    assert.equal("1\n5\nnil", c.ask "up.count, fresh, shared")
+    bot.reload = function() return false, "bot.lua:3: no" end
+    local answer = c.command ":reload"
+    assert.same({ false, "bot.lua:3: no" }, { answer.ok, answer.text })
+    c.connection:close()
+  end)
+
   it("shows updates as they come, by name and by an expression, until it is told to stop", function()
     local c = client()
     local function comes(update) core.dispatch:handle(update) end

@@ -28,7 +28,8 @@ end
 local nothing = function() end
 
 local function rss()
-  for line in io.lines "/proc/self/statm" do return tonumber(line:match "^%d+ (%d+)") * 4096 end
+  local file <close> = assert(io.open "/proc/self/statm")
+  return tonumber(file:read("a"):match "^%d+ (%d+)") * 4096
 end
 
 if wanted.sleepers then -- in a process of their own, so that the memory is not what others have left

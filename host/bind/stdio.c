@@ -8,6 +8,7 @@
 #include "loop/poll.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -277,6 +278,8 @@ static int f_edit(lua_State *L)
   luaL_unref(L, LUA_REGISTRYINDEX, input.complete_ref);
   input.complete_ref = lua_isfunction(L, -1) ? luaL_ref(L, LUA_REGISTRYINDEX) : LUA_NOREF;
   *input.edit->rl_attempted_completion_function = input.complete_ref == LUA_NOREF ? NULL : complete;
+  if (!setlocale(LC_CTYPE, "") || MB_CUR_MAX == 1)
+    setlocale(LC_CTYPE, "C.UTF-8"); /* else what is no ASCII is dropped */
   input.edit->rl_initialize();
   input.edit->stifle_history(1000);
   if (input.history) input.edit->read_history(input.history);

@@ -24,6 +24,9 @@ static struct {
   atomic_uint entry;      /* counts outermost entries */
   atomic_bool inside;     /* Lua runs now */
   atomic_long over_ticks; /* ticks that the running entry has taken */
+  atomic_long
+      cpu_ticks; /* of these, processor time of the loop's thread: waiting in the kernel is no computing */
+  clockid_t cpu; /* that thread's clock */
   lua_State *volatile running;
   long slow_ticks, budget_ticks;
   volatile sig_atomic_t stop; /* sticky, until the task ends or waits */
@@ -54,7 +57,7 @@ static void hook(lua_State *L, lua_Debug *ar)
     lua_sethook(L, hook, LUA_MASKCOUNT, HOOK_COUNT);
     luaL_error(L, "interrupted");
   }
-  if (!w.stop && ticks < w.budget_ticks) {
+  if (!w.stop && atomic_load(&w.cpu_ticks) < w.budget_ticks) {
     lift(L);
     if (w.told_slow || ticks < w.slow_ticks) return;
     w.told_slow = true;
@@ -79,18 +82,27 @@ static void on_signal(int signo)
   if (L && atomic_load(&w.inside)) lua_sethook(L, hook, LUA_MASKCOUNT, 1);
 }
 
+static long long cpu_ns(void)
+{
+  struct timespec t;
+  return clock_gettime(w.cpu, &t) == 0 ? t.tv_sec * 1000000000LL + t.tv_nsec : 0;
+}
+
 static void *watch(void *arg)
 {
   (void)arg;
   unsigned seen = 0;
   long ticks = 0, idle = 0;
+  long long began = 0;
   while (atomic_load(&w.run)) {
     struct timespec tick = {0, TICK_NS};
     nanosleep(&tick, NULL);
     unsigned entry = atomic_load(&w.entry);
     if (!atomic_load(&w.inside) || entry != seen) {
       ticks = 0;
+      began = cpu_ns();
       atomic_store(&w.over_ticks, 0);
+      atomic_store(&w.cpu_ticks, 0);
       idle = entry == seen ? idle + 1 : 0;
       seen = entry;
       if (idle > IDLE_TICKS) {
@@ -105,8 +117,10 @@ static void *watch(void *arg)
     }
     idle = 0;
     atomic_store(&w.over_ticks, ++ticks);
+    long used = (long)((cpu_ns() - began) / TICK_NS);
+    atomic_store(&w.cpu_ticks, used);
     bool ask = atomic_load(&w.interruptible) && ticks % INTERRUPT_TICKS == 0;
-    if (ask || ticks == w.slow_ticks || ticks >= w.budget_ticks) pthread_kill(w.loop_thread, SIGVTALRM);
+    if (ask || ticks == w.slow_ticks || used >= w.budget_ticks) pthread_kill(w.loop_thread, SIGVTALRM);
   }
   return NULL;
 }
@@ -140,6 +154,7 @@ int ln_watchdog_start(void)
   sigset_t all, before;
   if (w.started) return LN_OK;
   w.loop_thread = pthread_self();
+  if (pthread_getcpuclockid(w.loop_thread, &w.cpu) != 0) w.cpu = CLOCK_MONOTONIC;
   ln_watchdog_set_budget(5);
   ln_watchdog_set_slow(0.1);
   if (sem_init(&w.wake, 0, 0) != 0 || sigaction(SIGVTALRM, &action, NULL) != 0) return LN_E_IO;
@@ -168,6 +183,7 @@ void ln_watchdog_again(void)
   unsigned entry = atomic_load_explicit(&w.entry, memory_order_relaxed);
   atomic_store_explicit(&w.entry, entry + 1, memory_order_relaxed); /* written by this thread alone */
   atomic_store_explicit(&w.over_ticks, 0, memory_order_relaxed);
+  atomic_store_explicit(&w.cpu_ticks, 0, memory_order_relaxed);
   w.told_slow = false;
 }
 
@@ -199,5 +215,6 @@ void ln_watchdog_leave(lua_State *L)
     w.stop = 0;
     atomic_fetch_add_explicit(&w.entry, 1, memory_order_relaxed);
     atomic_store_explicit(&w.over_ticks, 0, memory_order_relaxed);
+    atomic_store_explicit(&w.cpu_ticks, 0, memory_order_relaxed);
   }
 }

@@ -8,7 +8,8 @@ local host = require "_luna.host"
 local login = {}
 local classes = errors.classes
 
---- The name of the account in the session file: a bot by its id, a person by phone number, else the only one there.
+--- The name of the account in the session file: a bot by its id, a person by phone number, else the first that is logged in there (a
+--- token that was refused leaves one that is not).
 function login.accountName(settings, store)
   if settings.botToken then
     local id = settings.botToken:match "^(%d+):"
@@ -18,7 +19,11 @@ function login.accountName(settings, store)
     return "bot" .. id
   end
   if settings.phone then return "user" .. settings.phone:gsub("%D", "") end
-  return store:accounts()[1] or "account"
+  local names = store:accounts()
+  for _, name in ipairs(names) do
+    if store:account(name):get "self" then return name end
+  end
+  return names[1] or "account"
 end
 
 local function saveSelf(core, user)
@@ -73,7 +78,7 @@ end
 --- Makes core.me: from the session, or by logging in.
 function login.run(core)
   if login.restore(core) then
-    core:log(Logger.VERBOSE, "saved session of @%s (%d)", core.me.username or "?", core.me.id)
+    core:log(Logger.NOTICE, "the saved session of @%s (%d)", core.me.username or "?", core.me.id)
     return core.me
   end
   if core.settings.botToken then return login.bot(core) end

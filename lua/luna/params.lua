@@ -138,6 +138,11 @@ function steps.hash(_, q, field)
   if q[field] == nil then q[field] = 0 end
 end
 
+-- cache_time = 0: an answer to a button is not kept, which is what one wants who does not say.
+function steps.cacheTime(_, q, field)
+  if q[field] == nil then q[field] = 0 end
+end
+
 local function typeOf(p)
   local t = p.type
   if p.vector and not t:find "^[Vv]ector" then t = "Vector<" .. t .. ">" end
@@ -160,6 +165,7 @@ function params.compile(name)
   for _, p in ipairs(info.params) do
     local t = typeOf(p)
     if steps[t] then list[#list + 1] = { steps[t], p.name } end
+    if p.name == "cache_time" and t == "int" and not p.flag then list[#list + 1] = { steps.cacheTime, "cache_time" } end
     if p.name == "hash" and t == "long" and not p.flag then list[#list + 1] = { steps.hash, "hash" } end
   end
   if has.random_id == "long" then list[#list + 1] = { steps.randomId, "random_id" } end

@@ -92,8 +92,15 @@ function M.run(args)
     end
     return show(("api.%s: its methods"):format(word), listOf(list))
   end
-  local e = tl.errors()[word] or tl.errors()[word:gsub("%d+", "X")] or tl.errors()[word:gsub("_?%d+$", "_%%d")]
+  local e = tl.errors()[word] or tl.errors()[(word:gsub("%d+", "X"))] or tl.errors()[(word:gsub("_?%d+$", "_%%d"))]
+    or tl.errors()[(word:gsub("_X$", "_%%d"))]
   if e then return show(("%s: error %d"):format(word, e.code), e.methods ~= "" and { "  of: " .. e.methods } or {}) end
+  local lower, list = "." .. word:lower(), {} -- a method without its namespace
+  for _, name in ipairs(tl.methods()) do
+    if name:lower():sub(-#lower) == lower then list[#list + 1] = name end
+  end
+  if #list == 1 then return method(tl.method(list[1])) end
+  if #list > 1 then return show(("%s: methods of that name"):format(word), listOf(list)) end
   local best
   for _, candidate in ipairs { tl.suggest(word, "method") or false, tl.suggest(word, "constructor") or false,
     tl.suggest(word, "type") or false, suggest.nearest(word, functions) or false } do

@@ -25,6 +25,11 @@ describe("luna.params", function()
     assert.equal(5, prepare("messages.sendMessage", { peer = 50, message = "hi", random_id = 5 }).random_id)
   end)
 
+  it("does not keep a button's answer unless it is told to", function()
+    assert.equal(0, prepare("messages.setBotCallbackAnswer", { query_id = 1 }).cache_time)
+    assert.equal(9, prepare("messages.setBotCallbackAnswer", { query_id = 1, cache_time = 9 }).cache_time)
+  end)
+
   it("one random_id for each forwarded message", function()
     local q = prepare("messages.forwardMessages", { from_peer = 50, to_peer = "@alice", id = { 1, 2, 3 } })
     assert.equal(3, #q.random_id)

@@ -4,14 +4,20 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#ifdef __linux__
+#include <malloc.h>
+#include <sys/prctl.h>
+#endif
 
 int main(int argc, char **argv)
 {
   struct ln_host *host = NULL;
   struct rlimit no_core = {0, 0};
+#ifdef M_ARENA_MAX
+  mallopt(M_ARENA_MAX, 1); /* an arena for each thread of the pool would only lie there */
+#endif
   umask(077); /* session, history, sandbox data: for their owner alone */
   signal(SIGPIPE, SIG_IGN);
   setrlimit(RLIMIT_CORE, &no_core); /* keys never land in a core file */

@@ -265,6 +265,8 @@ def proxy_client(s, to):
             else:
                 path = urllib.parse.urlsplit(target)
                 head = head.replace(target.encode(), (path.path + ("?" + path.query if path.query else "")).encode(), 1)
+                # Only a connection's first request is looked at: so it carries one alone.
+                head = head[:-2] + b"Connection: close\r\n\r\n"
         count("proxy:" + kind, 1)
         other = socket.create_connection(("127.0.0.1", to))
         if first not in (b"\4", b"\5") and head:

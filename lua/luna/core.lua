@@ -74,8 +74,8 @@ function Core:init(session, opts)
   self.peers, self.randomId, self.dcs = Peers(self), RandomId(self), Dcs(self)
   self.dispatch = Dispatch(self)
   self.updates = Updates(self)
-  -- As plain functions, so that a call needs no closure: core.call(core, method, p).
-  self.call, self.invokeMethod = Core.callWith, Core.invokeMethod
+  -- A plain function, so that a call needs no closure: core.call(core, method, p).
+  self.call = Core.callWith
 end
 
 function Core:log(level, text, ...)

@@ -69,7 +69,7 @@ func drive(ctx context.Context, args []string) error {
 	})
 }
 
-// flood sends n messages and waits until each is answered by an echo of its own, once; what came before counts for nothing.
+// flood sends n messages and waits until each is answered by an echo of its own, once; what answers something else counts for nothing.
 func (p *person) flood(ctx context.Context, bot *message.RequestBuilder, n, window int, patience time.Duration) (
 	time.Duration, error,
 ) {
@@ -77,7 +77,8 @@ func (p *person) flood(ctx context.Context, bot *message.RequestBuilder, n, wind
 		<-p.answers
 	}
 	start, slots, failed := time.Now(), make(chan struct{}, window), make(chan error, 1)
-	text := func(i int) string { return fmt.Sprintf("flood %d.%d", start.UnixNano(), i) }
+	mark := fmt.Sprintf("flood %d.", start.UnixNano())
+	text := func(i int) string { return mark + strconv.Itoa(i) }
 	open := map[string]bool{}
 	for i := 0; i < n; i++ {
 		open[text(i)] = true
@@ -102,6 +103,9 @@ func (p *person) flood(ctx context.Context, bot *message.RequestBuilder, n, wind
 	for len(open) > 0 {
 		select {
 		case answer := <-p.answers:
+			if !strings.HasPrefix(answer, mark) {
+				continue
+			}
 			if !open[answer] {
 				return 0, fmt.Errorf("an answer too many: %q", answer)
 			}

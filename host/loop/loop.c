@@ -263,6 +263,11 @@ void *ln_loop_handle(struct ln_loop *loop)
   return &loop->uv;
 }
 
+const char *ln_loop_library(void)
+{
+  return uv_version_string();
+}
+
 bool ln_loop_foreign(const struct ln_loop *loop)
 {
   return loop->uv.active_handles > 1u || loop->uv.active_reqs.count > 0; /* 1: the turn's */

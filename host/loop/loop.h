@@ -61,4 +61,6 @@ void *ln_loop_handle(struct ln_loop *loop);
 bool ln_loop_foreign(const struct ln_loop *loop);
 bool ln_loop_end_foreign(struct ln_loop *loop);
 
+const char *ln_loop_library(void); /* the version of libuv as it was loaded */
+
 #endif

@@ -124,3 +124,8 @@ int ln_gzip_pack(struct ln_gzip *z, struct ln_slice plain, struct ln_buf *out)
   ln_buf_truncate(out, had + whole);
   return LN_OK;
 }
+
+const char *ln_gzip_library(void)
+{
+  return zlibVersion();
+}

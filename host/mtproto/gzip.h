@@ -22,4 +22,6 @@ int ln_gzip_unpack(struct ln_gzip *z, struct ln_slice packed, struct ln_buf *out
  * was, where it saves less than a tenth. */
 int ln_gzip_pack(struct ln_gzip *z, struct ln_slice plain, struct ln_buf *out);
 
+const char *ln_gzip_library(void); /* the version of zlib as it was loaded */
+
 #endif

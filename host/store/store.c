@@ -246,3 +246,8 @@ int ln_store_read_failed(struct ln_store *s, int sqlite_code)
   if (s->config.notify) s->config.notify(s->config.ctx);
   return err;
 }
+
+const char *ln_store_library(void)
+{
+  return sqlite3_libversion();
+}

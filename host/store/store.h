@@ -165,4 +165,6 @@ int ln_store_inbox_done(struct ln_store *s, uint64_t seq);
 int ln_store_inbox_each(struct ln_store *s, int32_t account, uint64_t after, size_t max,
                         int (*fn)(void *ctx, const struct ln_store_update *u), void *ctx);
 
+const char *ln_store_library(void); /* the version of SQLite as it was loaded */
+
 #endif

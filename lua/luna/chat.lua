@@ -52,7 +52,7 @@ end
 -- ---- a terminal ----
 
 local function startTerminal(self)
-  local plain = host.env "NO_COLOR" ~= nil
+  local plain = not require("luna.colour").on(1)
   local function bold(text) return plain and text or "\27[1m" .. text .. "\27[0m" end
   local function dim(text) return plain and text or "\27[2m" .. text .. "\27[0m" end
   local editor

@@ -78,8 +78,11 @@ function Core:init(session, opts)
   self.call = Core.callWith
 end
 
+--- A line of the log: a format and what goes into it, or a text and the table that luna.logger takes.
 function Core:log(level, text, ...)
   if not Logger.wants(level) then return end
+  local about = ...
+  if type(about) == "table" and getmetatable(about) == nil then return Logger.write(level, self.name, text, about) end
   if select("#", ...) > 0 then text = text:format(...) end
   Logger.write(level, self.name, text)
 end

@@ -5,6 +5,7 @@ local timer = require "_luna.timer"
 local core_ = require "_luna.promise"
 local Class = require "luna.class"
 local errors = require "luna.errors"
+local frames = require "luna.frames"
 local helpers = require "luna.helpers"
 local lanes = require "luna.lanes"
 local scope = require "luna.scope"
@@ -145,7 +146,8 @@ end
 
 --- An error of a handler: to the log, to onError, and nowhere else.
 function Dispatch:report(err, update, what, text, version)
-  self.core:log(Logger.ERROR, "%s failed: %s", what, text)
+  local line, traceback = frames.tidy(tostring(err), text:match "\n(.*)$")
+  self.core:log(Logger.ERROR, ("%s failed: %s"):format(what, line), { traceback = traceback, err = err, update = update })
   self.failures = (self.failures or 0) + 1
   if self.onFailure then self.onFailure(err, update, text) end
   version = version or self.current

@@ -23,6 +23,16 @@ local function isShared(name)
   return name == "luna" or name:find("^luna%.") or name:find "^_luna%." or package.loaded[name] ~= nil and not name:find "^%."
 end
 
+-- Raises, at the line of the require, where no module of that name is to be found: in a line rather than in a list of twenty files.
+local function mustBeSomewhere(name, folder)
+  if package.preload[name] or #package.searchers > 5 then return end
+  local root = name:match "^[^.]*"
+  if package.searchpath(name, package.path) or package.searchpath(name, package.cpath) or package.searchpath(root, package.cpath) then return end
+  local file = name:gsub("%.", "/")
+  error(("module '%s' not found: there is no %s.lua or %s/init.lua in %s, and none is installed (package.path, package.cpath)"):format(name,
+    file, file, folder == "." and "the script's folder" or folder), 3)
+end
+
 --- A new environment for the script at `path` (nil: for code without a file). Returns it and the list that its loaded files go to, which
 --- may be given: paths, and `texts` (path → what was read) and `missing` (where a module was looked for and not found); its `added`, where
 --- somebody sets it, is called when a handler requires one more.
@@ -74,6 +84,7 @@ function environment.new(path, files)
         return loaded[name], where
       end
     end
+    mustBeSomewhere(name, folder)
     return require(name)
   end
 

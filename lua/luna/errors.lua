@@ -1,6 +1,7 @@
 --- Errors as objects: luna.Exception and its kinds, and `luna.is`. Every error that this library raises is one of these, save the plain
 --- strings of wrong use, which Lua itself words with file and line. Nobody owns them: they live as long as somebody holds them.
 local Class = require "luna.class"
+local frames = require "luna.frames"
 
 local errors = { classes = {} }
 local MAX_TRACEBACK = 16384
@@ -117,7 +118,7 @@ function errors.annotate(err, traceback)
   local before = rawget(err, "traceback")
   if not before then
     err.traceback = traceback
-  elseif #before < MAX_TRACEBACK and not before:find(traceback, 1, true) then
+  elseif #before < MAX_TRACEBACK and not before:find(traceback, 1, true) and not frames.isKnown(before, traceback) then
     err.traceback = before .. "\nawaited in:\n" .. traceback
   end
   return err

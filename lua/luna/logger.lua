@@ -1,41 +1,49 @@
---- luna.Logger: the levels, and the one place where a line of the log is written: to standard error, a file, syslog or a function.
---- The host's own lines come here too. Secrets are masked here and nowhere else, so that no way round exists.
+--- luna.Logger: the levels, and the one place where an event of the log is written: to standard error, a file, syslog or a function; as a
+--- line for people or as JSON. The host's own lines come here too. Secrets are masked here and nowhere else, so that no way round exists.
 local host = require "_luna.host"
 local timer = require "_luna.timer"
 local files = require "_luna.files"
+local colours_ = require "luna.colour"
 local errors = require "luna.errors"
+local redaction = require "luna.redaction"
+local system = require "_luna.system"
 
 local Logger = {
   FATAL_ERROR = 0, ERROR = 1, WARNING = 2, NOTICE = 3, VERBOSE = 4, ULTRA_VERBOSE = 5,
 }
 local names = { [0] = "FATAL", "ERROR", "WARNING", "NOTICE", "VERBOSE", "ULTRA" }
 local colours = { [0] = "\27[1;31m", "\27[31m", "\27[33m", "\27[36m", "\27[2m", "\27[2m" }
-local target, level, colour -- as configured
-local sink, file -- what writes a line; the open log, where it is one
+local priorities = { [0] = 2, 3, 4, 5, 6, 7 } -- of syslog, as the journal reads them at the head of a line
+local target, level, colour, json -- as configured
+local journal -- whether standard error is the journal's, which has times of its own
+local sink, file -- what writes an event; the open log, where it is one
 local told, calling -- the last complaint; whether the script's function runs
+local last = {} -- room → the last error
 local writeLine = function(text) host.write(2, text) end
-
--- Bot tokens, phone numbers and what stands before the host in a URL are masked by their form as well, since a script may print one that
--- the host never heard of.
-local function redact(text)
-  text = text:find("\0", 1, true) and text:gsub("[^%z]+", host.redact) or host.redact(text)
-  if text:find("%d%d%d%d%d%d:[%w_-]") then
-    text = text:gsub("(%d%d%d%d%d%d+):[%w_-]+", function(id) return id .. ":***" end)
-  end
-  if text:find("+", 1, true) then
-    text = text:gsub("%+(%d%d)%d%d%d%d%d+(%d%d)", "+%1***%2")
-  end
-  if text:find("://", 1, true) then text = text:gsub("(://)[^/@%s]+@", "%1***@") end
-  return text
-end
+local redact = redaction.text
 
 local function clean(text)
   return (text:gsub("[%z\1-\8\11-\31\127]", function(c) return ("\\x%02x"):format(c:byte()) end))
 end
 
-local function toStderr(lvl, room, text)
+-- The lines that follow the first are set in, so that no text can pass for a line of the log.
+local function setIn(text) return (text:gsub("\n", "\n    ")) end
+
+local function whole(text, traceback) return traceback and text .. "\n" .. traceback or text end
+
+local function asJson(lvl, ...) return require("luna.log_json")(Logger.levelName(lvl), ...) end
+
+local function toStderr(lvl, room, text, traceback, about)
+  local mark = journal and ("<%d>"):format(priorities[lvl]) or ""
+  if json then return writeLine(mark .. asJson(lvl, room, text, traceback, about) .. "\n") end
+  text = setIn(whole(text, traceback))
+  if journal then return writeLine(mark .. (room .. ": " .. text):gsub("\n", "\n" .. mark) .. "\n") end
   local head = ("%s %s %s: "):format(os.date("%H:%M:%S", timer.wall() // 1 | 0), names[lvl], room)
-  if colour and colours[lvl] then head = colours[lvl] .. head .. "\27[0m" end
+  if colour == nil then colour = colours_.on(2) end
+  if colour then
+    head = colours[lvl] .. head .. "\27[0m"
+    text = text:gsub("\n(.*)$", "\n\27[2m%1\27[0m")
+  end
   writeLine(head .. text .. "\n")
 end
 
@@ -46,40 +54,55 @@ local function complain(why)
   toStderr(Logger.ERROR, "log", clean(redact(why)))
 end
 
--- The lines that follow the first are set in, so that no text can pass for a line of the log.
-local function setIn(text) return (text:gsub("\n", "\n    ")) end
-
-local function toFile(lvl, room, text)
-  local time = os.date("%Y-%m-%d %H:%M:%S", timer.wall() // 1 | 0)
-  local ok, why = file:write(("%s %s %s: %s\n"):format(time, names[lvl], room, setIn(text)))
+local function toFile(lvl, room, text, traceback, about)
+  local line
+  if json then
+    line = asJson(lvl, room, text, traceback, about)
+  else
+    local time = os.date("%Y-%m-%d %H:%M:%S", timer.wall() // 1 | 0)
+    line = ("%s %s %s: %s"):format(time, names[lvl], room, setIn(whole(text, traceback)))
+  end
+  local ok, why = file:write(line .. "\n")
   if ok then return end
   complain("the log cannot be written: " .. why)
-  toStderr(lvl, room, text)
+  toStderr(lvl, room, text, traceback, about)
 end
 
-local function toSyslog(lvl, room, text) files.syslog(lvl, room .. ": " .. text:gsub("\n", " | ")) end
+local function toSyslog(lvl, room, text, traceback)
+  files.syslog(lvl, room .. ": " .. whole(text, traceback):gsub("\n", " | "))
+end
 
 -- What the function itself logs, and what it fails with, goes to standard error.
-local function toFunction(lvl, room, text)
-  if calling then return toStderr(lvl, room, text) end
+local function toFunction(lvl, room, text, traceback, about)
+  if calling then return toStderr(lvl, room, text, traceback, about) end
   calling = true
-  local ok, why = pcall(target, text, lvl, room)
+  local ok, why = pcall(target, whole(text, traceback), lvl, room)
   calling = false
   if ok then return end
   complain("the log's function failed: " .. tostring(why))
-  toStderr(lvl, room, text)
+  toStderr(lvl, room, text, traceback, about)
 end
 
-local function write(lvl, room, text)
-  if lvl <= level then sink(lvl, room, clean(redact(text))) end
+--- One event. room: the bot's name, or the part of the program. about: { traceback = text, err =, update =, fields = table } | nil, for
+--- who reads it by machine; the traceback is shown to people too.
+local function write(lvl, room, text, about)
+  room = clean(redact(room)):gsub("\n", " ")
+  if lvl <= Logger.ERROR then
+    local line = text:match "^[^\n]*"
+    last[room] = { time = timer.wall(), text = clean(redact(#line > 500 and line:sub(1, 500) .. "…" or line)) }
+  end
+  if lvl > level then return end
+  local traceback = about and about.traceback
+  sink(lvl, room, clean(redact(text)), traceback and clean(redact(traceback)), about)
 end
 
---- Sets where lines go (nil or "stderr": standard error; "syslog"; a function(text, level, room); else a file's name) and down to which
---- level. Raises where the file cannot be opened.
+--- Sets where events go (target: nil or "stderr": standard error; "syslog"; a function(text, level, room); else a file's name), down to
+--- which level, and whether each is one JSON object (json = true). Raises where the file cannot be opened.
 function Logger.configure(settings)
   settings = settings or {}
   if settings.level then level = Logger.level(settings.level, 2) end
   level = level or Logger.NOTICE
+  json = settings.json or false
   local wanted = settings.target
   if wanted == "stderr" then wanted = nil end
   if wanted == nil or wanted == "syslog" or type(wanted) == "function" then
@@ -94,7 +117,8 @@ function Logger.configure(settings)
   end
   target, told = wanted, nil
   host.setLogLevel(level)
-  colour = target == nil and host.isatty(2) and not host.env "NO_COLOR"
+  colour = nil -- asked when a line is written: --no-color may follow
+  journal = system.journal()
 end
 
 --- A level by number or by name ("notice", "VERBOSE"); raises for anything else.
@@ -110,19 +134,31 @@ function Logger.level(x, depth)
   error(('"%s" is no log level: FATAL_ERROR, ERROR, WARNING, NOTICE, VERBOSE, ULTRA_VERBOSE'):format(tostring(x)), (depth or 1) + 1)
 end
 
+--- The name of a level as --log takes it.
+function Logger.levelName(lvl)
+  return lvl == Logger.FATAL_ERROR and "fatal_error" or lvl == Logger.ULTRA_VERBOSE and "ultra_verbose" or names[lvl]:lower()
+end
+
 --- luna.Logger.log(message, level = NOTICE, room?)
 function Logger.log(message, lvl, room)
   lvl = lvl == nil and Logger.NOTICE or Logger.level(lvl, 2)
   if lvl > level then return end
-  if type(message) == "table" and not getmetatable(message) then message = require("luna.inspect")(message) end
-  write(lvl, room or "script", tostring(message))
+  local about
+  if type(message) == "table" and not getmetatable(message) then
+    if json then about = { fields = message } end
+    message = require("luna.inspect")(message)
+  end
+  write(lvl, room or "script", tostring(message), about)
 end
 
 --- Where finished lines of standard error go instead (the chat prints them above its prompt); nil: back to standard error.
 function Logger.setWriter(fn) writeLine = fn or function(text) host.write(2, text) end end
 
---- Whether a line of this level would be written: to skip making it.
+--- Whether an event of this level would be written: to skip making it.
 function Logger.wants(lvl) return lvl <= level end
+
+--- The last error of that room: { time =, text = }, masked, its first line alone; or nil.
+function Logger.lastError(room) return last[room] end
 
 Logger.write = write
 Logger.redact = redact

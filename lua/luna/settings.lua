@@ -63,7 +63,7 @@ local schema = {
   updates = { order = oneOf { "chat", "none", "all" }, catchUp = typed "boolean", pending = positive },
   floodTimeout = notNegative, durability = oneOf { "full", "normal", "off" },
   slowCallback = positive, handlerBudget = positive,
-  logger = { level = typed("string", "integer"), target = typed("string", "function") },
+  logger = { level = typed("string", "integer"), target = typed("string", "function"), json = typed "boolean" },
   device = { model = typed "string", system = typed "string", app = typed "string", lang = typed "string" },
   untrusted = typed "boolean",
 }

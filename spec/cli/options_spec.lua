@@ -29,7 +29,7 @@ describe("luna.cli.options", function()
   end)
 
   it("refuses wrong use with status 2 and a guess", function()
-    fails("unknown option %-%-nmae; did you mean name%?", "--nmae", "x")
+    fails("unknown option %-%-nmae; did you mean %-%-name%?", "--nmae", "x")
     fails("unknown option %-x", "-x")
     fails("%-%-name wants a value", "--name")
     fails("%-%-name wants a value", "--name=")

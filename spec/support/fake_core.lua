@@ -21,7 +21,10 @@ return function(opts)
     me = opts.me or { id = 1, bot = true }, logged = {}, calls = {}, answers = opts.answers or {}, acked = {},
     later = Core.later, runPending = Core.runPending, method = Core.method,
   }
-  function core:log(level, text, ...) self.logged[#self.logged + 1] = select("#", ...) > 0 and text:format(...) or text end
+  function core:log(level, text, ...)
+    local about = ...
+    self.logged[#self.logged + 1] = type(about) ~= "table" and select("#", ...) > 0 and text:format(...) or text
+  end
   function core:invoke(name, p)
     self.calls[#self.calls + 1] = { name = name, params = params.prepare(self, self:method(name), p) }
     local answer = self.answers[name] or error("no answer to " .. name)

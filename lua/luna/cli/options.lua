@@ -15,12 +15,13 @@ function options.fail(text, hint) error(UsageException(text, { hint = hint }), 0
 --- The text of `luna NAME --help`.
 function options.usage(spec, name)
   local lines = { ("usage: luna %s [option]... %s"):format(name, spec.usage or ""):gsub("%s+$", "") .. "", "", spec.about }
-  local rows, width = {}, #"--help"
+  local rows, width = {}, #"--no-color"
   for _, o in ipairs(spec) do
     local left = "--" .. o[1] .. (o[2] and " " .. o[2] or "")
     rows[#rows + 1] = { left, o[3] }
     width = math.max(width, #left)
   end
+  rows[#rows + 1] = { "--no-color", "no colours (NO_COLOR does the same)" }
   rows[#rows + 1] = { "--help", "this text" }
   lines[#lines + 1] = ""
   for _, row in ipairs(rows) do lines[#lines + 1] = ("  %-" .. width .. "s  %s"):format(row[1], row[2]) end
@@ -38,8 +39,8 @@ local function find(spec, key)
 end
 
 local function all(spec)
-  local list = { "help" }
-  for _, o in ipairs(spec) do list[#list + 1] = o[1] end
+  local list = { "--help", "--no-color" }
+  for _, o in ipairs(spec) do list[#list + 1] = "--" .. o[1] end
   return list
 end
 
@@ -66,12 +67,15 @@ function options.parse(spec, name, words)
       plain = true
     elseif word == "-h" or word == "--help" then
       args.help = true
+    elseif word == "--no-color" then
+      require("luna.colour").disable()
     else
       local key, value = word:match "^%-%-([^=]+)=(.*)$"
       key = key or word:match "^%-%-(.+)$" or ""
       local o = find(spec, key)
       if not o then
-        options.fail(("luna %s: unknown option %s%s"):format(name, word:match "^[^=]+", suggest.hint(key, all(spec)):gsub('"', "")), help)
+        local hint = suggest.hint("--" .. key, all(spec)):gsub('"', "")
+        options.fail(("luna %s: unknown option %s%s"):format(name, word:match "^[^=]+", hint), help)
       end
       if o[2] then
         if value == nil then

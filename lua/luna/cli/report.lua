@@ -2,6 +2,7 @@
 --- Called by luna.cli and luna.cli.run.
 local host = require "_luna.host"
 local errors = require "luna.errors"
+local frames = require "luna.frames"
 
 local report = {}
 
@@ -10,25 +11,6 @@ function report.trace(err)
   if type(err) == "table" and err.traced then return err end
   if errors.isException(err) then return { err = errors.annotate(err, debug.traceback(nil, 2)), traced = err.traceback } end
   return { err = err, traced = debug.traceback(nil, 2) }
-end
-
--- Only what a person wrote: frames of the library itself say nothing to who wrote the script.
-local function ownFrames(traceback)
-  local kept = {}
-  for line in traceback:gmatch "[^\n]+" do
-    local where = line:match "^%s+(.-): in "
-    if where and not where:find "^luna[%.:]" and not where:find "/lua/luna/" and not where:find "^%[C%]" then
-      kept[#kept + 1] = "  " .. line:gsub("^%s+", "")
-    end
-  end
-  return kept
-end
-
-local function position(traceback)
-  for _, line in ipairs(ownFrames(traceback)) do
-    local file, at = line:match "^%s*(.-):(%d+): in "
-    if file then return file .. ":" .. at end
-  end
 end
 
 --- The exit status that an error is worth.
@@ -48,19 +30,11 @@ function report.print(err)
   local status = report.status(err)
   local text = tostring(err)
   local wrongUse = errors.isException(err) and (status == 2 or err.compile or err.hint)
-  local lines = {}
-  if not wrongUse and traceback and not text:find "^[^%s:]+:%d+: " then
-    local where = position(traceback)
-    if where then text = where .. ": " .. text end
-  end
-  lines[1] = "luna: " .. text
+  if not wrongUse then text, traceback = frames.tidy(text, traceback) end
+  -- A command says its own name: "luna new: there is a file …".
+  local lines = { text:find "^luna %l+: " and text or "luna: " .. text }
   if errors.isException(err) and err.hint then lines[#lines + 1] = "luna: " .. err.hint end
-  if not wrongUse and traceback then
-    local frames = ownFrames(traceback)
-    if #frames > 1 or frames[1] and not text:find(frames[1]:match "^%s*(.-): in " or "", 1, true) then
-      for _, line in ipairs(frames) do lines[#lines + 1] = line end
-    end
-  end
+  if not wrongUse and traceback then lines[#lines + 1] = "  " .. traceback:gsub("\n", "\n  ") end
   host.write(2, require("luna.logger").redact(table.concat(lines, "\n")) .. "\n")
   return status
 end
@@ -69,10 +43,9 @@ end
 function report.unhandled(err, owner)
   if type(err) == "table" and rawget(err, "versionEnded") then return end -- a version of a script was replaced, and this went with it
   local core = require("luna.scope").of(owner)
-  local text = tostring(err)
-  if errors.isException(err) and err.traceback then text = text .. "\n" .. table.concat(ownFrames(err.traceback), "\n") end
+  local text, traceback = frames.tidy(tostring(err), errors.isException(err) and err.traceback or nil)
   local Logger = require "luna.logger"
-  Logger.write(Logger.ERROR, core and core.name or "script", text)
+  Logger.write(Logger.ERROR, core and core.name or "script", text, { traceback = traceback, err = err })
 end
 
 return report

@@ -23,6 +23,7 @@ M.spec = {
   { "transport", "NAME", "abridged, intermediate, padded or full, obfuscated- before it if wanted" },
   { "config", "FILE", "the settings file (default: luna.conf.lua beside the script)" },
   { "log", "LEVEL", "fatal_error, error, warning, notice (default), verbose or ultra_verbose" },
+  { "log-json", nil, "each event of the log as one JSON object a line" },
   { "no-watch", nil, "do not load the script anew when it or a module of its folder is saved; SIGHUP still does" },
   { "no-repl", nil, "no socket for luna repl" },
   more = "Exit status: 0 finished or ended by a signal; 2 wrong use, missing token or app id, unreadable script, key or\n"
@@ -81,10 +82,14 @@ local framings = { abridged = true, intermediate = true, padded = true, full = t
 --- What the options say, as settings (luna.settings.commandLine). Also used by login and logout.
 function M.commandLine(args)
   local line = settings.commandLine
-  if args.log then
-    local ok, level = pcall(Logger.level, args.log)
-    if not ok then options.fail((errors.bare(tostring(level)):gsub('^"', '--log "'))) end
-    Logger.configure { level = level }
+  if args.log or args["log-json"] then
+    line.logger = { json = args["log-json"] }
+    if args.log then
+      local ok, level = pcall(Logger.level, args.log)
+      if not ok then options.fail((errors.bare(tostring(level)):gsub('^"', '--log "'))) end
+      line.logger.level = level
+    end
+    Logger.configure(line.logger)
   end
   if args.sandbox and (args.dc or args.token) then
     options.fail(("--sandbox and --%s exclude each other"):format(args.dc and "dc" or "token"))

@@ -16,6 +16,7 @@ M.spec = {
   { "data", "FILE", "keeps everything in that file (default: in memory)" },
   { "bot", "NAME=TOKEN", "a bot from the start; NAME alone gets a token", many = true },
   { "log", "LEVEL", "fatal_error, error, warning, notice (default), verbose or ultra_verbose" },
+  { "log-json", nil, "each event of the log as one JSON object a line" },
   more = "Any token of the form DIGITS:8 or more of A-Za-z0-9_- makes a bot. Phones are 99966XYYYY, X the DC; the code is the\n"
     .. "digit X five times; from YYYY = 9000 on the account has to sign up. Any api_id and hash will do.",
 }
@@ -42,7 +43,7 @@ local function bots(list)
 end
 
 function M.run(args)
-  require("luna.cli.run").commandLine { log = args.log }
+  require("luna.cli.run").commandLine { log = args.log, ["log-json"] = args["log-json"] }
   local opts = { listen = args.listen or "127.0.0.1:0", dcs = dcs(args.dc), key = args.key, data = args.data, bots = bots(args.bot) }
   if args.key and not host.readFile(args.key) then options.fail(("luna sandbox: the key file %s cannot be read"):format(args.key)) end
   local over = promise.new()

@@ -1,6 +1,7 @@
 -- Says back what it is told.
 local luna = require "luna"
 
+---@class Echo: luna.EventHandler
 local Echo = luna.EventHandler:extend "Echo"
 
 function Echo:onUpdateNewMessage(update)

@@ -1,6 +1,7 @@
 -- Greets who joins a group. "/greeting Hello, NAME!" changes the words.
 local luna = require "luna"
 
+---@class Greeter: luna.EventHandler
 local Greeter = luna.EventHandler:extend "Greeter"
 
 local usual = "Welcome, NAME!"

@@ -1,6 +1,7 @@
 -- Takes an order with inline buttons: /start shows the menu, the buttons change it.
 local luna = require "luna"
 
+---@class Menu: luna.EventHandler
 local Menu = luna.EventHandler:extend "Menu"
 
 local drinks = { coffee = "Coffee", tea = "Tea", cocoa = "Cocoa" }

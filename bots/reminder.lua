@@ -1,6 +1,7 @@
 -- Reminds: "in 10 minutes tea", "in 2h call home"; "list" says what is due.
 local luna = require "luna"
 
+---@class Reminder: luna.EventHandler
 local Reminder = luna.EventHandler:extend "Reminder"
 
 local units = { s = 1, m = 60, h = 3600, d = 86400 }

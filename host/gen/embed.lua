@@ -7,7 +7,14 @@ if mode == "embed" then
   for i = 4, #arg do
     local path = arg[i]
     local name = path:sub(#root + 2):gsub("^lua/", ""):gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", ".")
-    local chunk, why = loadfile(path, "t")
+    local chunk, why
+    if name:find("^luna%._meta%.") then -- descriptions, wanted as text
+      local file = assert(io.open(path, "rb"))
+      chunk, why = load(("return %q"):format(file:read("a")))
+      file:close()
+    else
+      chunk, why = loadfile(path, "t")
+    end
     if not chunk then
       io.stderr:write(why, "\n")
       os.exit(1)

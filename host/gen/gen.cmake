@@ -10,7 +10,6 @@ add_custom_target(ln_gen_tl DEPENDS ${GEN}/tl_ids.h)
 set(LN_TL_GENERATED ${GEN}/tl_tables.c ${GEN}/tl_texts.c)
 
 file(GLOB_RECURSE LN_LUA_SOURCES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/lua/luna/*.lua)
-list(FILTER LN_LUA_SOURCES EXCLUDE REGEX "/_meta/")
 if(LN_EMBED)
   set(LN_LUA_MODE embed)
 else()

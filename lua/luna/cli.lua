@@ -6,18 +6,7 @@ local options = require "luna.cli.options"
 local report = require "luna.cli.report"
 local suggest = require "luna.suggest"
 
-local commands = {
-  { "run", "runs bots and scripts" },
-  { "test", "runs specs inside the host, against sandboxes" },
-  { "sandbox", "the sandbox as a server of its own" },
-  { "new", "writes a bot and its spec, ready to run" },
-  { "help", "a method, type or update of the schema" },
-  { "login", "saves a session, so that later runs need no token" },
-  { "logout", "ends a saved session" },
-  { "repl", "a prompt in a running bot" },
-  { "reload", "has a running bot load its script anew" },
-  { "doctor", "what is wrong with the set-up, and what to do" },
-}
+local commands = require "luna.cli.commands"
 local planned = { status = "what runs and how it fares" }
 
 local function overview()

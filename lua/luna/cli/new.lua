@@ -1,25 +1,41 @@
 --- `luna new NAME`: a bot and its spec, ready to run. Beside folders named bots and spec it writes into them, else into the current folder.
 local host = require "_luna.host"
 local options = require "luna.cli.options"
+local stubs = require "luna.stubs"
 
 local M = {}
 
 M.spec = {
   usage = "NAME", arguments = { 1, 1 },
   about = "Writes a bot and its spec: bots/NAME.lua and spec/bots/NAME_spec.lua where there is a folder bots, else NAME.lua\n"
-    .. "and spec/NAME_spec.lua. Never overwrites a file.",
+    .. "and spec/NAME_spec.lua. Never overwrites a file. For editors: .luarc.json where there is none, and " .. stubs.folder .. ".",
 }
 
 local bot = [[
--- @NAME@: answers with the length of what it is told.
+-- @NAME@: counts characters, and rolls a die at the press of a button.
 local luna = require "luna"
 
+---@class @CLASS@: luna.EventHandler
 local @CLASS@ = luna.EventHandler:extend "@CLASS@"
 
 function @CLASS@:onUpdateNewMessage(update)
   local message = update.message
   if message.out or (message.message or "") == "" then return end
-  message:reply(("%d characters"):format(utf8.len(message.message) or #message.message))
+  if message.message == "/start" then
+    message:reply{
+      message = "Tell me something, or press the button.",
+      reply_markup = { inline_keyboard = { { { text = "Roll", callback_data = "roll" } } } },
+    }
+  else
+    message:reply(("%d characters"):format(utf8.len(message.message) or #message.message))
+  end
+end
+
+-- A press of a button: update.data is its callback_data.
+function @CLASS@:onUpdateBotCallbackQuery(update)
+  if update.data == "roll" then
+    self.messages.setBotCallbackAnswer{ query_id = update.query_id, message = "You rolled " .. math.random(6) }
+  end
 end
 
 return @CLASS@
@@ -35,7 +51,21 @@ describe("@NAME@", function()
     alice:send(bot, "hello")
     assert.equal("5 characters", alice:expect(bot).message)
   end)
+
+  it("rolls a die", function()
+    alice:start(bot)
+    local answer = alice:click(alice:expect(bot), "Roll")
+    assert.matches("^You rolled [1-6]$", answer.message)
+  end)
 end)
+]]
+
+local luarc = [[
+{
+  "runtime.version": "Lua 5.4",
+  "workspace.library": ["@STUBS@"],
+  "diagnostics.disable": ["need-check-nil", "unnecessary-if"]
+}
 ]]
 
 local function folder(path) return (host.stat(path) or {}).type == "directory" end
@@ -52,7 +82,7 @@ function M.run(args)
     if host.stat(file) then options.fail(("luna new: there is a file %s already"):format(file)) end
   end
   local class = name:sub(1, 1):upper() .. name:sub(2):gsub("_(%w)", string.upper)
-  local fill = { NAME = name, CLASS = class, PATH = path }
+  local fill = { NAME = name, CLASS = class, PATH = path, STUBS = stubs.folder }
   local function write(file, text)
     local where = file:match "^(.*)/"
     if where then host.mkdirs(where) end
@@ -62,6 +92,8 @@ function M.run(args)
   end
   write(path, bot)
   write(specPath, spec)
+  if not host.stat ".luarc.json" then host.writeFile(".luarc.json", (luarc:gsub("@(%u+)@", fill)), 420) end
+  pcall(stubs.refresh, stubs.folder) -- a folder that is read-only is no reason to have no bot
   local program = host.argv[0]
   host.write(2, ("try it: %s run %s --sandbox\ntest it: %s test %s\n"):format(program, path, program, specPath))
   return 0

@@ -1,0 +1,110 @@
+---@meta
+
+---What a peer may be given as.
+---@alias luna.PeerLike integer|string|tl.InputPeer|tl.InputUser|tl.InputChannel|tl.Peer|tl.User|tl.Chat|tl.Message|tl.Update|luna.Info|{ id: integer }
+
+---What media may be given as: an InputMedia, or what has media that is sent again.
+---@alias luna.MediaLike tl.InputMedia|tl.MessageMedia|tl.Message|tl.Update|tl.Photo|tl.Document
+
+---@alias luna.ParseMode "HTML"|"Markdown"|"MarkdownV2"|"html"|"markdown"
+
+---@class luna.SomeOptions
+---@field timeout? number seconds, then a TimeoutException
+---@field cancellation? luna.CancellationToken
+---@field queue? string calls of one queue are carried out by the server one after the other
+---@field noResponse? boolean do not wait for an answer
+---@field dc? integer the data centre to ask
+
+---The last argument of calls: without `async`, or with false, they wait.
+---@class luna.CallOptions: luna.SomeOptions
+---@field async? false wait, whatever the API object's mode is
+
+---The last argument of calls that give a promise at once.
+---@class luna.AsyncOptions: luna.SomeOptions
+---@field async true
+
+---Several calls of one method in one container: `{ multiple = true, {…}, {…} }` gives the list of results.
+---@class luna.Multiple
+---@field multiple true
+---@field [integer] table
+
+---@class luna.Info
+---@field bot_api_id integer
+---@field type "user"|"bot"|"chat"|"supergroup"|"channel"
+---@field Peer tl.Peer
+---@field InputPeer tl.InputPeer
+---@field User? tl.User
+---@field InputUser? tl.InputUser
+---@field user_id? integer
+---@field Chat? tl.Chat
+---@field chat_id? integer
+---@field channel_id? integer
+---@field InputChannel? tl.InputChannel
+
+---The object that luna.API makes, and that handlers hold as self.API.
+---@class luna.API: luna.Namespaces, luna.Helpers
+local API = {}
+
+---Connects and logs in. The first call does so by itself.
+---```lua
+---api:start()
+---```
+---@param options? luna.CallOptions
+---@return luna.API
+function API:start(options) end
+
+---From now on what waits returns a promise at once, on this API object and its handlers; false takes it back.
+---```lua
+---api:async(true)
+---local user = luna.await(api.users.getUsers{ id = { "me" } })[1]
+---```
+---@param on boolean
+function API:async(on) end
+
+---A handler class gets the updates; returns its instance.
+---@generic T: luna.EventHandler
+---@param class T
+---@return T
+function API:setEventHandler(class) end
+
+---One function gets all updates.
+---```lua
+---api:setCallback(function(update)
+---  if update._ == "updateNewMessage" then print(update.message.message) end
+---end)
+---```
+---@param fn fun(update: tl.Update)
+function API:setCallback(fn) end
+
+---Takes updates until stop(); with a function or a promise, until that is done: returns its value or raises its error.
+---```lua
+---local me = api:loop(function() return api:getSelf() end)
+---```
+---@param x? luna.Promise|fun(...): ...any
+---@param ... any arguments of the function
+---@return any
+function API:loop(x, ...) end
+
+---Sets a handler class or a callback, starts, and takes updates in the background. Returns the handler's instance.
+---@param handler luna.EventHandler|fun(update: tl.Update)
+---@return luna.EventHandler?
+function API:run(handler) end
+
+---Ends what the API object does; loop() returns.
+---@param reason? string
+function API:stop(reason) end
+
+---The account's own user.
+---@param options? luna.CallOptions
+---@return tl.user
+function API:getSelf(options) end
+
+---Whether no handler runs, no update waits and no call is in flight.
+---@return boolean
+function API:isIdle() end
+
+---The seed's old way to take updates: a list of { update_id, update }; an offset confirms what is below it.
+---@param parameters? { offset?: integer, limit?: integer, timeout?: number }
+---@param options? luna.CallOptions
+---@return { update_id: integer, update: tl.Update }[]
+function API:getUpdates(parameters, options) end

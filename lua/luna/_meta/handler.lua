@@ -1,0 +1,134 @@
+---@meta
+
+---Classes: `Base:extend "Name"`; calling a class makes an instance, by `init`.
+---@class luna.Class
+---@field super? luna.Class
+local Class = {}
+
+---A class that has all of this one. For an editor, say its name above it: `---@class Shop: luna.EventHandler`.
+---```lua
+---local Shop = luna.EventHandler:extend "Shop"
+---```
+---@param name? string
+---@return self
+function Class:extend(name) end
+
+---The class that a bot extends: methods on… get updates; `self` has every method of the API and every helper.
+---```lua
+---local Echo = luna.EventHandler:extend "Echo"
+---function Echo:onUpdateNewMessage(update)
+---  local message = update.message
+---  if not message.out then message:reply(message.message) end
+---end
+---return Echo
+---```
+---@class luna.EventHandler: luna.Class, luna.Namespaces, luna.Helpers, luna.UpdateHandlers
+---@field API luna.API
+---@field state table lives on over a reload; keep data alone in it
+---@field settings? luna.Settings of the class: its settings, where nothing else says them
+---@field persist? string[] of the class: fields of self.state that are saved with each update done
+---@field init? fun(self: self, api: luna.API) called once, before the first update
+---@field onStart? fun(self: self, reason: "start"|"reload") called before the first update, and after a reload
+---@field onStop? fun(self: self, reason: string) called after the last handler
+---@field onError? fun(self: self, err: any, update: tl.Update) called for what a handler raised
+---@field onGap? fun(self: self, info: table) called where updates were missed and could not be fetched
+local EventHandler = {}
+
+---The next update of this chat may begin though this handler still runs.
+function EventHandler:release() end
+
+---What messages can do, beside their fields.
+---@class luna.MessageMethods
+local Message = {}
+
+---Answers this message in its chat, with a reference to it.
+---```lua
+---message:reply "hello"
+---message:reply{ message = "<b>bold</b>", parse_mode = "HTML" }
+---```
+---@param x string|luna.MessageOptions
+---@return tl.Updates
+function Message:reply(x) end
+
+---Sends to the message's chat, without the reference.
+---```lua
+---message:send{ message = "Ready?", reply_markup = { inline_keyboard = { { { text = "Go", callback_data = "go" } } } } }
+---```
+---@param x string|luna.MessageOptions
+---@return tl.Updates
+function Message:send(x) end
+
+---Changes this message.
+---```lua
+---message:edit "done"
+---```
+---@param x string|luna.MessageOptions
+---@return tl.Updates
+function Message:edit(x) end
+
+---Deletes this message for both sides.
+---@return tl.messages.affectedMessages
+function Message:delete() end
+
+---Forwards this message to another chat.
+---```lua
+---message:forward "@username"
+---```
+---@param peer luna.PeerLike
+---@return tl.Updates
+function Message:forward(peer) end
+
+---The user, group or channel of the message's chat. Asks the server.
+---@return tl.User|tl.Chat
+function Message:getChat() end
+
+---The user or channel that wrote it. Asks the server.
+---@return tl.User|tl.Chat
+function Message:getSender() end
+
+---What message:reply, :send and :edit take beside a text: the parameters of messages.sendMessage, or with media of messages.sendMedia.
+---@class luna.MessageOptions
+---@field message? string
+---@field media? luna.MediaLike
+---@field parse_mode? luna.ParseMode
+---@field reply_markup? luna.Keyboard|tl.ReplyMarkup
+---@field peer? luna.PeerLike
+---@field reply_to_msg_id? integer
+---@field reply_to? integer|tl.message|tl.InputReplyTo
+---@field entities? tl.MessageEntity[]
+---@field silent? boolean
+---@field no_webpage? boolean
+---@field noforwards? boolean
+---@field schedule_date? integer
+---@field [string] any
+
+---A keyboard as the Bot API writes it: one of inline_keyboard, keyboard, remove_keyboard and force_reply.
+---@class luna.Keyboard
+---@field inline_keyboard? luna.InlineButton[][]
+---@field keyboard? (string|luna.ReplyButton)[][]
+---@field resize_keyboard? boolean
+---@field one_time_keyboard? boolean
+---@field is_persistent? boolean
+---@field input_field_placeholder? string
+---@field selective? boolean
+---@field remove_keyboard? boolean
+---@field force_reply? boolean
+
+---@class luna.InlineButton
+---@field text string
+---@field callback_data? string comes back as update.data of onUpdateBotCallbackQuery
+---@field url? string
+---@field web_app? string|{ url: string }
+---@field switch_inline_query? string
+---@field switch_inline_query_current_chat? string
+---@field copy_text? string|{ text: string }
+---@field login_url? string|table
+---@field callback_game? any
+---@field pay? boolean
+
+---@class luna.ReplyButton
+---@field text string
+---@field request_contact? boolean
+---@field request_location? boolean
+---@field request_poll? boolean|{ type: string }
+---@field web_app? string|{ url: string }

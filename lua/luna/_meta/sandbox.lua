@@ -1,0 +1,250 @@
+---@meta
+
+---The MTProto server inside the program, and the test kit: `require "luna.sandbox"`.
+---@class luna.sandbox
+local sandbox = {}
+
+---A world of a test's own: a server, a clock that jumps while everything waits, people and bots. Closed at the end of its block.
+---```lua
+---describe("echo", function()
+---  local world = require("luna.sandbox").world()
+---  local bot, alice = world:run "bots/echo.lua", world:user "Alice"
+---  it("answers", function()
+---    alice:send(bot, "hello")
+---    assert.equal("hello", alice:expect(bot).message)
+---  end)
+---end)
+---```
+---@param options? { seed?: string|integer, dcs?: integer[], wall?: number }
+---@return luna.World
+function sandbox.world(options) end
+
+---A sandbox that listens on loopback for any client.
+---@param options? { listen?: string, dcs?: integer[], key?: string, data?: string, bots?: string[][] }
+---@return table
+function sandbox.serve(options) end
+
+---@class luna.World
+local World = {}
+
+---Runs a bot (a file, a handler class or a function) and gives it once it is logged in. Handlers that failed fail the test.
+---```lua
+---local bot = world:run("bots/reminder.lua", { settings = { floodTimeout = 0 } })
+---```
+---@param what string|luna.EventHandler|fun(update: tl.Update)
+---@param options? { name?: string, settings?: luna.Settings, session?: string, privacy?: boolean }
+---@return luna.TestBot
+function World:run(what, options) end
+
+---A person.
+---```lua
+---local alice = world:user("Alice", { username = "alice" })
+---```
+---@param first string
+---@param options? { username?: string, phone?: string, last?: string }
+---@return luna.Person
+function World:user(first, options) end
+
+---A basic group, made by its first person.
+---```lua
+---local group = world:group("Friends", { members = { alice, bob, bot } })
+---```
+---@param title string
+---@param options? { members?: (luna.Person|luna.TestBot)[], owner?: luna.Person }
+---@return luna.Place
+function World:group(title, options) end
+
+---A channel; with megagroup, a supergroup.
+---@param title string
+---@param options? { members?: (luna.Person|luna.TestBot)[], owner?: luna.Person, admins?: (luna.Person|luna.TestBot)[], username?: string, about?: string, megagroup?: boolean }
+---@return luna.Place
+function World:channel(title, options) end
+
+---The world's clock, which sleep, timers and os.time follow.
+---```lua
+---world:clock():advance(3600)
+---```
+---@return luna.Clock
+function World:clock() end
+
+---Breaks the network or the server on purpose, the same way for the same seed.
+---```lua
+---world:fault{ drop = 0.1, seed = 7 }
+---world:fault{ flood = { 3, method = "messages.sendMessage" } }
+---world:fault{ off = true }
+---```
+---@param fault luna.Fault
+function World:fault(fault) end
+
+---Raises where a handler has failed; done by itself after each test.
+function World:check() end
+
+---Ends the bots and the server; done by itself at the end of the block.
+function World:close() end
+
+---@class luna.Fault
+---@field drop? number chance for each piece of the wire to be lost
+---@field delay? number seconds at most
+---@field corrupt? number chance
+---@field duplicate? number chance for each push to come twice
+---@field reorder? number chance for each push to come after the next one
+---@field seed? integer
+---@field cut? boolean every connection breaks
+---@field forget? boolean sessions are forgotten
+---@field restart? boolean both
+---@field transportError? integer
+---@field flood? number|table seconds, or { seconds, method =, times = }
+---@field migrate? integer the next bot that logs in is sent to that DC
+---@field rpc? table { code, text, method =, times = }
+---@field gap? integer|boolean so many updates are not sent
+---@field off? boolean no more faults
+
+---@class luna.Clock
+local Clock = {}
+
+---Waits until all that comes due within so many seconds is done.
+---@param seconds number
+function Clock:advance(seconds) end
+
+---Seconds.
+---@return number
+function Clock:now() end
+
+---@class luna.Place
+---@field id integer the marked id, as of the Bot API
+---@field title string
+---@field kind "group"|"channel"
+---@field owner luna.Person
+
+---@class luna.TestBot
+---@field id integer
+---@field username string
+---@field api luna.API
+---@field handler luna.EventHandler|any
+---@field errors table[]
+local Bot = {}
+
+---The errors of its handlers so far, which the test has expected: they no longer fail it.
+---@return table[]
+function Bot:takeErrors() end
+
+---Loads its script anew, as saving it does.
+function Bot:reload() end
+
+---Ends the bot's client.
+function Bot:stop() end
+
+---@alias luna.TestPeer luna.TestBot|luna.Person|luna.Place|tl.Message|integer|string
+
+---What a person sends: a text, or message, media, photo or document (bytes), reply_to, entities, silent.
+---@alias luna.TestContent string|{ message?: string, media?: table, photo?: string, document?: string, reply_to?: integer|tl.Message, entities?: tl.MessageEntity[], silent?: boolean }
+
+---@class luna.Person
+---@field id integer
+---@field name string
+---@field username? string
+local Person = {}
+
+---Sends a message; gives it.
+---```lua
+---alice:send(bot, "hello")
+---```
+---@param peer luna.TestPeer
+---@param content luna.TestContent
+---@return tl.message
+function Person:send(peer, content) end
+
+---Presses "Start" in a bot's chat.
+---@param bot luna.TestPeer
+---@param param? string
+---@return tl.message
+function Person:start(bot, param) end
+
+---Changes a message of one's own.
+---@param message tl.Message
+---@param content luna.TestContent
+---@return tl.message
+function Person:edit(message, content) end
+
+---Deletes a message for everybody, or with revoke = false for this person alone.
+---@param message tl.Message
+---@param options? { revoke?: boolean }
+function Person:delete(message, options) end
+
+---Marks a dialog read.
+---@param peer luna.TestPeer
+---@param max? integer
+function Person:read(peer, max) end
+
+---Shows that the person types.
+---@param peer luna.TestPeer
+function Person:typing(peer) end
+
+---Stops a bot or another person from writing.
+---@param peer luna.TestPeer
+function Person:block(peer) end
+
+---Takes a block back.
+---@param peer luna.TestPeer
+function Person:unblock(peer) end
+
+---Joins a group or channel.
+---@param place luna.TestPeer
+function Person:join(place) end
+
+---Brings somebody else into a group or channel.
+---@param place luna.TestPeer
+---@param who luna.TestPeer
+function Person:add(place, who) end
+
+---Leaves; with `who`: takes somebody out.
+---@param place luna.TestPeer
+---@param who? luna.TestPeer
+function Person:leave(place, who) end
+
+---The messages of a dialog, newest first.
+---@param peer luna.TestPeer
+---@param limit? integer
+---@return tl.Message[]
+function Person:history(peer, limit) end
+
+---A message as it is now; nil where it has been deleted.
+---@param message tl.Message
+---@return tl.Message?
+function Person:message(message) end
+
+---The next message from a peer, within 5 seconds of the world's time where nothing else is said; with a pattern, the next that fits. An
+---error shows the conversation.
+---```lua
+---local answer = alice:expect(bot, 60, "Reminder")
+---```
+---@param peer luna.TestPeer
+---@param seconds? number|string
+---@param pattern? string
+---@return tl.message
+function Person:expect(peer, seconds, pattern) end
+
+---The next edit of a message by somebody else in that dialog: the message as it is now.
+---@param peer luna.TestPeer
+---@param seconds? number|string
+---@param pattern? string
+---@return tl.message
+function Person:expectEdit(peer, seconds, pattern) end
+
+---Nothing new comes from a peer for that long.
+---@param peer luna.TestPeer
+---@param seconds? number
+function Person:expectNothing(peer, seconds) end
+
+---Presses a button of a message, by its label or by row and column: the answer { message, alert, url }.
+---```lua
+---local answer = alice:click(alice:expect(bot), "Roll")
+---assert.matches("You rolled", answer.message)
+---```
+---@param message tl.Message
+---@param label string|integer
+---@param column? integer
+---@return { message?: string, alert?: boolean, url?: string }|tl.message
+function Person:click(message, label, column) end
+
+return sandbox

@@ -226,6 +226,7 @@ int luaopen__luna_client(lua_State *L)
                                        {NULL, NULL}};
   static const luaL_Reg methods[] = {{"call", ln_bind_call},
                                      {"callAsync", ln_bind_call_async},
+                                     {"calls", ln_bind_calls},
                                      {"lastRequest", f_last_request},
                                      {"ack", f_ack},
                                      {"close", f_close},

@@ -16,6 +16,7 @@ struct ln_bind_call {
   struct ln_request *request;
   const struct ln_tl_method *method; /* NULL: raw bytes, the answer comes as bytes */
   uint64_t id;
+  int64_t since;        /* µs of the loop's clock */
   struct ln_task *task; /* that waits, or */
   int promise_ref;      /* the promise to settle */
   struct ln_bind_call *next_free;
@@ -306,6 +307,7 @@ static struct ln_bind_call *send(lua_State *L, struct ln_bind_connection *b,
   struct ln_bind_call *c = call_new(b);
   if (!c) luaL_error(L, "out of memory");
   c->method = method;
+  c->since = ln_clock_now(ln_loop_clock(ln_host_get()->loop));
   int err = ln_connection_request(b->connection, ln_buf_slice(&scratch), c, o->after, o->flags, &c->request);
   ln_buf_trim(&scratch, 1 << 16);
   if (err) {
@@ -382,6 +384,35 @@ int ln_bind_call_async(lua_State *L)
   lua_pushcclosure(L, cancel_async, 2);
   lua_setiuservalue(L, promise, 3);
   lua_settop(L, promise);
+  return 1;
+}
+
+/* calls() → { { method = name | nil, seconds = since it was sent, task = number of the task that waits | nil
+ * }, … }: those without an answer yet, in no order. */
+int ln_bind_calls(lua_State *L)
+{
+  struct ln_bind_connection *b = ln_bind_check_connection(L);
+  int64_t now = ln_clock_now(ln_loop_clock(ln_host_get()->loop));
+  size_t at = 0;
+  uint64_t key;
+  void *value;
+  lua_Integer n = 0;
+  lua_newtable(L);
+  while (ln_map_next(&b->calls, &at, &key, &value)) {
+    const struct ln_bind_call *c = value;
+    lua_createtable(L, 0, 3);
+    if (c->method) {
+      lua_pushstring(L, ln_tl_method_name(c->method));
+      lua_setfield(L, -2, "method");
+    }
+    lua_pushnumber(L, (lua_Number)(now - c->since) / 1e6);
+    lua_setfield(L, -2, "seconds");
+    if (c->task) {
+      lua_pushinteger(L, (lua_Integer)c->task->id);
+      lua_setfield(L, -2, "task");
+    }
+    lua_rawseti(L, -2, ++n);
+  }
   return 1;
 }
 

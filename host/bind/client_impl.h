@@ -36,6 +36,7 @@ void ln_bind_on_result(void *ctx, void *tag, struct ln_slice result);
 void ln_bind_on_error(void *ctx, void *tag, int err, int code, struct ln_slice text);
 int ln_bind_call(lua_State *L);
 int ln_bind_call_async(lua_State *L);
+int ln_bind_calls(lua_State *L);
 int ln_bind_set_error_factory(lua_State *L);
 void ln_bind_calls_open(lua_State *L); /* what calls need in the registry */
 

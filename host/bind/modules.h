@@ -21,6 +21,7 @@ int luaopen__luna_files(lua_State *L);
 int luaopen__luna_json(lua_State *L);
 int luaopen__luna_loop(lua_State *L);
 int luaopen__luna_repl(lua_State *L);
+int luaopen__luna_breaks(lua_State *L);
 int luaopen__luna_system(lua_State *L);
 int luaopen__luna_luv(lua_State *L); /* `require "luv"` (luv.c) */
 

@@ -2,6 +2,7 @@
  * so that <close> variables are closed where waiting is still possible, and settles the promise of the
  * result. */
 #include "bind/task.h"
+#include "bind/breaks.h"
 #include "bind/gc.h"
 #include "bind/promise.h"
 #include "bind/traceback.h"
@@ -18,6 +19,7 @@ int ln_gate_resume(lua_State *co, lua_State *from, int nargs, int *nres)
 {
   struct ln_host *h = ln_host_get();
   if (h->depth++ == 0) ln_watchdog_enter();
+  if (ln_breaks_armed) ln_breaks_arm(co);
   ln_watchdog_running(co);
   int status = lua_resume(co, from, nargs, nres);
   ln_watchdog_running(from);
@@ -79,6 +81,9 @@ static struct ln_task *task_new(lua_State *L, struct ln_clock *clock, lua_Intege
   t->cancel_ref = t->onwait_ref = t->name_ref = LUA_NOREF;
   t->promise = NULL;
   t->timed = false;
+  t->held_L = NULL;
+  t->step = 0;
+  t->raise = false;
   link_live(h, t);
   return t;
 }
@@ -99,6 +104,7 @@ static void task_end(struct ln_task *t)
   drop_ref(h->L, &t->cancel_ref);
   drop_ref(h->L, &t->onwait_ref);
   drop_ref(h->L, &t->name_ref);
+  if (ln_breaks_armed) ln_breaks_forget(t);
   ln_watchdog_leave(t->L);
   lua_settop(t->L, 0);
   if (h->n_pool < MAX_POOL) {
@@ -209,6 +215,7 @@ void ln_task_renew(struct ln_task *t)
   if (t->onwait_ref != LUA_NOREF) drop_ref(L, &t->onwait_ref);
   if (t->name_ref != LUA_NOREF) drop_ref(L, &t->name_ref);
   t->cancel = NULL;
+  if (ln_breaks_armed) ln_breaks_forget(t);
   if (lua_gethook(t->L)) ln_watchdog_leave(t->L);
   ln_watchdog_again();
 }
@@ -354,6 +361,7 @@ int ln_task_wait(lua_State *L, const char *kind, void (*cancel)(struct ln_task *
   struct ln_task *t = ln_host_get()->current;
   t->wait_L = L;
   t->wait_kind = kind;
+  t->wait_since = ln_clock_now(ln_loop_clock(ln_host_get()->loop));
   t->cancel = cancel;
   t->cancel_ctx = ctx;
   t->wake_n = 0;
@@ -380,7 +388,9 @@ void ln_task_wake(struct ln_task *t, int n, bool is_error)
 
 void ln_task_cancel(struct ln_task *t, lua_State *L)
 {
-  if (t->state == LN_TASK_WAITING) {
+  if (ln_breaks_holds(t)) {
+    ln_breaks_raise(t, L);
+  } else if (t->state == LN_TASK_WAITING) {
     if (t->cancel) t->cancel(t, t->cancel_ctx);
     lua_xmove(L, t->wait_L, 1);
     ln_task_wake(t, 1, true);

@@ -25,7 +25,8 @@ struct ln_task {
   lua_State *wait_L;     /* where the wait was called: L, or a user's coroutine inside it */
   int wake_n;            /* values left on wait_L by the wake */
   bool wake_error;       /* the one value is an error to raise */
-  const char *wait_kind; /* "sleep", "promise", "rpc", "io", "user" */
+  const char *wait_kind; /* "sleep", "promise", "rpc", "io", "user", "break" */
+  int64_t wait_since;    /* µs of the loop's clock */
   void (*cancel)(struct ln_task *t, void *ctx); /* detaches from what it waits for */
   void *cancel_ctx;
   struct ln_timer timer;      /* sleeps and time limits */
@@ -36,6 +37,11 @@ struct ln_task {
   int cancel_ref; /* an error to raise at the next wait; LUA_NOREF */
   int onwait_ref; /* function(kind), told of waits; LUA_NOREF */
   int name_ref;
+  /* Of breaks.c. */
+  lua_State *held_L; /* the thread that a break point held last */
+  uint8_t step;
+  bool raise; /* cancel_ref is raised at its next instruction */
+  int step_depth;
 };
 
 /* Begins a task for the function and its n arguments on top of L (popped); pushes the promise of its result
@@ -61,7 +67,8 @@ void ln_task_cancel(struct ln_task *t, lua_State *L);
 int ln_gate_resume(lua_State *co, lua_State *from, int nargs, int *nres);
 /* Waits so many seconds of that clock; for `return` from a C function. */
 int ln_task_sleep(lua_State *L, struct ln_clock *clock, double seconds);
-void ln_task_push(lua_State *L, struct ln_task *t); /* the handle that Lua sees */
+void ln_task_push(lua_State *L, struct ln_task *t);     /* the handle that Lua sees */
+struct ln_task *ln_task_check(lua_State *L, int index); /* a handle's task; NULL: it has ended */
 
 /* For tasks that C keeps and resumes itself (watch_run.c): they wait by a yield of their own, with this kind
  * of wait, and are in no list of tasks meanwhile. */

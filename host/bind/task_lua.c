@@ -29,7 +29,12 @@ static struct handle *check(lua_State *L)
 
 static struct ln_task *live(lua_State *L)
 {
-  struct handle *h = check(L);
+  return ln_task_check(L, 1);
+}
+
+struct ln_task *ln_task_check(lua_State *L, int index)
+{
+  struct handle *h = luaL_checkudata(L, index, HANDLE);
   return h->task->id == h->id ? h->task : NULL;
 }
 
@@ -220,6 +225,29 @@ static int h_status(lua_State *L)
   return 2;
 }
 
+/* waits() → the kind, since how many seconds, in how many it is over (nil: nobody knows), the number of the
+ * task whose promise it waits for (or nil); nil where it does not wait. */
+static int h_waits(lua_State *L)
+{
+  struct ln_task *t = live(L);
+  if (!t || t->state != LN_TASK_WAITING) {
+    lua_pushnil(L);
+    return 1;
+  }
+  lua_pushstring(L, t->wait_kind);
+  lua_pushnumber(L, (lua_Number)(ln_clock_now(ln_loop_clock(ln_host_get()->loop)) - t->wait_since) / 1e6);
+  if (ln_timer_running(&t->timer))
+    lua_pushnumber(L, (lua_Number)(t->timer.due - ln_clock_now(t->timer.clock)) / 1e6);
+  else
+    lua_pushnil(L);
+  const struct ln_promise *p = t->promise;
+  if (strcmp(t->wait_kind, "promise") == 0 && p && p->task && p->task->id == p->task_id)
+    lua_pushinteger(L, (lua_Integer)p->task_id);
+  else
+    lua_pushnil(L);
+  return 4;
+}
+
 static int h_where(lua_State *L)
 {
   struct ln_task *t = live(L);
@@ -294,9 +322,9 @@ static int h_newindex(lua_State *L)
 
 int luaopen__luna_task(lua_State *L)
 {
-  static const luaL_Reg methods[] = {{"status", h_status},       {"where", h_where}, {"cancel", h_cancel},
-                                     {"isDone", h_is_done},      {"__eq", h_eq},     {"__index", h_index},
-                                     {"__newindex", h_newindex}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"status", h_status}, {"waits", h_waits},         {"where", h_where},
+                                     {"cancel", h_cancel}, {"isDone", h_is_done},      {"__eq", h_eq},
+                                     {"__index", h_index}, {"__newindex", h_newindex}, {NULL, NULL}};
   static const luaL_Reg functions[] = {{"spawn", f_spawn},
                                        {"defer", f_defer},
                                        {"current", f_current},

@@ -3,6 +3,7 @@
  * thread (as lua.c does for SIGINT). So nothing is paid per instruction while all is well. The stop is
  * sticky: a pcall inside the task cannot swallow it. */
 #include "bind/task.h"
+#include "bind/breaks.h"
 #include "bind/traceback.h"
 #include "base/log.h"
 
@@ -28,9 +29,9 @@ static struct {
       cpu_ticks; /* of these, processor time of the loop's thread: waiting in the kernel is no computing */
   clockid_t cpu; /* that thread's clock */
   lua_State *volatile running;
-  long slow_ticks, budget_ticks;
-  volatile sig_atomic_t stop; /* sticky, until the task ends or waits */
-  bool (*interrupt)(void);    /* asked by the hook, on the loop's thread */
+  atomic_long slow_ticks, budget_ticks; /* set by the loop's thread, read by both */
+  volatile sig_atomic_t stop;           /* sticky, until the task ends or waits */
+  bool (*interrupt)(void);              /* asked by the hook, on the loop's thread */
   atomic_bool interruptible;
   bool told_slow;
   bool started;
@@ -45,17 +46,24 @@ static double seconds_of(long ticks)
 
 static void lift(lua_State *L)
 {
-  lua_sethook(L, NULL, 0, 0);
+  if (ln_breaks_armed)
+    ln_breaks_arm(L);
+  else
+    lua_sethook(L, NULL, 0, 0);
 }
 
 static void hook(lua_State *L, lua_Debug *ar)
 {
-  (void)ar;
+  if (ar->event == LUA_HOOKLINE) {
+    ln_breaks_hook(L, ar);
+    return;
+  }
   long ticks = atomic_load(&w.over_ticks);
   if (w.stop == INTERRUPTED || (!w.stop && w.interrupt && w.interrupt())) {
     w.stop = INTERRUPTED;
     lua_sethook(L, hook, LUA_MASKCOUNT, HOOK_COUNT);
-    luaL_error(L, "interrupted");
+    lua_pushliteral(L, "interrupted");
+    lua_error(L);
   }
   if (!w.stop && atomic_load(&w.cpu_ticks) < w.budget_ticks) {
     lift(L);
@@ -79,7 +87,8 @@ static void on_signal(int signo)
 {
   (void)signo;
   lua_State *L = w.running;
-  if (L && atomic_load(&w.inside)) lua_sethook(L, hook, LUA_MASKCOUNT, 1);
+  if (L && atomic_load(&w.inside))
+    lua_sethook(L, hook, LUA_MASKCOUNT | (ln_breaks_armed ? LUA_MASKLINE : 0), 1);
 }
 
 static long long cpu_ns(void)

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #define MAX_SECRETS 64
@@ -11,7 +12,7 @@
 
 static struct {
   pthread_mutex_t lock;
-  enum ln_log_level level;
+  atomic_int level; /* read by every thread that logs */
   ln_log_sink sink;
   void *ctx;
   char secrets[MAX_SECRETS][MAX_SECRET_LEN + 1];
@@ -25,7 +26,7 @@ void ln_log_set_level(enum ln_log_level level)
 
 enum ln_log_level ln_log_get_level(void)
 {
-  return g.level;
+  return (enum ln_log_level)atomic_load_explicit(&g.level, memory_order_relaxed);
 }
 
 void ln_log_set_sink(ln_log_sink sink, void *ctx)
@@ -38,7 +39,7 @@ void ln_log_set_sink(ln_log_sink sink, void *ctx)
 
 bool ln_log_wants(enum ln_log_level level)
 {
-  return level <= g.level;
+  return level <= ln_log_get_level();
 }
 
 void ln_log_secret(struct ln_slice text)

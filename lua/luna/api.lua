@@ -62,12 +62,16 @@ function meta.__newindex(self, name, value)
 end
 function meta.__tostring(self) return "API of " .. rawget(self, "_core").name end
 
+--- Set by who follows every client of the program (luna.record, luna.replay): fn(core), before it is used.
+api.onNew = nil
+
 --- Makes an API object from what is known about it: opts as luna.core's, `session`.
 function api.new(session, opts)
   require "luna.message"
   local core = require "luna.core"(session, opts)
   local object = setmetatable({ _core = core }, meta)
   core.api = object
+  if api.onNew then api.onNew(core) end
   return object
 end
 

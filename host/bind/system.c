@@ -8,6 +8,7 @@
 #include "store/store.h"
 
 #include <lauxlib.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -21,6 +22,8 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#define NAMES_MAX ((size_t)64 << 10)
 
 extern const char lua_ident[]; /* of the library as it was loaded: "$LuaVersion: Lua 5.4.4  Copyright …" */
 
@@ -110,6 +113,31 @@ static int f_journal(lua_State *L)
   return 1;
 }
 
+/* names(folder) → the names in it, in no order, without those that begin with a dot; nil, why */
+static int f_names(lua_State *L)
+{
+  const char *folder = luaL_checkstring(L, 1);
+  char *all = lua_newuserdatauv(L, NAMES_MAX, 0);
+  size_t used = 0;
+  DIR *dir = opendir(folder);
+  struct dirent *entry;
+  if (!dir) return refused(L, strerror(errno));
+  while ((entry = readdir(dir)) != NULL) { /* no Lua in here: it could throw past closedir */
+    size_t n = strlen(entry->d_name) + 1;
+    if (entry->d_name[0] == '.' || used + n > NAMES_MAX) continue;
+    memcpy(all + used, entry->d_name, n);
+    used += n;
+  }
+  closedir(dir);
+  lua_newtable(L);
+  lua_Integer i = 0;
+  for (size_t at = 0; at < used; at += strlen(all + at) + 1) {
+    lua_pushstring(L, all + at);
+    lua_rawseti(L, -2, ++i);
+  }
+  return 1;
+}
+
 /* libraries() → { [name] = version }, as they were loaded; curl is missing where it cannot be opened */
 static int f_libraries(lua_State *L)
 {
@@ -136,7 +164,7 @@ int luaopen__luna_system(lua_State *L)
 {
   static const luaL_Reg functions[] = {
       {"notify", f_notify},   {"monotonic", f_monotonic}, {"memory", f_memory}, {"limits", f_limits},
-      {"journal", f_journal}, {"libraries", f_libraries}, {NULL, NULL}};
+      {"journal", f_journal}, {"libraries", f_libraries}, {"names", f_names},   {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }

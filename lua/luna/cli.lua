@@ -7,16 +7,12 @@ local report = require "luna.cli.report"
 local suggest = require "luna.suggest"
 
 local commands = require "luna.cli.commands"
-local planned = { status = "what runs and how it fares" }
 
 local function overview()
   local lines = {
     "luna: a host for Telegram bots written in Lua", "", "usage: luna COMMAND [option]... [argument]...", "", "commands:",
   }
   for _, c in ipairs(commands) do lines[#lines + 1] = ("  %-9s %s"):format(c[1], c[2]) end
-  lines[#lines + 1] = ""
-  lines[#lines + 1] = "not there yet:"
-  for _, name in ipairs { "status" } do lines[#lines + 1] = ("  %-9s %s"):format(name, planned[name]) end
   lines[#lines + 1] = ""
   lines[#lines + 1] = "luna COMMAND --help says more; luna --version, the version."
   return table.concat(lines, "\n") .. "\n"
@@ -41,9 +37,6 @@ local function main(argv)
   if name == "--version" or name == "-V" then
     host.write(1, ("luna %s (layer %d, %s)\n"):format(host.version, require("_luna.tl").layer, _VERSION))
     return 0
-  end
-  if planned[name] then
-    options.fail(("luna %s is not there yet"):format(name), "luna --help lists the commands that are")
   end
   local known = false
   for _, c in ipairs(commands) do known = known or c[1] == name end

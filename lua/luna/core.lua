@@ -227,6 +227,7 @@ function Core:start()
   end)
   local ok, err = pcall(core_.await, self.started)
   if ok then
+    if Core.onUp then Core.onUp(self) end -- luna.cli.run: for the service manager
     if self.dispatch:hasHandler() then self.updates:activate() end
     return self
   end

@@ -2,6 +2,7 @@
 --- connection each, keys from and to the store, migration of the account, and authorisation carried over to other DCs.
 local client = require "_luna.client"
 local task = require "_luna.task"
+local timer = require "_luna.timer"
 local scope = require "luna.scope"
 local core_ = require "_luna.promise"
 local tl = require "_luna.tl"
@@ -118,6 +119,8 @@ local function open(self, dc)
     auth = core.account:authKey(dc), prefix = core:prefix(),
     on = {
       status = function(state, errname, why, retryIn)
+        if (state == "up") ~= (entry.state == "up") or not entry.since then entry.since = timer.wall() end
+        if state == "up" and entry.state ~= "up" then entry.ups = (entry.ups or 0) + 1 end
         entry.state = state
         if state == "up" then
           if entry.why then core:log(Logger.NOTICE, "DC %d: connected again", dc) end

@@ -27,7 +27,8 @@ end
 local function mustBeSomewhere(name, folder)
   if package.preload[name] or #package.searchers > 5 then return end
   local root = name:match "^[^.]*"
-  if package.searchpath(name, package.path) or package.searchpath(name, package.cpath) or package.searchpath(root, package.cpath) then return end
+  local found = package.searchpath
+  if found(name, package.path) or found(name, package.cpath) or found(root, package.cpath) then return end
   local file = name:gsub("%.", "/")
   error(("module '%s' not found: there is no %s.lua or %s/init.lua in %s, and none is installed (package.path, package.cpath)"):format(name,
     file, file, folder == "." and "the script's folder" or folder), 3)

@@ -142,11 +142,11 @@ end
 --- luna.Logger.log(message, level = NOTICE, room?)
 function Logger.log(message, lvl, room)
   lvl = lvl == nil and Logger.NOTICE or Logger.level(lvl, 2)
-  if lvl > level then return end
+  if lvl > level and lvl > Logger.ERROR then return end -- errors are kept for luna status whatever the level
   local about
   if type(message) == "table" and not getmetatable(message) then
     if json then about = { fields = message } end
-    message = require("luna.inspect")(message)
+    message = require("luna.inspect")(redaction.value(message))
   end
   write(lvl, room or "script", tostring(message), about)
 end

@@ -35,6 +35,8 @@ local function handle(core, method, state, code, text, detail)
   if code == 420 or name == "FLOOD_WAIT" or name == "FLOOD_PREMIUM_WAIT" or name == "SLOWMODE_WAIT" then
     if not value or value > core.settings.floodTimeout then raise(code, text, detail, method.name) end
     core:log(Logger.NOTICE, "%s: the server asks to wait %d s", method.name, value)
+    core.floodWaits = (core.floodWaits or 0) + 1
+    core.floodUntil = math.max(core.floodUntil or 0, timer.wall() + value)
     task.sleep(value)
     return "again"
   end

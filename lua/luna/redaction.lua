@@ -45,7 +45,8 @@ local function value(x, depth)
   if kind == "string" then return redaction.text(x) end
   if kind == "boolean" then return x end
   if kind == "number" then return number(x) end
-  if kind ~= "table" or getmetatable(x) ~= nil or depth >= DEPTH then return redaction.text(tostring(x)) end
+  local meta = kind == "table" and debug.getmetatable(x)
+  if kind ~= "table" or meta and meta.__tostring or depth >= DEPTH then return redaction.text(tostring(x)) end
   local copy, left, list = {}, ENTRIES, isList(x)
   for k, v in next, x do
     if left == 0 then break end

@@ -129,10 +129,21 @@ local function merge(into, from)
   end
 end
 
+-- A secret that the service manager hands over as a file (LoadCredential), named as the variable would be.
+local function credential(name)
+  local host = require "_luna.host"
+  local folder = host.env "CREDENTIALS_DIRECTORY"
+  local text = folder and host.readFile(folder .. "/" .. name)
+  text = text and text:match "^%s*(.-)%s*$"
+  return text ~= "" and text or nil
+end
+
 local function fromEnvironment(stem)
   local env = require("_luna.host").env
   local suffix = stem and "_" .. stem:upper():gsub("[^%w]", "_") or nil
-  local function get(name) return (suffix and env(name .. suffix)) or env(name) end
+  local function get(name)
+    return (suffix and (env(name .. suffix) or credential(name .. suffix))) or env(name) or credential(name)
+  end
   local found = {}
   found.botToken = get "LUNA_BOT_TOKEN"
   local id, hash = get "LUNA_API_ID", get "LUNA_API_HASH"
@@ -142,6 +153,17 @@ local function fromEnvironment(stem)
     if not found.app.id then error(SettingsException "LUNA_API_ID is not a number: set it to the api_id of my.telegram.org", 0) end
   end
   return found
+end
+
+--- The names of all keys: "floodTimeout", "updates.order".
+function settings.keys()
+  local list = {}
+  for key, rule in pairs(schema) do
+    for inner in pairs(type(rule) == "table" and rule or {}) do list[#list + 1] = key .. "." .. inner end
+    if type(rule) ~= "table" then list[#list + 1] = key end
+  end
+  table.sort(list)
+  return list
 end
 
 --- Reads a settings file: Lua that returns a table with the keys of luna.API.

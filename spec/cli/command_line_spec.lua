@@ -26,7 +26,7 @@ describe("luna", function()
     assert.matches("^luna %d+%.%d+%.%d+ %(layer %d+, Lua 5%.4%)\n$", cli.run { "--version" }.out)
     local help = cli.run { "--help" }
     assert.equal(0, help.status)
-    for _, name in ipairs { "run", "test", "sandbox", "new", "help", "login", "logout", "doctor" } do
+    for _, name in ipairs { "run", "test", "sandbox", "new", "help", "login", "logout", "status", "service", "doctor" } do
       assert.matches("\n  " .. name .. " ", help.out)
       local own = cli.run { name, "--help" }
       assert.equal(0, own.status)
@@ -37,7 +37,6 @@ describe("luna", function()
   it("refuses wrong use with 2", function()
     assert.equal(2, cli.run({}).status)
     fails(2, 'unknown command "rnu"; did you mean "run"%?', { "rnu" })
-    fails(2, "luna status is not there yet", { "status" })
     fails(2, "unknown option %-%-sandbx; did you mean %-%-sandbox%?", { "run", "--sandbx", "x.lua" })
     fails(2, "FILE is missing", { "run" })
     fails(2, "%-%-dc x: it is ID=HOST:PORT", { "run", "x.lua", "--dc", "x" })

@@ -29,12 +29,17 @@ local function slurp(path)
   return text
 end
 
---- run{ words…, input = text, env = { NAME = value }, seconds = 30, cd = folder } → { status, out, err }. No variable of ours is inherited.
+--- run{ words…, input = text, hold = true (input that never ends), env = { NAME = value }, seconds = 30, cd = folder } → { status, out,
+--- err }. No variable of ours is inherited.
 function M.run(opts)
   local out, err, input = os.tmpname(), os.tmpname(), os.tmpname()
-  local file = assert(io.open(input, "wb"))
-  file:write(opts.input or "")
-  file:close()
+  if opts.hold then
+    os.execute(("rm -f %s; mkfifo %s"):format(quote(input), quote(input)))
+  else
+    local file = assert(io.open(input, "wb"))
+    file:write(opts.input or "")
+    file:close()
+  end
   local words = {}
   for _, word in ipairs(opts) do words[#words + 1] = quote(word) end
   local state = opts.state or os.tmpname() .. ".state" -- made where it is needed, and gone afterwards
@@ -42,8 +47,8 @@ function M.run(opts)
   for name, value in pairs(opts.env or {}) do env[#env + 1] = name .. "=" .. quote(value) end
   local program = M.program
   if opts.cd and program:sub(1, 1) ~= "/" then program = host.realpath(program) end
-  local command = ("%s env %s timeout -k 5 %d %s %s <%s >%s 2>%s"):format(opts.cd and "cd " .. quote(opts.cd) .. " &&" or "",
-    table.concat(env, " "), opts.seconds or 30, quote(program), table.concat(words, " "), input, out, err)
+  local command = ("%s env %s timeout -k 5 %d %s %s %s%s >%s 2>%s"):format(opts.cd and "cd " .. quote(opts.cd) .. " &&" or "",
+    table.concat(env, " "), opts.seconds or 30, quote(program), table.concat(words, " "), opts.hold and "<>" or "<", input, out, err)
   local _, kind, code = os.execute(command)
   os.remove(input)
   if not opts.state then

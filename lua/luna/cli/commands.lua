@@ -11,5 +11,7 @@ return {
   { "logout", "ends a saved session" },
   { "repl", "a prompt in a running bot" },
   { "reload", "has a running bot load its script anew" },
+  { "status", "what runs and how it fares" },
+  { "service", "a unit file for systemd" },
   { "doctor", "what is wrong with the set-up, and what to do" },
 }

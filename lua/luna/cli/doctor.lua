@@ -1,69 +1,45 @@
---- `luna doctor`: looks at what commonly stands in the way, and says what to do. Status 1 where something is wrong.
+--- `luna doctor`: looks at what commonly stands in the way, and says for each what to do. Status 1 where something is wrong. What it looks
+--- at is in luna.doctor.*; secrets are found to be there, and never shown.
 local host = require "_luna.host"
-local tl = require "_luna.tl"
+local colour = require "luna.colour"
+local run = require "luna.cli.run"
 
 local M = {}
 
-M.spec = { about = "Says what is wrong with the set-up, and what to do." }
+M.spec = {
+  usage = "[NAME]", arguments = { 0, 1 },
+  about = "Says what is wrong with the set-up, and what to do: libraries, token and app id (whether they are there), settings file,\n"
+    .. "session files, folders, limits, and the clock against the server's. NAME: a bot's, for LUNA_BOT_TOKEN_<NAME>.",
+  { "offline", nil, "asks no server" },
+  more = "Exit status: 0, or 1 where something is wrong; 2 wrong use.",
+}
+for _, o in ipairs(run.spec) do
+  if o[1] == "dc" or o[1] == "dc-key" or o[1] == "config" or o[1] == "session" then table.insert(M.spec, o) end
+end
 
-function M.run()
-  local bad = 0
-  local function good(text) host.write(1, "ok    " .. text .. "\n") end
-  local function note(text) host.write(1, "note  " .. text .. "\n") end
-  local function wrong(text)
-    bad = bad + 1
-    host.write(1, "wrong " .. text .. "\n")
-  end
+local marks = { ok = "\27[32m", note = "\27[36m", wrong = "\27[1;31m" }
 
-  good(("luna %s, layer %d, %s, Lua sources %s"):format(host.version, tl.layer, _VERSION,
-    host.root and "read from " .. host.root .. "/lua" or "inside the program"))
-
-  local id, hash = host.env "LUNA_API_ID", host.env "LUNA_API_HASH"
-  if not id and not hash then
-    note "LUNA_API_ID and LUNA_API_HASH are not set: Telegram wants both (my.telegram.org); the sandbox needs neither"
-  elseif not id or not hash then
-    wrong(("%s is not set, though its partner is"):format(id and "LUNA_API_HASH" or "LUNA_API_ID"))
-  elseif not math.tointeger(tonumber(id)) then
-    wrong "LUNA_API_ID is not a number"
-  else
-    good "LUNA_API_ID and LUNA_API_HASH are set"
+function M.run(args)
+  run.commandLine { dc = args.dc, ["dc-key"] = args["dc-key"], session = args.session }
+  local wrong, colours = 0, colour.on(1)
+  local redact = require("luna.redaction").text
+  local function say(kind, text, todo)
+    if kind == "wrong" then wrong = wrong + 1 end
+    local word = ("%-6s"):format(kind)
+    if colours then word = marks[kind] .. word .. "\27[0m" end
+    host.write(1, word .. redact(text .. (todo and ": " .. todo or "")):gsub("%c", " ") .. "\n")
   end
-  local token = host.env "LUNA_BOT_TOKEN"
-  if token and not token:find "^%d+:[%w_-]+$" then
-    wrong "LUNA_BOT_TOKEN is not of the form 123456:ABC...: take it from @BotFather"
-  elseif token then
-    good "LUNA_BOT_TOKEN is set"
-  else
-    note "LUNA_BOT_TOKEN is not set: a bot on Telegram needs one (or LUNA_BOT_TOKEN_<STEM>); the sandbox needs none"
+  local report = {
+    ok = function(text) say("ok", text) end,
+    note = function(text, todo) say("note", text, todo) end,
+    wrong = function(text, todo) say("wrong", text, todo) end,
+  }
+  for _, part in ipairs { "program", "account", "files", "server" } do
+    local ok, why = pcall(require("luna.doctor." .. part), report, args)
+    if not ok then report.wrong(("looking at the %s failed: %s"):format(part, tostring(why))) end
   end
-
-  local ok, path = pcall(require("luna.cli.run").defaultSession, "doctor")
-  if not ok then
-    wrong(tostring(path))
-  else
-    local folder = path:match "^(.*)/"
-    local probe = folder .. "/.doctor." .. host.pid()
-    local written, why = host.writeFile(probe, "", 384)
-    if written then
-      host.remove(probe)
-      local stat = host.stat(folder)
-      if stat.mode & 63 ~= 0 and stat.own then
-        wrong(("the sessions' folder %s can be entered by others: chmod 700 %s"):format(folder, folder))
-      else
-        good("sessions go to " .. folder)
-      end
-    else
-      wrong(("the sessions' folder %s cannot be written: %s"):format(folder, why))
-    end
-  end
-
-  if os.time() < 1735689600 then wrong "the clock is years behind: the server's messages would be refused" end
-  if pcall(require, "busted.runner") and pcall(require, "lfs") then
-    good "busted is there: luna test works"
-  else
-    note "busted is not there: luna test needs it (host/setup --specs installs it)"
-  end
-  return bad > 0 and 1 or 0
+  host.write(1, wrong == 0 and "nothing is wrong\n" or ("%d thing%s wrong\n"):format(wrong, wrong == 1 and " is" or "s are"))
+  return wrong > 0 and 1 or 0
 end
 
 return M

@@ -4,10 +4,13 @@ local host = require "_luna.host"
 local task = require "_luna.task"
 local promise = require "_luna.promise"
 local errors = require "luna.errors"
+local frames = require "luna.frames"
+local notify = require "luna.notify"
 local options = require "luna.cli.options"
 local report = require "luna.cli.report"
 local settings = require "luna.settings"
 local signals = require "luna.cli.signals"
+local status = require "luna.status"
 local Logger = require "luna.logger"
 
 local M = {}
@@ -138,7 +141,9 @@ local function guards(core)
   M.slow = math.max(M.slow or 0, core.settings.slowCallback)
   task.setBudget(M.budget)
   task.setSlow(M.slow, function(where, seconds)
-    Logger.write(Logger.WARNING, "host", ("a callback has held the loop for %.1f s (slowCallback)\n%s"):format(seconds, where))
+    status.stalled(where)
+    local text, traceback = frames.tidy(("a callback has held the loop for %.1f s (slowCallback)"):format(seconds), where)
+    Logger.write(Logger.WARNING, "host", text, { traceback = traceback, fields = { seconds = seconds } })
   end)
 end
 
@@ -189,7 +194,11 @@ local function follow(self, path, record, bots)
   if not self.args["no-watch"] then reloader:watch() end
   if #self.reloaders > 1 then return end
   host.onSignal("SIGHUP", function()
-    for _, r in ipairs(self.reloaders) do r:now() end
+    notify.reloading()
+    local loads = {}
+    for i, r in ipairs(self.reloaders) do loads[i] = r:now() end
+    for _, load in ipairs(loads) do promise.await(load) end
+    notify.reloaded(status.line())
   end)
 end
 
@@ -241,8 +250,8 @@ local function several(self)
   end)
 end
 
--- The REPL of each bot, once its file is loaded.
-local function listen(self)
+-- Once a file's bots run: they are counted for `luna status`, and each gets its REPL; after the last file the service manager hears of it.
+local function attend(self)
   local closers = {}
   task.onExit(function()
     for _, close in ipairs(closers) do close() end
@@ -250,21 +259,41 @@ local function listen(self)
   local function go(bots)
     for _, reloader in ipairs(self.reloaders) do
       for _, bot in ipairs(reloader.bots) do
+        bot.reloader = reloader
         bot.reload = function() return promise.await(reloader:now()) end
       end
     end
-    closers[#closers + 1] = require("luna.repl.server").start(bots)
+    status.start(bots, function() notify.status(status.line()) end)
+    if not self.args["no-repl"] then closers[#closers + 1] = require("luna.repl.server").start(bots) end
   end
-  if #self.args == 1 then return go(self.bots) end
+  if #self.args == 1 then
+    go(self.bots)
+    return notify.ready(status.line())
+  end
+  local left = #self.loads
   for _, load in ipairs(self.loads) do
-    task.spawn(function() go(promise.await(load)) end)
+    task.spawn(function()
+      go(promise.await(load))
+      left = left - 1
+      if left == 0 then notify.ready(status.line()) end
+    end)
+  end
+end
+
+-- A plain script may never come to the end of its top level: it is ready once its first API object is.
+local function expectPlain(self)
+  require("luna.core").onUp = function(core)
+    for _, bot in ipairs(self.bots) do
+      if bot.core == core then return end
+    end
+    notify.ready(status.line())
   end
 end
 
 function M.run(args)
   local self = { args = args, bots = {}, names = {}, reloaders = {}, running = 0, loading = #args, over = promise.new() }
-  function self.finish(status)
-    if promise.state(self.over) == "pending" then promise.resolve(self.over, status) end
+  function self.finish(code)
+    if promise.state(self.over) == "pending" then promise.resolve(self.over, code) end
   end
   self.stem = require("luna.runner").stem(args[1])
   local line = M.commandLine(args)
@@ -275,7 +304,9 @@ function M.run(args)
   settingsFile(args)
   task.setUnhandled(report.unhandled)
   signals.install(function() task.exit(0) end)
+  task.onExit(notify.stopping)
   task.onExit(M.stopAll)
+  if notify.isOn() then expectPlain(self) end
   if args.sandbox then
     -- A session that is kept needs a server that is: its file lies beside.
     self.place = require("luna.sandbox").serve { listen = "127.0.0.1:0", data = args.session and args.session .. ".sandbox" }
@@ -285,16 +316,19 @@ function M.run(args)
   if #args == 1 then
     local bots = file(self, args[1])
     self.loading = 0
-    if #bots == 0 then return nil end -- a plain script: on, until nothing is left
+    if #bots == 0 then -- a plain script: on, until nothing is left
+      notify.ready(status.line())
+      return nil
+    end
     talkTo(self, bots)
   else
     several(self)
   end
-  if not args["no-repl"] then listen(self) end
+  attend(self)
   task.ref()
-  local status = promise.await(self.over)
+  local code = promise.await(self.over)
   task.unref()
-  return status
+  return code
 end
 
 --- Ends every API object of the program: handlers get a moment, states and stores are written, connections closed.

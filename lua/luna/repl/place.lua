@@ -12,6 +12,8 @@ function place.folders()
   local base, home = host.env "XDG_STATE_HOME", host.env "HOME"
   if (not base or base == "") and home and home ~= "" then base = home .. "/.local/state" end
   if base and base:sub(1, 1) == "/" then list[#list + 1] = base .. "/luna/repl" end
+  local service = host.stat "/var/lib/luna/repl" -- of a bot that the unit of `luna service` runs
+  if service and service.own and base ~= "/var/lib" then list[#list + 1] = "/var/lib/luna/repl" end
   return list
 end
 

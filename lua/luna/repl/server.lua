@@ -19,6 +19,9 @@ local function serve(bot, connection)
       connection:close()
       return session:close()
     end
+    if type(message) == "table" and message.op == "status" then -- of `luna status`: nothing runs for it
+      return connection:send(json.encode { op = "status", id = message.id, status = require("luna.status").of(bot) })
+    end
     session:handle(message)
   end)
   connection:send(json.encode { op = "hello", name = bot.name, path = bot.path or "", pid = host.pid(), version = host.version })

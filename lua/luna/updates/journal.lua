@@ -17,7 +17,7 @@ function Journal:init(core)
   self.core = core
   self.entries, self.acks, self.done, self.channels = {}, {}, {}, nil
   self.group = {} -- what a commit takes; filled anew each time
-  self.scheduled, self.refusals = false, 0
+  self.scheduled, self.refusals, self.count = false, 0, 0
 end
 
 --- The state has changed: there will be a commit soon.
@@ -35,6 +35,7 @@ function Journal:take(update, unit, box)
     self.channels[box] = true
   end
   if not update then return end
+  self.count = self.count + 1
   local entry = self.core.dispatch:handle(update)
   if not entry or entry.done then return end
   local message = update.message

@@ -77,6 +77,80 @@ describe("luna.Logger", function()
     assert.has_error(function() Logger.log("x", "loud") end)
   end)
 
+  describe("as JSON", function()
+    local json = require "luna.json"
+    local function events()
+      local list = {}
+      for line in content():gmatch "[^\n]+" do list[#list + 1] = json.decode(line) end
+      return list
+    end
+
+    it("is one object a line, with the traceback and what is known of the error apart", function()
+      Logger.configure { target = path, json = true, level = "verbose" }
+      Logger.log "one\ntwo"
+      local err = luna.RPCErrorException("PEER_ID_INVALID", 400, "messages.sendMessage")
+      Logger.write(Logger.ERROR, "my bot", "the handler failed", {
+        traceback = "a.lua:1: in x\na.lua:2: in y", err = err,
+        update = { _ = "updateNewMessage", message = { id = 7, peer_id = { _ = "peerUser", user_id = 5 } } },
+      })
+      Logger.log({ price = 5, list = { 1, 2 } }, Logger.VERBOSE)
+      local list = events()
+      assert.equal(3, #list)
+      assert.matches("^%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.%d%d%dZ$", list[1].time)
+      assert.same({ "notice", "script", "one\ntwo" }, { list[1].level, list[1].room, list[1].message })
+      assert.same({ "error", "my bot", "the handler failed", "a.lua:1: in x\na.lua:2: in y" },
+        { list[2].level, list[2].room, list[2].message, list[2].traceback })
+      assert.same({
+        update = "updateNewMessage", chat = 5, message_id = 7, error = "RPCErrorException", rpc = "PEER_ID_INVALID", code = 400,
+        method = "messages.sendMessage",
+      }, list[2].fields)
+      assert.same({ price = 5, list = { 1, 2 } }, list[3].fields)
+    end)
+
+    it("holds whatever text there is", function()
+      Logger.configure { target = path, json = true }
+      Logger.log "quote \" \\ \255 \27[2J \0 ü"
+      assert.equal([[quote " \ \xff \x1b[2J \x00 ü]], events()[1].message)
+    end)
+
+    it("names a bot as one", function()
+      local world = require("luna.sandbox").world()
+      local bot = world:run("bots/echo.lua")
+      Logger.configure { target = path, json = true }
+      bot.api:logger "hello"
+      assert.same({ "echo", "hello" }, { events()[1].bot, events()[1].message })
+      world:close()
+    end)
+
+    it("masks secrets in message, traceback, names and fields", function()
+      host.secret "canary-secret-word"
+      host.secret "987654321012"
+      Logger.configure { target = path, json = true }
+      local token = "123456789:AAEcanarydefghijklmnopqrstuvwxyz"
+      Logger.write(Logger.ERROR, "canary-secret-word", "canary-secret-word " .. token, {
+        traceback = "canary-secret-word", err = luna.RPCErrorException("CANARY", 400, "canary-secret-word"),
+        fields = {
+          api_hash = "canarycanary", ["canary-secret-word"] = 1, deep = { { { text = token } } }, number = 987654321012,
+          at = "x://canary:a@b",
+        },
+      })
+      Logger.log { token = "canary", ["note"] = "canary-secret-word" }
+      assert.is_nil(content():find "canary", content())
+      assert.is_nil(content():find("987654321012", 1, true))
+      local fields = events()[1].fields
+      assert.same({ "***", "***", "123456789:***" }, { fields.api_hash, fields.number, fields.deep[1][1].text })
+    end)
+  end)
+
+  it("remembers the last error of each, masked", function()
+    host.secret "canary-secret-word"
+    Logger.configure { target = path, level = "fatal_error" }
+    Logger.log("fine", Logger.WARNING, "some")
+    assert.is_nil(Logger.lastError "some")
+    Logger.log("bad canary-secret-word\nmore", Logger.ERROR, "some")
+    assert.equal("bad ***", Logger.lastError("some").text)
+  end)
+
   it("masks secrets wherever lines go", function()
     host.secret "canary-secret-word"
     Logger.configure { target = path }

@@ -9,18 +9,22 @@ local combinators = {}
 local TimeoutException = errors.classes.TimeoutException
 local MultiReasonException = errors.classes.MultiReasonException
 
+local function kind(x) return x == nil and "nil" or core.is(x) and "a promise" or "a " .. type(x) end
+
 --- A promise of x, or an error at `level` above the caller that says what to do about a value which is neither promise nor function.
+--- what: whose it is: "argument 1 of timeout".
 function combinators.toPromise(x, what, level)
   if core.is(x) then return x end
   if type(x) == "function" then return task.spawn(x) end
-  error(("%s is a %s, not a promise or a function: the call has already finished; wrap it in function() … end or pass { async = true }")
-    :format(what, type(x)), level + 1)
+  local todo = x == nil and "is the name right?"
+    or "the call has already finished; wrap it in function() … end or pass { async = true }"
+  error(("%s is %s, not a promise or a function: %s"):format(what, kind(x), todo), level + 1)
 end
 
 -- The items as promises, and the length where it is a sequence (nil: a table with names).
-local function gather(items, level)
+local function gather(items, level, name)
   if core.is(items) or type(items) ~= "table" then
-    error(("argument 1 is a %s, not a table of promises and functions"):format(core.is(items) and "promise" or type(items)), level + 1)
+    error(("%s wants a table of promises and functions, got %s"):format(name, kind(items)), level + 1)
   end
   local n, named = 0, false
   for key in pairs(items) do
@@ -42,11 +46,11 @@ local function gather(items, level)
   end
   for _, key in ipairs(order) do
     if not core.is(items[key]) and type(items[key]) ~= "function" then
-      combinators.toPromise(items[key], "item " .. tostring(key), level + 1)
+      combinators.toPromise(items[key], ("item %s of %s"):format(key, name), level + 1)
     end
   end
   local promises = {}
-  for _, key in ipairs(order) do promises[key] = combinators.toPromise(items[key], "item " .. tostring(key), level + 1) end
+  for _, key in ipairs(order) do promises[key] = combinators.toPromise(items[key], ("item %s of %s"):format(key, name), level + 1) end
   return promises, order, not named and n or nil
 end
 
@@ -71,7 +75,7 @@ function combinators.all(items, level)
       return joined
     end
   end
-  local promises, order, n = gather(items, (level or 1) + 1)
+  local promises, order, n = gather(items, (level or 1) + 1, "all")
   local out, values, left = core.new(), {}, #order
   if left == 0 then
     core.resolve(out, counted(values, n))
@@ -87,7 +91,7 @@ function combinators.all(items, level)
 end
 
 local function collect(items, level, mayAllFail, name)
-  local promises, order, n = gather(items, level + 1)
+  local promises, order, n = gather(items, level + 1, name)
   local out, reasons, values, left, failed = core.new(), {}, {}, #order, 0
   if left == 0 then
     if not mayAllFail then error(name .. " wants at least one promise or function", level + 1) end
@@ -119,7 +123,7 @@ function combinators.any(items, level) return collect(items, (level or 1) + 1, t
 
 --- The first success; fails with a MultiReasonException when all fail. Does not cancel the losers.
 function combinators.first(items, level)
-  local promises, order = gather(items, (level or 1) + 1)
+  local promises, order = gather(items, (level or 1) + 1, "first")
   if #order == 0 then error("first wants at least one promise or function", (level or 1) + 1) end
   local out, reasons, left = core.new(), {}, #order
   for _, key in ipairs(order) do
@@ -139,15 +143,15 @@ local function finish(p, ok, ...)
   return false
 end
 
-local function seconds(s, level)
-  if type(s) ~= "number" then error(("argument 2 is a %s, not a number of seconds"):format(type(s)), level + 1) end
+local function seconds(s, name, level)
+  if type(s) ~= "number" then error(("%s wants a number of seconds, got %s"):format(name, kind(s)), level + 1) end
   return s
 end
 
 --- Waits for p at most s seconds, else raises a TimeoutException; p goes on.
 function combinators.timeout(p, s, level)
-  p = combinators.toPromise(p, "argument 1", (level or 1) + 1)
-  seconds(s, (level or 1) + 1)
+  p = combinators.toPromise(p, "argument 1 of timeout", (level or 1) + 1)
+  seconds(s, "timeout", (level or 1) + 1)
   return task.spawn(function()
     local function pass(ok, ...)
       if not ok then errors.throw(TimeoutException(("no result within %g s"):format(s))) end
@@ -159,8 +163,8 @@ end
 
 --- The same with a value instead of the error.
 function combinators.timeoutWithDefault(p, s, default, level)
-  p = combinators.toPromise(p, "argument 1", (level or 1) + 1)
-  seconds(s, (level or 1) + 1)
+  p = combinators.toPromise(p, "argument 1 of timeoutWithDefault", (level or 1) + 1)
+  seconds(s, "timeoutWithDefault", (level or 1) + 1)
   return task.spawn(function()
     local function pass(ok, ...)
       if not ok then return default end

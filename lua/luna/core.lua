@@ -27,9 +27,9 @@ local prepare, refused = params.prepare, middleware.refused
 local stores = {}
 
 local storeHints = {
-  BUSY = "another process uses it (%s): end that one, or give each its own --session",
-  CORRUPT = "it is damaged and was left as it is: restore a copy, or move it away and log in anew",
-  PERMISSION = "no permission: check who owns it",
+  BUSY = "is in use by %s: end that one, or give each its own --session",
+  CORRUPT = "is damaged and was left as it is: restore a copy, or move it away and log in anew",
+  PERMISSION = "cannot be used: no permission: check who owns it",
 }
 
 local function openStore(path, durability)
@@ -42,9 +42,9 @@ local function openStore(path, durability)
   if not store then
     local what = (text or name):gsub("^session .-: ", "")
     local hint = storeHints[name]
-    if name == "BUSY" then hint = hint:format(what:match "process %d+" or "of unknown number") end
-    hint = hint or what
-    error(classes.SessionException(("the session %s cannot be used: %s"):format(path or "in memory", hint),
+    if name == "BUSY" then hint = hint:format(what:match "process %d+" or "another process") end
+    hint = hint or what .. ": move it away, or give another --session"
+    error(classes.SessionException(("the session %s %s"):format(path or "in memory", hint),
       { name = name, status = name == "PERMISSION" and 2 or 1 }), 0)
   end
   if path then stores[path] = { store = store, users = 1 } end
@@ -235,11 +235,20 @@ function Core:start()
   error(err, 0)
 end
 
+-- Whether the server is one of this machine: not Telegram's, which alone wants an app id of its own.
+local function isLocal(s)
+  local where = s.dc and (s.dc[s.homeDc] or select(2, next(s.dc)))
+  local address = where and settings.parseAddress(where)
+  return address ~= nil and (address:find "^127%." or address == "::1" or address == "localhost") and true or false
+end
+
 local function sandboxed(self)
   local s = self.settings
+  if s.sandbox or isLocal(s) then
+    s.app = s.app or {}
+    s.app.id, s.app.hash = s.app.id or 1, s.app.hash or "sandbox"
+  end
   if not s.sandbox then return end
-  s.app = s.app or {}
-  s.app.id, s.app.hash = s.app.id or 1, s.app.hash or "sandbox"
   if type(s.sandbox) == "userdata" then return end
   -- `true` or a served sandbox: luna.sandbox gives wire or address and keys, and a token for this bot.
   local place = require("luna.sandbox").attach(s.sandbox, { stem = self.name, username = s.username })
@@ -260,6 +269,7 @@ function Core:boot()
   local login = require "luna.login"
   self.dcs:keys()
   if not self.store then
+    login.checkBefore(self)
     self.store = openStore(self.session, s.durability)
     self.accountName = login.accountName(s, self.store)
     self.account = self.store:account(self.accountName)

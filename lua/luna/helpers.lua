@@ -102,12 +102,12 @@ end
 --- Set by luna.api: hands an error to the innermost api:loop of that API object (nil: of any); reports it where there is none.
 function helpers.surface(_, err) Logger.write(1, "fork", tostring(err)) end
 
-function functions.callFork(x) return fork(nil, combinators.toPromise(x, "argument 1", 2)) end
-function methods.callFork(api, x) return fork(api, combinators.toPromise(x, "argument 1", 2)) end
+function functions.callFork(x) return fork(nil, combinators.toPromise(x, "argument 1 of callFork", 2)) end
+function methods.callFork(api, x) return fork(api, combinators.toPromise(x, "argument 1 of callFork", 2)) end
 
 local function forkDefer(api, x, level)
   if type(x) == "function" then return fork(api, task.defer(x)) end
-  local p = combinators.toPromise(x, "argument 1", level + 1)
+  local p = combinators.toPromise(x, "argument 1 of callForkDefer", level + 1)
   return fork(api, task.defer(function() return await(p) end))
 end
 function functions.callForkDefer(x) return forkDefer(nil, x, 2) end

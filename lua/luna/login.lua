@@ -12,9 +12,9 @@ local classes = errors.classes
 --- token that was refused leaves one that is not).
 function login.accountName(settings, store)
   if settings.botToken then
-    local id = settings.botToken:match "^(%d+):"
+    local id = settings.botToken:match "^(%d+):[%w_-]+$"
     if not id then
-      error(classes.LoginException("the bot token is not a number, a colon and letters: take it from @BotFather"), 0)
+      error(classes.SettingsException("the bot token is not digits, a colon and letters: take it from @BotFather"), 0)
     end
     return "bot" .. id
   end
@@ -68,9 +68,16 @@ function login.bot(core)
   return core.me
 end
 
+--- The same as login.check, before a session file is made that nobody would log in to.
+function login.checkBefore(core)
+  local s = core.settings
+  if s.botToken then return login.accountName(s) end
+  if core.session and not s.phone and not host.stat(core.session) then login.check(core) end
+end
+
 --- Raises where there is nothing to log in with; before anything is connected.
 function login.check(core)
-  if core.settings.botToken or core.account:get "self" then return end
+  if core.settings.botToken or core.account and core.account:get "self" then return end
   error(classes.SettingsException(
     "no bot token and no saved session: set LUNA_BOT_TOKEN, give --token, or try --sandbox, which needs neither"), 0)
 end

@@ -1,4 +1,5 @@
 local cli = dofile((debug.getinfo(1, "S").source:match "^@(.*/)" or "") .. "support.lua")
+local host = require "_luna.host"
 
 -- The first line of standard error, and the status.
 local function fails(status, pattern, opts)
@@ -61,6 +62,10 @@ describe("luna", function()
     local session = folder .. "/a.session"
     fails(2, "LUNA_API_ID and LUNA_API_HASH", { "run", script, "--session", session, env = { LUNA_BOT_TOKEN = "1:aaaaaaaa" } })
     fails(2, "no bot token and no saved session", { "run", script, "--session", session, env = app })
+    assert.is_nil((host.stat(session))) -- nobody logged in to it
+    fails(2, "the bot token is not digits, a colon and letters", { "run", script, "--session", session, "--token", "abc", env = app })
+    fails(2, "the bot token is not digits", { "run", script, "--session", session, env = { LUNA_BOT_TOKEN = "1:a b" } })
+    assert.is_nil((host.stat(session)))
     fails(2, "LUNA_API_ID is not a number", { "run", script, "--session", session, env = { LUNA_API_ID = "x", LUNA_API_HASH = "y" } })
   end)
 

@@ -103,14 +103,14 @@ describe("luna against a server", function()
     ]]):format(cli.program, inner, where, server.key, session))
     local r = run { script = outer, "--session", session }
     assert.equal(0, r.status, r.err)
-    assert.matches("luna: the session .*busy%.session cannot be used: another process uses it.*\n1\n$", r.out)
+    assert.matches("luna: the session .*busy%.session is in use by process %d+: end that one[^\n]*\n1\n$", r.out)
   end)
 
   it("leaves a damaged session as it is", function()
     local session = cli.script(folder, "damaged.session", ("no database "):rep(1000))
     local r = run { "--session", session }
     assert.equal(1, r.status, r.err)
-    assert.matches("luna: the session .*damaged%.session cannot be used", r.err)
+    assert.matches("luna: the session .*damaged%.session is not a session[^\n]*: move it away", r.err)
     assert.equal(("no database "):rep(1000), assert(io.open(session)):read "a")
   end)
 

@@ -30,6 +30,8 @@ function report.print(err)
   local status = report.status(err)
   local text = tostring(err)
   local wrongUse = errors.isException(err) and (status == 2 or err.compile or err.hint)
+  -- What the library raises on purpose, outside of any script, says all in its text.
+  if errors.isException(err) and #frames.own(traceback) == 0 then traceback = nil end
   if not wrongUse then text, traceback = frames.tidy(text, traceback) end
   -- A command says its own name: "luna new: there is a file …".
   local lines = { text:find "^luna %l+: " and text or "luna: " .. text }

@@ -41,7 +41,7 @@ local function token(report, found, name)
       "a bot on Telegram needs one, by @BotFather, or a session that luna login made; the sandbox needs none")
   end
   if not found.botToken:find "^%d+:[%w_-]+$" or #found.botToken < 20 then
-    return report.wrong("the bot token is not of the form 123456:ABC...", "take it from @BotFather")
+    return report.wrong("the bot token is not digits, a colon and letters", "take it from @BotFather")
   end
   report.ok "a bot token is there"
 end

@@ -30,35 +30,47 @@ void ln_bind_tl_dress(lua_State *L, const struct ln_tl_def *d)
   lua_pop(L, 1);
 }
 
-/* Levenshtein, without regard to case, for words of up to 63 bytes. */
+static int fold(char c)
+{
+  return c >= 'A' && c <= 'Z' ? c + 32 : c;
+}
+
+/* The edits between two words (insert, delete, replace, swap of neighbours), without regard to case, for
+ * words of up to 63 bytes. */
 static int distance(const char *a, const char *b, int limit)
 {
   size_t n = strlen(a), m = strlen(b);
-  int row[64];
+  int rows[3][64], *last = rows[0], *before = rows[1], *row = rows[2];
   if (n > 63 || m > 63) return limit + 1;
   if ((n > m ? n - m : m - n) > (size_t)limit) return limit + 1;
-  for (size_t j = 0; j <= m; j++) row[j] = (int)j;
+  for (size_t j = 0; j <= m; j++) last[j] = (int)j;
   for (size_t i = 1; i <= n; i++) {
-    int diagonal = row[0];
     row[0] = (int)i;
     for (size_t j = 1; j <= m; j++) {
-      int up = row[j];
-      int cost = (a[i - 1] | 32) == (b[j - 1] | 32) ? 0 : 1;
-      int best = diagonal + cost;
-      if (up + 1 < best) best = up + 1;
+      int x = fold(a[i - 1]), y = fold(b[j - 1]);
+      int best = last[j - 1] + (x != y);
+      if (last[j] + 1 < best) best = last[j] + 1;
       if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+      if (i > 1 && j > 1 && x == fold(b[j - 2]) && y == fold(a[i - 2]) && before[j - 2] + 1 < best)
+        best = before[j - 2] + 1;
       row[j] = best;
-      diagonal = up;
     }
+    int *spare = before;
+    before = last;
+    last = row;
+    row = spare;
   }
-  return row[m];
+  return last[m];
 }
 
 void ln_bind_tl_guess(lua_State *L, const char *word, const char *(*next)(const void *ctx, size_t i),
                       const void *ctx)
 {
   const char *best = NULL;
-  int limit = (int)strlen(word) / 3 + 1, nearest = limit + 1;
+  int limit = (int)strlen(word) / 3;
+  if (limit < 1) limit = 1;
+  if (limit > 4) limit = 4;
+  int nearest = limit + 1;
   for (size_t i = 0;; i++) {
     const char *candidate = next(ctx, i);
     if (!candidate) break;
@@ -100,6 +112,10 @@ static void push_def(lua_State *L, const struct ln_tl_def *d)
   lua_setfield(L, -2, "name");
   lua_pushinteger(L, d->id);
   lua_setfield(L, -2, "id");
+  if (!ln_tl_in_layer(d, LN_TL_LAYER)) {
+    lua_pushboolean(L, 1);
+    lua_setfield(L, -2, "old");
+  }
   lua_createtable(L, d->n_fields, 0);
   for (int i = 0, n = 0; i < d->n_fields; i++) {
     const struct ln_tl_field *f = &ln_tl_fields[d->first + i];

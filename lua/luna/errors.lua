@@ -50,18 +50,6 @@ kind "HTTPException"
 --- A text is no JSON: `position`, `line`, `column`, `reason`.
 kind "JSONException"
 
--- What a few errors mean, for the one line that a person reads.
-local meanings = {
-  FLOOD_WAIT = function(v) return ("wait %s seconds"):format(v) end,
-  SLOWMODE_WAIT = function(v) return ("slow mode: wait %s seconds"):format(v) end,
-  PEER_ID_INVALID = function() return "the account cannot write to this peer" end,
-  ACCESS_TOKEN_INVALID = function() return "the bot token is not valid" end,
-  AUTH_KEY_UNREGISTERED = function() return "not logged in" end,
-  MESSAGE_NOT_MODIFIED = function() return "the new text is the old one" end,
-  CHAT_WRITE_FORBIDDEN = function() return "no right to write there" end,
-  USER_IS_BLOCKED = function() return "the user has blocked the bot" end,
-}
-
 --- Splits "FLOOD_WAIT_3" into "FLOOD_WAIT" and 3, "FILE_PART_7_MISSING" into "FILE_PART_MISSING" and 7.
 function errors.split(rpc)
   local name, value = rpc:match("^([%u%d_]-)_(%d+)$")
@@ -75,8 +63,8 @@ function RPCErrorException:init(rpc, code, method, fields)
   Exception.init(self, rpc, fields)
   self.rpc, self.code, self.method = rpc, code, method
   self.name, self.value = errors.split(rpc)
-  local means = meanings[self.name]
-  self.description = means and means(self.value) or nil
+  local words = require("luna.help.errors")[self.name] -- what it means, for the one line that a person reads
+  self.description = words and words[1]:gsub("%%s", tostring(self.value or "?")) or nil
 end
 
 function RPCErrorException:__tostring()

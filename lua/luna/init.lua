@@ -54,7 +54,12 @@ for name, fn in pairs(require("luna.helpers").functions) do luna[name] = fn end
 setmetatable(luna, {
   __index = function(t, name)
     local where = lazy[name]
-    if not where then return nil end
+    if not where then
+      -- Whether a name is there may be asked; what is no more than misspelt is said so.
+      local guess = type(name) == "string" and require("luna.suggest").nearest(name, t, lazy)
+      if guess then error(('luna has no "%s"; did you mean luna.%s?'):format(name, guess), 2) end
+      return nil
+    end
     local ok, module = pcall(require, where[1])
     if not ok then error(tostring(module), 2) end
     local value = module
@@ -63,6 +68,7 @@ setmetatable(luna, {
     return value
   end,
   __name = "luna",
+  names = lazy,
 })
 
 return luna

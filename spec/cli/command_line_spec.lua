@@ -160,8 +160,9 @@ describe("luna", function()
     local r = cli.run { "help", "messages.sendMessage" }
     assert.equal(0, r.status)
     assert.matches("^api%.messages%.sendMessage{ %.%.%. }: Updates\n", r.out)
-    assert.matches("\n  peer%s+InputPeer\n", r.out)
-    assert.matches("handler: function Bot:onUpdateNewMessage%(update%)", cli.run({ "help", "onUpdateNewMessage" }).out)
+    assert.matches("\n  peer%s+InputPeer%s", r.out)
+    assert.is_nil(r.out:find "\27") -- no terminal, no colours
+    assert.matches("function Bot:onUpdateNewMessage%(update%)", cli.run({ "help", "onUpdateNewMessage" }).out)
     assert.matches("inputPeerSelf", cli.run({ "help", "InputPeer" }).out)
     fails(2, 'did you mean "messages%.sendMessage"', { "help", "mesages.sendMessage" })
   end)

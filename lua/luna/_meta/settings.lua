@@ -43,6 +43,7 @@
 
 ---@class luna.Settings.Logger
 ---@field level? luna.LogLevel down to which lines are written; "notice"
+---@field json? boolean each event as one JSON object a line
 ---@field target? string|fun(text: string, level: integer, room: string) where lines go: "stderr", "syslog", a file's name, a function
 
 ---@class luna.Settings.Device

@@ -53,10 +53,11 @@ end
 function comforts.extra(m)
   local has, list = fields(m), {}
   if has.entities and has.message then
-    list[#list + 1] = { name = "parse_mode", type = "luna.ParseMode", note = "how the text is marked up" }
+    local note = "how the text is marked up: HTML or Markdown"
+    list[#list + 1] = { name = "parse_mode", shown = "string", type = "luna.ParseMode", note = note }
   end
   if has.reply_to and not has.reply_to_msg_id then
-    list[#list + 1] = { name = "reply_to_msg_id", type = "integer", note = "the message that is answered" }
+    list[#list + 1] = { name = "reply_to_msg_id", shown = "int", type = "integer", note = "the message that is answered" }
   end
   return list
 end

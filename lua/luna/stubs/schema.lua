@@ -50,13 +50,16 @@ local function reachable()
     order[#order + 1] = name
     for _, member in ipairs(members) do
       local c = tl.constructor(member)
-      list[#list + 1] = c
-      for _, p in ipairs(c.params) do visitField(p) end
+      if not c.old then
+        list[#list + 1] = c
+        for _, p in ipairs(c.params) do visitField(p) end
+      end
     end
   end
   local list = {}
   for _, name in ipairs(tl.methods()) do
-    if name:find(".", 1, true) then list[#list + 1] = tl.method(name) end
+    local m = name:find(".", 1, true) and tl.method(name)
+    if m and not m.old then list[#list + 1] = m end
   end
   for _, m in ipairs(list) do
     for _, p in ipairs(m.params) do visitField(p) end
@@ -173,8 +176,8 @@ local function methods(files)
     end
   end
   for _, name in ipairs(tl.methods()) do
-    local space = name:match "^([%w_]+)%."
-    if space then
+    local space, m = name:match "^([%w_]+)%.", tl.method(name)
+    if space and not m.old then
       local out = spaces[space]
       if not out then
         out = {
@@ -184,7 +187,7 @@ local function methods(files)
         spaces[space] = out
         order[#order + 1] = space
       end
-      method(out, tl.method(name), errors)
+      method(out, m, errors)
     end
   end
   table.sort(order)

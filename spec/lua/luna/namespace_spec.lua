@@ -75,7 +75,7 @@ describe("a method of a namespace", function()
     local ok, err = pcall(api.help.getConfig)
     assert.is_false(ok)
     assert.is_true(luna.is(err, luna.RPCErrorException))
-    assert.equal("help.getConfig: CHAT_ADMIN_REQUIRED (400)", tostring(err))
+    assert.equal("help.getConfig: CHAT_ADMIN_REQUIRED (400): only an admin may do this", tostring(err))
     assert.matches("namespace_spec", err.traceback)
   end)
 

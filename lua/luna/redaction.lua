@@ -12,6 +12,9 @@ local secret = {}
 local words = "token botToken bot_token bot_auth_token api_hash apiHash auth_key authKey password access_hash phone phone_code"
 for name in words:gmatch "%S+" do secret[name] = true end
 
+--- Whether a field of that name holds what nobody may see.
+function redaction.isSecret(name) return secret[name] == true end
+
 --- A text with its secrets masked. Bot tokens, phone numbers and what stands before the host in a URL are masked by their form as well,
 --- since a script may print one that the host never heard of.
 function redaction.text(text)

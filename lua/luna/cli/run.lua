@@ -29,6 +29,9 @@ M.spec = {
   { "log-json", nil, "each event of the log as one JSON object a line" },
   { "no-watch", nil, "do not load the script anew when it or a module of its folder is saved; SIGHUP still does" },
   { "no-repl", nil, "no socket for luna repl" },
+  { "record", "FILE", "what comes and what is called, for luna replay; without secrets, readable by its owner alone" },
+  { "record-mask-text", nil, "in the record, letters of texts and names are x, digits 0" },
+  { "record-limit", "MIB", "at this size (64) the record becomes FILE.1 and a new one begins" },
   more = "Exit status: 0 finished or ended by a signal; 2 wrong use, missing token or app id, unreadable script, key or\n"
     .. "session path; 1 the script or the session fails, the server refuses, or in a chat by pipe a handler has raised.",
 }
@@ -123,6 +126,19 @@ function M.commandLine(args)
     line.botToken = args.token
   end
   return line
+end
+
+-- Before a client is made. What the record is about is over once stopAll has run: it closes after that.
+local function record(args)
+  local limit = args["record-limit"] and tonumber(args["record-limit"])
+  if args["record-limit"] and not (limit and limit > 0) then
+    options.fail(("--record-limit %s: it is a number of MiB"):format(args["record-limit"]))
+  end
+  if not args.record then
+    if limit or args["record-mask-text"] then options.fail "--record-limit and --record-mask-text belong to --record FILE" end
+    return
+  end
+  require("luna.record").start { path = args.record, maskTexts = args["record-mask-text"], limit = limit and limit * 2 ^ 20 // 1 | 0 }
 end
 
 local function settingsFile(args)
@@ -306,6 +322,7 @@ function M.run(args)
   signals.install(function() task.exit(0) end)
   task.onExit(notify.stopping)
   task.onExit(M.stopAll)
+  record(args)
   if notify.isOn() then expectPlain(self) end
   if args.sandbox then
     -- A session that is kept needs a server that is: its file lies beside.

@@ -129,7 +129,7 @@ function M.commandLine(args)
 end
 
 -- Before a client is made. What the record is about is over once stopAll has run: it closes after that.
-local function record(args)
+local function recorded(args)
   local limit = args["record-limit"] and tonumber(args["record-limit"])
   if args["record-limit"] and not (limit and limit > 0) then
     options.fail(("--record-limit %s: it is a number of MiB"):format(args["record-limit"]))
@@ -322,7 +322,7 @@ function M.run(args)
   signals.install(function() task.exit(0) end)
   task.onExit(notify.stopping)
   task.onExit(M.stopAll)
-  record(args)
+  recorded(args)
   if notify.isOn() then expectPlain(self) end
   if args.sandbox then
     -- A session that is kept needs a server that is: its file lies beside.

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <locale.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -198,6 +199,12 @@ static void editor_readable(void *ctx, int events)
 {
   (void)ctx;
   (void)events;
+  /* The terminal has gone: the editor would never say so. */
+  struct pollfd terminal = {.fd = STDIN_FILENO, .events = POLLIN};
+  if (poll(&terminal, 1, 0) > 0 && (terminal.revents & (POLLHUP | POLLERR | POLLNVAL))) {
+    at_end();
+    return;
+  }
   input.edit->rl_callback_read_char();
   if (!input.accepted || !input.editing) return;
   /* After a line libedit leaves the terminal as it found it; unarmed, it would miss the next Ctrl-D. */

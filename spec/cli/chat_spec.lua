@@ -23,6 +23,27 @@ describe("the chat behind a pipe", function()
     assert.same({ 0, "echo: hello\necho: world\n" }, { r.status, r.out }, r.err)
   end)
 
+  it("shows buttons as lines, and presses them by number where the last reply had some", function()
+    local r = cli.run { "run", "bots/menu.lua", "--sandbox", input = "/start\n/2\n/6\n/2\n" }
+    local function menu(first, rest) return ("menu: %s\nmenu: [1] "):format(first) .. table.concat(rest, "\nmenu: ") .. "\n" end
+    local sizes = { "[4] • Small", "[5] Large", "[6] Order" }
+    local expected = menu("A small coffee?", { "• Coffee", "[2] Tea", "[3] Cocoa", table.unpack(sizes) })
+      .. menu("[edited] A small tea?", { "Coffee", "[2] • Tea", "[3] Cocoa", table.unpack(sizes) })
+      .. "menu: [edited] Ordered: a small tea.\nmenu: (It is on its way.)\n"
+      .. menu("A small coffee?", { "• Coffee", "[2] Tea", "[3] Cocoa", table.unpack(sizes) }) -- to a menu that is gone it is a text
+    assert.same({ 0, expected }, { r.status, r.out }, r.err)
+    assert.equal("echo: /1\necho: x\n", cli.run({ "run", "bots/echo.lua", "--sandbox", input = "/1\nx\n" }).out)
+  end)
+
+  it("does not wait for ever for the answer to a button", function()
+    local script = bot("deaf", [[
+      message:reply{ message = "b", reply_markup = { inline_keyboard = { { { text = "Go", callback_data = "go" } } } } }
+    ]])
+    local r = cli.run { "run", script, "--sandbox", input = "x\n/1\ny\n" }
+    assert.same({ 0, ("deaf: b\ndeaf: [1] Go\n"):rep(2) }, { r.status, r.out }, r.err)
+    assert.matches("the bot did not answer the button", r.err)
+  end)
+
   it("takes a last line without an end, and no line at all", function()
     assert.same("echo: tail\n", cli.run({ "run", "bots/echo.lua", "--sandbox", input = "\ntail" }).out)
     local r = cli.run { "run", "bots/echo.lua", "--sandbox" }

@@ -64,7 +64,8 @@ describe("luna", function()
     fails(2, "no bot token and no saved session", { "run", script, "--session", session, env = app })
     assert.is_nil((host.stat(session))) -- nobody logged in to it
     fails(2, "the bot token is not digits, a colon and letters", { "run", script, "--session", session, "--token", "abc", env = app })
-    fails(2, "the bot token is not digits", { "run", script, "--session", session, env = { LUNA_BOT_TOKEN = "1:a b" } })
+    fails(2, "the bot token is not digits", { "run", script, "--session", session,
+      env = { LUNA_BOT_TOKEN = "1:a b", LUNA_API_ID = "1", LUNA_API_HASH = "hash" } })
     assert.is_nil((host.stat(session)))
     fails(2, "LUNA_API_ID is not a number", { "run", script, "--session", session, env = { LUNA_API_ID = "x", LUNA_API_HASH = "y" } })
   end)
@@ -150,6 +151,7 @@ describe("luna", function()
   it("writes a bot and its spec, once", function()
     local r = cli.run { "new", "dice_game", cd = folder }
     assert.same({ 0, "dice_game.lua\nspec/dice_game_spec.lua\n" }, { r.status, r.out })
+    assert.matches("^try it: [^\n]* run dice_game%.lua %-%-sandbox\n", r.err)
     local tested = cli.run { "test", cd = folder }
     assert.same({ 0, "2 passed, 0 failed, 0 skipped\n" }, { tested.status, tested.out }, tested.err)
     fails(2, "there is a file dice_game%.lua already", { "new", "dice_game", cd = folder })

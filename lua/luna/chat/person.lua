@@ -1,9 +1,12 @@
 --- The person at the terminal, as an account of the embedded sandbox: acts on its model directly, without a client. One Person per chat;
---- `onMessage` is called with { id, text, edited, buttons } for each message of the bot.
+--- `onMessage` is called with { id, text, edited, buttons, keyboard, from } for each message of the bot, and, in a group, for what others
+--- do there. In private with the bot, or in a group with it and with people that it makes up.
 local Class = require "luna.class"
 local actions = require "luna.sandbox.actions"
 local boxes = require "luna.sandbox.boxes"
-local methods = require "luna.sandbox.methods"
+local buttons = require "luna.sandbox.buttons"
+local groups = require "luna.sandbox.groups"
+local ids = require "luna.ids"
 local objects = require "luna.sandbox.objects"
 local rpc = require "luna.sandbox.rpc"
 local tl = require "_luna.tl"
@@ -21,6 +24,8 @@ local attributes = {
   documentAttributeAudio = "audio",
 }
 
+local services = { messageActionChatAddUser = "[joined]", messageActionChatDeleteUser = "[left]" }
+
 local function mediaName(m)
   if m._ == "messageMediaDocument" then
     for _, a in ipairs(m.document and m.document.attributes or {}) do
@@ -34,6 +39,8 @@ end
 --- The text of a message as one reads it in the chat: "[photo] caption".
 function Person.describe(message)
   if message._ == "messageService" then
+    local known = services[message.action._]
+    if known then return known end
     return ("[%s]"):format(message.action._:gsub("^messageAction", ""):gsub("(%l)(%u)", "%1 %2"):lower())
   end
   local text = message.message or ""
@@ -71,10 +78,13 @@ function Person:see(entry)
   local owner = entry.chan or self.me.id
   local id = core and core.ids[owner]
   if not id or core.from == self.me.id then return end
+  local here = self.group and core.chat == self.group
+  if not here and (core.from ~= self.botId or core.chat) then return end
   local message = objects.message(self.model, owner, self.me.id, id, tl.layer, {})
-  if core.from ~= self.botId or core.chat then return end
+  local markup = message.reply_markup
   self.onMessage {
     id = id, text = Person.describe(message), edited = entry.k == "edit" and not message.edit_hide, buttons = buttonsOf(message),
+    keyboard = markup and markup._ == "replyKeyboardMarkup", from = core.from ~= self.botId and self.model:name(core.from) or nil,
   }
 end
 
@@ -85,8 +95,10 @@ local function act(fn, ...)
   error(result, 0)
 end
 
---- Sends a text to the bot. Returns true, or false and why.
-function Person:send(text) return act(actions.send, self.model, { user = self.me }, self.botId, { text = text }) end
+local function by(user) return { user = user } end
+
+--- Sends a text to the bot, or to the group. Returns true, or false and why.
+function Person:send(text) return act(actions.send, self.model, by(self.me), self.group or self.botId, { text = text }) end
 
 --- Presses a button. Returns true and the bot's answer (a text or nil), or false and why.
 function Person:press(button)
@@ -97,14 +109,35 @@ function Person:press(button)
   end
   if kind == "inlineButtonTypeUrl" then return true, button.type.url end
   if kind ~= "inlineButtonTypeCallback" then return false, "this kind of button needs a real Telegram client" end
-  local ctx = { server = self.server, model = self.model, user = self.me, layer = tl.layer, data = {} }
-  local ok, answer = act(methods["messages.getBotCallbackAnswer"], ctx, {
-    _ = "messages.getBotCallbackAnswer", peer = { _ = "inputPeerUser", user_id = self.botId,
-      access_hash = self.model:hash(self.me.id, self.botId) }, msg_id = button.id, data = button.type.data,
-  })
+  local ok, answer = act(buttons.press, self.model, by(self.me), self.group or self.botId, button.id, button.type.data)
   if not ok then return false, answer == "BOT_RESPONSE_TIMEOUT" and "the bot did not answer" or answer end
   return true, answer.message or answer.url
 end
+
+--- A new group of the person and the bot, which is where the person is from now on. Returns true, or false and why.
+function Person:makeGroup(title)
+  local ok, chat = act(groups.createChat, self.model, by(self.me), title, {})
+  if not ok then return false, chat end
+  self.group = ids.chat(chat.id)
+  return act(groups.addUser, self.model, by(self.me), chat.id, self.botId)
+end
+
+--- Back to the bot alone.
+function Person:leaveGroup() self.group = nil end
+
+-- The made-up person of that name.
+local function other(self, name)
+  local known = self.model:byUsername(name:lower())
+  return known and self.model:user(known) or self.model:addUser { first_name = name, username = name:lower() }
+end
+
+--- Somebody made up joins the group, goes, or says something there. Each returns true, or false and why.
+function Person:joins(name) return act(groups.join, self.model, by(other(self, name)), -self.group) end
+function Person:goes(name)
+  local user = other(self, name)
+  return act(groups.deleteUser, self.model, by(user), -self.group, user.id)
+end
+function Person:says(name, text) return act(actions.send, self.model, by(other(self, name)), self.group, { text = text }) end
 
 --- Whether the sandbox holds updates that this bot has not seen yet.
 function Person:hasUndelivered(bot)

@@ -95,7 +95,9 @@ function M.run(args)
   if not host.stat ".luarc.json" then host.writeFile(".luarc.json", (luarc:gsub("@(%u+)@", fill)), 420) end
   pcall(stubs.refresh, stubs.folder) -- a folder that is read-only is no reason to have no bot
   local program = host.argv[0]
-  host.write(2, ("try it: %s run %s --sandbox\ntest it: %s test %s\n"):format(program, path, program, specPath))
+  -- bots/run finds the bots of its own folder alone.
+  local try = inBots and host.stat "bots/run" and "bots/run " .. name or ("%s run %s --sandbox"):format(program, path)
+  host.write(2, ("try it: %s\ntest it: %s test %s\n"):format(try, program, specPath))
   return 0
 end
 

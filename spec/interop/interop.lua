@@ -12,6 +12,7 @@ M.teled = out .. "/teled"
 M.telethon = out .. "/py/bin/python " .. here .. "telethon_peer.py"
 M.kurigram = out .. "/py/bin/python " .. here .. "kurigram_peer.py"
 M.mtcute = "MTCUTE_MODULES=" .. out .. "/node node " .. here .. "mtcute_peer.mjs"
+M.emmylua = out .. "/emmylua/bin/emmylua_check"
 M.here = here
 
 local function exists(path)
@@ -23,6 +24,7 @@ end
 --- Where each peer's presence is seen.
 local marks = {
   luna = M.luna, teled = M.teled, Telethon = out .. "/py/.stamp", Kurigram = out .. "/py/.stamp", mtcute = out .. "/node/.stamp",
+  emmylua = M.emmylua,
 }
 
 --- What of the named is not there, as a text for pending(), or nil; where CI is set, its absence is an error.

@@ -1,4 +1,4 @@
---- What `luna help WHAT` and `:help NAME` of the REPL say: finds what a word means (in the schema, the Lua API, the settings, the commands) and
+--- What `luna help WHAT` and `:help NAME` of the REPL say: finds what a word means (in schema, Lua API, settings, commands) and
 --- makes its page; else searches, and guesses. `help.find(word)` gives pages; `help.text(word, colour)` all of it as text.
 local tl = require "_luna.tl"
 local suggest = require "luna.suggest"

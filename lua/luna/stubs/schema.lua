@@ -102,15 +102,21 @@ local function union(out, name, list, made)
         f.texts[text] = true
         f.texts[#f.texts + 1] = text
       end
-      if p.flag then f.flag = true else f.count = f.count + 1 end
+      if not p.flag then f.count = f.count + 1 end
     end
   end
-  local methods = name == "Message" and ": luna.MessageMethods" or ""
-  out[#out + 1] = ("---@class tl.%s%s"):format(name, methods)
+  -- A handler's update is of one kind, so that a field of another kind's is a mistake: these are no kinds of one class.
+  local apart = name == "Update"
+  out[#out + 1] = ("---@class tl.%s%s%s"):format(apart and "Some" or "", name, name == "Message" and ": luna.MessageMethods" or "")
   out[#out + 1] = field("_", false, table.concat(names, "|"))
-  for _, f in ipairs(order) do out[#out + 1] = field(f.name, f.flag or made and f.count < #list, table.concat(f.texts, "|")) end
+  for _, f in ipairs(order) do out[#out + 1] = field(f.name, f.count == 0 or made and f.count < #list, table.concat(f.texts, "|")) end
   out[#out + 1] = ""
-  for _, c in ipairs(list) do constructor(out, c, true) end
+  for _, c in ipairs(list) do constructor(out, c, not apart) end
+  if apart then
+    for i, c in ipairs(list) do names[i] = "tl." .. c.name end
+    out[#out + 1] = ("---@alias tl.%s tl.Some%s|%s"):format(name, name, table.concat(names, "|"))
+    out[#out + 1] = ""
+  end
 end
 
 local function types(files)

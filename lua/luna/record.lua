@@ -23,7 +23,7 @@ local LIMIT = 64 << 20
 local VERSION = 1
 Recorder.VERSION = VERSION
 
---- Calls by which the library itself follows the account, and those that are about secrets alone: not part of a record.
+--- Calls that are about secrets alone: they are not part of a record.
 function Recorder.isPrivate(name) return name:find "^auth%." ~= nil or name:find "assword" ~= nil end
 
 --- opts: path, maskTexts, limit (bytes). Begins the file; raises an exception with status 2 where it cannot be.
@@ -95,12 +95,11 @@ end
 
 -- ---- calls ----
 
-local internal = {
-  ["updates.getState"] = true, ["updates.getDifference"] = true, ["updates.getChannelDifference"] = true, ["help.getConfig"] = true,
-}
+local internal = { ["updates.getState"] = true, ["updates.getDifference"] = true, ["updates.getChannelDifference"] = true }
 
--- The number of the update whose handler calls, 0 for what the script does otherwise; nil: it is not the script that calls.
-local function caller(self, core)
+--- The number of the update whose handler calls, 0 for what the script does otherwise; nil: it is not the script that calls. self: has
+--- `numbers` (update → its number) and `guarded` (ids of tasks that run onStart and its kin).
+function Recorder.caller(self, core)
   local owner, low = scope.current()
   if owner == core and low ~= 0 and not scope.markOf(low) then
     local context = core.dispatch:context()
@@ -112,9 +111,9 @@ local function caller(self, core)
 end
 
 local function began(self, core, client, name, q)
-  if self.closed or type(q) == "string" or type(name) ~= "string" or internal[name] or Recorder.isPrivate(name) then return nil end
-  local from = caller(self, core)
-  if not from then return nil end
+  if self.closed or type(q) == "string" or type(name) ~= "string" or Recorder.isPrivate(name) then return nil end
+  local from = Recorder.caller(self, core)
+  if not from or from == 0 and internal[name] then return nil end
   local n = self.calls + 1
   self.calls = n
   self:line(client, "call", (',"n":%d,"from":%d,"m":"%s","p":%s'):format(n, from, name, self:json(q or {})))

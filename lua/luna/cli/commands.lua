@@ -2,6 +2,7 @@
 --- luna.cli and by luna help.
 return {
   { "run", "runs bots and scripts" },
+  { "replay", "runs bots against a record of luna run --record" },
   { "test", "runs specs inside the host, against sandboxes" },
   { "sandbox", "the sandbox as a server of its own" },
   { "new", "writes a bot and its spec, ready to run" },

@@ -11,6 +11,15 @@ function sandbox.serve(opts) return require "luna.sandbox.serve"(opts or {}) end
 --- sandbox.world(opts) → the test kit's world. See luna.sandbox.world.
 function sandbox.world(opts) return require "luna.sandbox.world"(opts or {}) end
 
+--- sandbox.replay(record, script | { scripts }, { check = false, strict = true, online = true }): the script against what `luna run
+--- --record` has written (see luna.replay). Raises the report where calls differ or a handler fails; gives the result otherwise, and with
+--- check = false in any case.
+function sandbox.replay(record, scripts, opts)
+  local result = require("luna.replay").play(record, scripts, opts)
+  if not result.same and not (opts and opts.check == false) then error("the replay differs:\n" .. result.text, 2) end
+  return result
+end
+
 --- Settings for an API object that shall live in a sandbox: `true` means one that the process shares, a table is a served one.
 --- who: { stem =, username = }. Returns { dc, homeDc, dcKeys, botToken }.
 function sandbox.attach(where, who)

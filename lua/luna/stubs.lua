@@ -3,6 +3,7 @@
 local host = require "_luna.host"
 local tl = require "_luna.tl"
 local source = require "luna.help.source"
+local docs = require "luna.help.api"
 
 local stubs = {}
 
@@ -11,8 +12,20 @@ stubs.folder = ".luna/stubs"
 
 -- Helpers that have no options table, or a method that differs from the function.
 local plain = {
-  logger = true, callFork = true, callForkDefer = true, rethrow = true, getHTTPClient = true, fileGetContents = true,
+  call = true, logger = true, callFork = true, callForkDefer = true, rethrow = true, getHTTPClient = true, fileGetContents = true,
 }
+
+-- What a method is with an options table as the last argument: a promise, or what it gives without.
+local function overloads(entry, lines)
+  local parts, results = { "self: luna.Helpers" }, {}
+  for _, p in ipairs(entry.params) do
+    parts[#parts + 1] = ("%s: %s%s"):format(p.name, docs.split(p.type), p.optional and "?" or "")
+  end
+  for i, r in ipairs(entry.returns) do results[i] = docs.split(r) end
+  local head = ("---@overload fun(%s, options: "):format(table.concat(parts, ", "))
+  lines[#lines + 1] = head .. ("luna.AsyncOptions): luna.Promise<%s>"):format(results[1] or "any")
+  lines[#lines + 1] = head .. ("luna.CallOptions)%s"):format(#results > 0 and ": " .. table.concat(results, ", ") or "")
+end
 
 --- The helpers as methods, made of those of `luna`.
 local function helperMethods()
@@ -24,12 +37,8 @@ local function helperMethods()
       if entry.name == "call" and line:find "^%-%-%-@return" then line = "---@return luna.Promise" end
       lines[#lines + 1] = line
     end
-    local arguments = entry.arguments
-    if not plain[entry.name] and entry.name ~= "call" then
-      lines[#lines + 1] = "---@param options? luna.CallOptions"
-      arguments = arguments == "" and "options" or arguments .. ", options"
-    end
-    lines[#lines + 1] = ("function Helpers:%s(%s) end"):format(entry.name, arguments)
+    if not plain[entry.name] then overloads(entry, lines) end
+    lines[#lines + 1] = ("function Helpers:%s(%s) end"):format(entry.name, entry.arguments)
     lines[#lines + 1] = ""
   end
   return table.concat(lines, "\n")

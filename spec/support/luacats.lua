@@ -55,8 +55,15 @@ local function single(text, at, named, generics)
     local name = text:sub(from, to):gsub("^%.%.%.", "")
     past = to + 1
     if name == "fun" then
+      local generic = text:match("^<(%a+)>", past)
+      if generic then
+        generics = setmetatable({ [generic] = true }, { __index = generics })
+        past = past + #generic + 2
+      end
       past = parameters(text, expect(text, past, "("), ")", named, generics)
-      if text:sub(past, past) == ":" then past = expression(text, past + 1, named, generics) end
+      if text:sub(past, past) == ":" then
+        repeat past = expression(text, past + 1, named, generics) until text:sub(past, past) ~= ","
+      end
     else
       if name ~= "" and not builtin[name] and not generics[name] then named(name) end
       if text:sub(past, past) == "<" then

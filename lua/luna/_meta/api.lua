@@ -49,7 +49,7 @@ local API = {}
 ---```lua
 ---api:start()
 ---```
----@param options? luna.CallOptions
+---@param options? luna.CallOptions|luna.AsyncOptions
 ---@return luna.API
 function API:start(options) end
 
@@ -95,7 +95,7 @@ function API:run(handler) end
 function API:stop(reason) end
 
 ---The account's own user.
----@param options? luna.CallOptions
+---@param options? luna.CallOptions|luna.AsyncOptions
 ---@return tl.user
 function API:getSelf(options) end
 
@@ -105,6 +105,6 @@ function API:isIdle() end
 
 ---The seed's old way to take updates: a list of { update_id, update }; an offset confirms what is below it.
 ---@param parameters? { offset?: integer, limit?: integer, timeout?: number }
----@param options? luna.CallOptions
+---@param options? luna.CallOptions|luna.AsyncOptions
 ---@return { update_id: integer, update: tl.Update }[]
 function API:getUpdates(parameters, options) end

@@ -50,17 +50,17 @@ function luna.call(x, ...) end
 ---```lua
 ---luna.callFork(function() luna.sleep(60) print "a minute later" end)
 ---```
----@param x luna.Promise|fun(): ...any
+---@param x luna.Work
 ---@return luna.Promise
 function luna.callFork(x) end
 
 ---The same as callFork, begun in the next turn of the loop.
----@param x luna.Promise|fun(): ...any
+---@param x luna.Work
 ---@return luna.Promise
 function luna.callForkDefer(x) end
 
 ---The same as callFork, by Amp's name: the error of a promise that nobody waits for surfaces out of api:loop.
----@param x luna.Promise|fun(): ...any
+---@param x luna.Work
 ---@return luna.Promise
 function luna.rethrow(x) end
 
@@ -81,7 +81,7 @@ function luna.flock(path, mode, poll) end
 ---  config = self.help.getConfig({}, { async = true }),
 ---}
 ---```
----@param items table<any, luna.Promise|fun(): ...any>
+---@param items table<any, luna.Work>
 ---@return table values
 function luna.all(items) end
 
@@ -89,13 +89,13 @@ function luna.all(items) end
 ---```lua
 ---local errors, values = luna.some{ function() return 1 end, function() error "no" end }
 ---```
----@param items table<any, luna.Promise|fun(): ...any>
+---@param items table<any, luna.Work>
 ---@return table errors
 ---@return table values
 function luna.some(items) end
 
 ---errors, values of some promises and functions; never fails.
----@param items table<any, luna.Promise|fun(): ...any>
+---@param items table<any, luna.Work>
 ---@return table errors
 ---@return table values
 function luna.any(items) end
@@ -104,7 +104,7 @@ function luna.any(items) end
 ---```lua
 ---local page = luna.first{ function() return luna.fileGetContents "https://one.example" end, function() luna.sleep(5) return "" end }
 ---```
----@param items table<any, luna.Promise|fun(): ...any>
+---@param items table<any, luna.Work>
 ---@return any
 function luna.first(items) end
 
@@ -112,7 +112,7 @@ function luna.first(items) end
 ---```lua
 ---local page = luna.timeout(function() return luna.fileGetContents "https://example.org" end, 10)
 ---```
----@param x luna.Promise|fun(): ...any
+---@param x luna.Work
 ---@param seconds number
 ---@return any
 function luna.timeout(x, seconds) end
@@ -121,7 +121,7 @@ function luna.timeout(x, seconds) end
 ---```lua
 ---local page = luna.timeoutWithDefault(function() return luna.fileGetContents "https://example.org" end, 10, "")
 ---```
----@param x luna.Promise|fun(): ...any
+---@param x luna.Work
 ---@param seconds number
 ---@param default any
 ---@return any

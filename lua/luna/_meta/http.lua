@@ -189,8 +189,26 @@ function Response:hasHeader(name) end
 ---@return string
 function Response:getProtocolVersion() end
 
----@return { read: fun(self: any, n?: integer): string?, buffer: fun(self: any): string }
+---@return luna.HTTPBody
 function Response:getBody() end
+
+---What getBody gives, by amphp's names.
+---@class luna.HTTPBody
+local Body = {}
+
+---The whole body.
+---@param options? luna.CallOptions
+---@return string
+function Body:buffer(options) end
+
+---The next piece of the body; nil at its end.
+---@param n? integer
+---@param options? luna.CallOptions
+---@return string?
+function Body:read(n, options) end
+
+---The rest of the body is not wanted.
+function Body:close() end
 
 ---Headers: names in any case; `headers["content-type"]` is the first value.
 ---@class luna.HTTPHeaders

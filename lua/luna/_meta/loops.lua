@@ -53,7 +53,7 @@ function ResumableLoop:resume() end
 local SignalLoop = {}
 
 ---Waits for a signal, or for a promise, whatever comes first. A signal that is an exception is raised.
----@param promise? luna.Promise|fun(): ...any
+---@param promise? luna.Work
 ---@return any
 function SignalLoop:waitSignal(promise) end
 

@@ -9,6 +9,9 @@ local Promise = {}
 ---@param fn fun(err: any, ...: any)
 function Promise:onResolve(fn) end
 
+---What combinators, timeouts and forks take: a promise, or a function that is run.
+---@alias luna.Work luna.Promise|fun(): ...any
+
 ---@class luna.Deferred
 local Deferred = {}
 

@@ -11,7 +11,7 @@ local owners = {
   ["luna.Deferred"] = "deferred", ["luna.CancellationTokenSource"] = "source", ["luna.CancellationToken"] = "token",
   ["luna.LoopMethods"] = "loop", ["luna.PauseMethods"] = "loop", ["luna.SignalMethods"] = "loop", ["luna.Iterator"] = "iterator",
   ["luna.Emitter"] = "emitter", ["luna.HTTPClient"] = "client", ["luna.HTTPResponse"] = "response", ["luna.HTTPHeaders"] = "headers",
-  ["luna.HTTPRequest"] = "request", ["luna.HTTPCookies"] = "cookies", ["luna.Class"] = "class",
+  ["luna.HTTPBody"] = "body", ["luna.HTTPRequest"] = "request", ["luna.HTTPCookies"] = "cookies", ["luna.Class"] = "class",
 }
 
 local function ownerOf(entry) return entry.owner and (owners[entry.owner] or entry.owner) end
@@ -69,9 +69,15 @@ local function split(text)
 end
 M.split = split
 
+local words = {
+  { "luna%.PeerLike", "peer" }, { "luna%.TestPeer", "peer" }, { "luna%.TestContent", "text or table" }, { "luna%.MediaLike", "media" },
+  { "luna%.Work", "promise or function" }, { "luna%.(%u)", "%1" }, { "tl%.", "" }, { "%.%.%.any", "any" },
+}
+
+-- A type as a person reads it.
 local function readable(kind)
-  return (kind:gsub("luna%.PeerLike", "peer"):gsub("luna%.TestPeer", "peer"):gsub("luna%.TestContent", "text or table")
-    :gsub("luna%.MediaLike", "media"):gsub("luna%.(%u)", "%1"):gsub("tl%.", ""):gsub("%.%.%.any", "any"))
+  for _, pair in ipairs(words) do kind = kind:gsub(pair[1], pair[2]) end
+  return kind
 end
 
 local function fieldRows(page, fields)

@@ -160,13 +160,12 @@ local function method(out, m, errors)
   end
   local space, short = m.name:match "^([%w_]+)%.([%w_]+)$"
   local result = typeOf(m.result)
-  local first = ("parameters%s: params.%s|luna.Multiple"):format(optional and "?" or "", m.name)
-  -- The promise comes first: a checker that takes the first which fits would take { async = true } for plain options.
-  out[#out + 1] = "---@param " .. first:gsub(":", "", 1)
-  out[#out + 1] = "---@param options luna.AsyncOptions"
-  out[#out + 1] = ("---@return luna.Promise<%s>"):format(result)
-  out[#out + 1] = ("---@overload fun(%s, options?: luna.CallOptions): %s"):format(first, result)
-  out[#out + 1] = ("function %s.%s(parameters, options) end"):format(space, short)
+  local wanted = ("params.%s|luna.Multiple"):format(m.name)
+  out[#out + 1] = ("---@param parameters%s %s"):format(optional and "?" or "", wanted)
+  out[#out + 1] = "---@return " .. result
+  out[#out + 1] = ("---@overload fun(parameters: %s, options: luna.AsyncOptions): luna.Promise<%s>"):format(wanted, result)
+  out[#out + 1] = ("---@overload fun(parameters: %s, options: luna.CallOptions): %s"):format(wanted, result)
+  out[#out + 1] = ("function %s.%s(parameters) end"):format(space, short)
   out[#out + 1] = ""
 end
 

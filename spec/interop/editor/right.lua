@@ -24,6 +24,8 @@ function Right:onUpdateNewMessage(update)
   self.messages.editMessage{ peer = update, id = message.id, message = "x", parse_mode = "HTML" }
   self.messages.setTyping{ peer = message.peer_id, action = { _ = "sendMessageTypingAction" } }
   self.messages.sendMedia{ peer = "@username", message = "", media = { _ = "inputMediaPhotoExternal", url = "https://example.org/1.jpg" } }
+  print(luna.await(self:sleep(1, { async = true })) + 1, luna.await(self.users.getUsers{ id = { "me" } })[1].first_name)
+  print(pcall(self.messages.sendMessage, { peer = update, message = "x" }), luna.all{ self:sleep(2, { async = true }), promise })
   local unlock <close> = luna.flock("x", luna.LOCK_EX)
   local ok, err = pcall(function() self:sleep(1) end)
   if not ok and luna.is(err, luna.RPCErrorException) then print(tostring(err), unlock) end

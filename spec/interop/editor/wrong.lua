@@ -19,6 +19,9 @@ function Wrong:onUpdateNewMessage(update)
   update.message:replay "x" -- undefined-field
   update.message:reply{ reply_markup = { inline_keyboard = { { text = "x" } } } } -- param-type-mismatch
   print(self.users.getFullUser{ id = "me" }.full_usr) -- undefined-field
+  self:sleep("1", { async = true }) -- param-type-mismatch
+  self.messages.sendMessage({ peer = update, message = 5 }, { timeout = 5 }) -- param-type-mismatch
+  self.messages.sendMessage({ peer = update, message = "x" }, { asinc = 5, async = 5 }) -- param-type-mismatch
   luna.loop.delay("5", function() end) -- param-type-mismatch
 end
 

@@ -6,7 +6,6 @@ local errors = require "luna.errors"
 local helpers = require "luna.helpers"
 local namespace = require "luna.namespace"
 local settings = require "luna.settings"
-local Logger = require "luna.logger"
 
 local api = {}
 local methods = {} -- methods of an API object itself
@@ -191,8 +190,7 @@ function helpers.surface(object, err)
   local core = object and object._core or require("luna.scope").core()
   local p = core and core.loops[#core.loops]
   if p and core_.state(p) == "pending" then return core_.fail(p, err) end
-  Logger.write(Logger.ERROR, core and core.name or "fork", errors.isException(err) and err.traceback and
-    tostring(err) .. "\n" .. err.traceback or tostring(err))
+  helpers.logError(core and core.name or "fork", err)
 end
 
 api.methods = methods

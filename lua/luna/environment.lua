@@ -65,7 +65,14 @@ function environment.new(path, files)
   function env.require(name)
     if type(name) ~= "string" then error(("require wants the name of a module, got a %s"):format(type(name)), 2) end
     if loaded[name] ~= nil then return loaded[name], names[name] end
-    if isShared(name) then return require(name) end
+    if isShared(name) then
+      if package.loaded[name] ~= nil then return require(name) end
+      local results = table.pack(pcall(require, name))
+      if results[1] then return table.unpack(results, 2, results.n) end
+      local missing = type(results[2]) == "string" and results[2]:find(("module '%s' not found:"):format(name), 1, true)
+      if missing then error(("module '%s' not found: luna has none of that name"):format(name), 2) end
+      error(results[2], 0)
+    end
     local file = name:gsub("%.", "/")
     for _, template in ipairs(places) do
       local where = template:gsub("%?", (file:gsub("%%", "%%%%")))

@@ -6,6 +6,7 @@ local errors = require "luna.errors"
 local combinators = require "luna.combinators"
 local console = require "luna.console"
 local flock = require "luna.flock"
+local frames = require "luna.frames"
 local Logger = require "luna.logger"
 
 local helpers = {
@@ -100,7 +101,13 @@ local function fork(api, p)
 end
 
 --- Set by luna.api: hands an error to the innermost api:loop of that API object (nil: of any); reports it where there is none.
-function helpers.surface(_, err) Logger.write(1, "fork", tostring(err)) end
+function helpers.surface(_, err) helpers.logError("fork", err) end
+
+--- An error that nobody waits for, to the log.
+function helpers.logError(room, err)
+  local text, traceback = frames.tidy(tostring(err), errors.isException(err) and err.traceback or nil)
+  Logger.write(Logger.ERROR, room, text, { traceback = traceback, err = err })
+end
 
 function functions.callFork(x) return fork(nil, combinators.toPromise(x, "argument 1 of callFork", 2)) end
 function methods.callFork(api, x) return fork(api, combinators.toPromise(x, "argument 1 of callFork", 2)) end

@@ -45,9 +45,7 @@ end
 function report.unhandled(err, owner)
   if type(err) == "table" and rawget(err, "versionEnded") then return end -- a version of a script was replaced, and this went with it
   local core = require("luna.scope").of(owner)
-  local text, traceback = frames.tidy(tostring(err), errors.isException(err) and err.traceback or nil)
-  local Logger = require "luna.logger"
-  Logger.write(Logger.ERROR, core and core.name or "script", text, { traceback = traceback, err = err })
+  require("luna.helpers").logError(core and core.name or "script", err)
 end
 
 return report

@@ -273,6 +273,8 @@ end
 function Recorder:close()
   if not self.closed then self.file:close() end
   self.closed = true
+  local api = require "luna.api"
+  if self.onNew and api.onNew == self.onNew then api.onNew = nil end
 end
 
 --- Records every client that the program makes from now on.
@@ -281,7 +283,8 @@ function Recorder.start(opts)
   if self.file.moved then
     Logger.write(Logger.NOTICE, "record", ("the record that was there is %s.1 now"):format(self.file.path))
   end
-  require("luna.api").onNew = function(core) self:attach(core) end
+  self.onNew = function(core) self:attach(core) end
+  require("luna.api").onNew = self.onNew
   return self
 end
 

@@ -19,6 +19,7 @@ local ids = require "luna.ids"
 local Replay = Class.new "Replay"
 
 local HALF = 5e-7 -- clocks count in microseconds
+local AFTER = 0.001 -- what the last line brings may go on for so long
 
 -- ---- what stands in for the network ----
 
@@ -244,8 +245,8 @@ local function run(self)
     if self.over or self.failed then break end
     happen(self, event)
   end
-  local left = self.tape.last - self:now()
-  if left > 0 and not self.over and not self.failed then task.sleep(left + HALF) end
+  local left = self.tape.last + AFTER - self:now()
+  if left > 0 and not self.over and not self.failed then task.sleep(left) end
   local ok, why = pcall(finish, self)
   if self.failed ~= nil then error(self.failed, 0) end
   if not ok then error(why, 0) end

@@ -56,7 +56,8 @@ function differences.of(client, now)
     for _, call in ipairs(g.recorded) do
       found[#found + 1] = { kind = "gone", update = g.from, method = call.name, t = call.t, recorded = Tape.value(call.p) }
     end
-    table.sort(found, function(a, b) return a.t < b.t end)
+    for i, d in ipairs(found) do d.place = i end
+    table.sort(found, function(a, b) return a.t < b.t or a.t == b.t and a.place < b.place end)
     if g.swapped then
       local before, after = g.swapped[1], g.swapped[2]
       found[#found + 1] = { kind = "order", update = g.from, method = after.name, t = after.t, recorded = after.shown, now = before.shown,

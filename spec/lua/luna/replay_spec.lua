@@ -41,17 +41,18 @@ describe("a replay", function()
     os.remove(file .. ".1")
   end)
 
-  -- Records what a script does in this world while act(bot, alice) goes on.
-  local function record(source, act, opts)
+  -- Records what a script does in this world while act(bot, alice) goes on. how: { maskTexts = true, killed = true }
+  local function record(source, act, how)
+    how = how or {}
     local path = write("bot.lua", source)
-    local recorder = Recorder.start { path = file, maskTexts = opts and opts.maskTexts }
+    local recorder = Recorder.start { path = file, maskTexts = how.maskTexts }
     local alice = world:user "Alice"
-    local running = world:run(path, opts)
+    local running = world:run(path)
     act(running, alice)
     world:clock():advance(1)
-    if not (opts and opts.killed) then running:stop() end
+    if not how.killed then running:stop() end
     recorder:close()
-    if opts and opts.killed then running:stop() end
+    if how.killed then running:stop() end
     running:takeErrors()
     return path
   end
@@ -183,8 +184,8 @@ return Bot
     record(source, say("good", "bad"))
     local result = replay(source)
     assert.same({ 1, true, false }, { #result.errors, result.errors[1].recorded, result.same })
-    assert.matches('update 2 %(updateNewMessage, "bad"%): the handler of updateNewMessage failed: .*bot.lua:6: on purpose %(as in the record%)',
-      result.text)
+    assert.matches('update 2 %(updateNewMessage, "bad"%): the handler of updateNewMessage failed: .*bot.lua:6: on purpose '
+      .. "%(as in the record%)", result.text)
     local mended = replay(bot "")
     assert.is_true(mended.same)
     assert.matches("failed in the record, and does not now: .*on purpose", mended.text)

@@ -180,9 +180,12 @@ function methods.isIdle(self)
   return core.dispatch:isIdle() and core.updates:isIdle() and (not core.conn or core.conn:inFlight() == 0)
 end
 
+local pollOptions = { offset = true, limit = true, timeout = true }
+
 --- getUpdates{ offset, limit, timeout }: the seed's old way: a list of { update_id, update }. An offset confirms what is below it.
 function methods.getUpdates(self, p, opts)
-  return helpers.run(self, opts, function() return require("luna.get_updates")(self._core, p or {}) end)
+  p = require("luna.suggest").check(p or {}, pollOptions, "getUpdates: unknown parameter", 2)
+  return helpers.run(self, opts, function() return require("luna.get_updates")(self._core, p) end)
 end
 
 -- An error of callFork comes out of the innermost loop; where there is none, the log has it.

@@ -1,6 +1,7 @@
 --- What of a traceback says something to who wrote the script: its own frames, each once, without the library's and C's. Called by
 --- luna.dispatch, luna.cli.report and whoever shows an error to a person. Pure.
 local host = require "_luna.host"
+local suggest = require "luna.suggest"
 
 local frames = {}
 
@@ -52,6 +53,7 @@ end
 --- An error's text and traceback as a person reads them: the text with the script's place before it, and the script's frames below, one a
 --- line. What the library itself did wrong keeps all its frames.
 function frames.tidy(text, traceback)
+  text = suggest.explain(text)
   if not traceback or traceback == "" then return text, nil end
   local first = text:match "^[^\n]*"
   local ours = frames.hasPosition(first) and frames.isLibrary(first:match "^%S+")

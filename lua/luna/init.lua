@@ -51,19 +51,28 @@ luna.version = require("_luna.host").version
 -- The helpers of the API object, as functions that suspend whatever an API object's mode is.
 for name, fn in pairs(require("luna.helpers").functions) do luna[name] = fn end
 
+-- Whether a name is there may be asked; what is no more than misspelt is said so.
+local function misspelt(name, where, ...)
+  local guess = type(name) == "string" and require("luna.suggest").nearest(name, ...)
+  if guess then error(('%s has no "%s"; did you mean %s.%s?'):format(where, name, where, guess), 3) end
+end
+
+local function strict(module, where)
+  if type(module) ~= "table" or getmetatable(module) ~= nil then return end
+  setmetatable(module, { __index = function(t, name) misspelt(name, where, t) end })
+end
+
 setmetatable(luna, {
   __index = function(t, name)
     local where = lazy[name]
     if not where then
-      -- Whether a name is there may be asked; what is no more than misspelt is said so.
-      local guess = type(name) == "string" and require("luna.suggest").nearest(name, t, lazy)
-      if guess then error(('luna has no "%s"; did you mean luna.%s?'):format(name, guess), 2) end
+      misspelt(name, "luna", t, lazy)
       return nil
     end
     local ok, module = pcall(require, where[1])
     if not ok then error(tostring(module), 2) end
     local value = module
-    if where[2] ~= true then value = module[where[2]] end
+    if where[2] ~= true then value = module[where[2]] else strict(module, "luna." .. name) end
     rawset(t, name, value)
     return value
   end,

@@ -1,6 +1,16 @@
 --- reply_markup as a Bot API object → TL: inline_keyboard, keyboard, remove_keyboard, force_reply. Pure, called by params.lua.
 local markup = {}
 
+local suggest = require "luna.suggest"
+
+-- What the Bot API has beside what is used here is left alone; what is no more than misspelt is an error.
+local function misspelt(x, known, what)
+  for key in pairs(x) do
+    local best = type(key) == "string" and not known[key] and suggest.nearest(key, known)
+    if best then return ('%s has no "%s"; did you mean "%s"?'):format(what, key, best) end
+  end
+end
+
 local function urlOf(v) return type(v) == "table" and v.url or v end
 
 -- Bot API field → the button's type.
@@ -30,10 +40,18 @@ local plain = {
   { "web_app", function(v) return { _ = "buttonTypeSimpleWebView", url = urlOf(v) } end },
 }
 
+local function fields(kinds)
+  local known = { text = true }
+  for _, kind in ipairs(kinds) do known[kind[1]] = true end
+  return known
+end
+
 local function button(x, shape)
   if type(x) == "string" then x = { text = x } end
   if type(x) ~= "table" then return nil, "a button is a table or a text, not a " .. type(x) end
   if x._ then return x end
+  local wrong = misspelt(x, shape.known, ('the button "%s"'):format(tostring(x.text)))
+  if wrong then return nil, wrong end
   if type(x.text) ~= "string" then return nil, 'a button needs a "text"' end
   for _, kind in ipairs(shape.kinds) do
     local value = x[kind[1]]
@@ -44,8 +62,8 @@ local function button(x, shape)
 end
 
 local shapes = {
-  inline = { kinds = inline, button = "keyboardInlineButton", row = "keyboardInlineButtonRow" },
-  plain = { kinds = plain, button = "keyboardButton", row = "keyboardButtonRow", default = "buttonTypeDefault" },
+  inline = { kinds = inline, known = fields(inline), button = "keyboardInlineButton", row = "keyboardInlineButtonRow" },
+  plain = { kinds = plain, known = fields(plain), button = "keyboardButton", row = "keyboardButtonRow", default = "buttonTypeDefault" },
 }
 
 local function rows(list, shape)
@@ -65,9 +83,17 @@ local function rows(list, shape)
   return out
 end
 
+local keyboards = {}
+for name in ("inline_keyboard keyboard resize_keyboard one_time_keyboard selective is_persistent input_field_placeholder remove_keyboard "
+  .. "hide_keyboard force_reply"):gmatch "%S+" do
+  keyboards[name] = true
+end
+
 --- The TL ReplyMarkup, or nil and what is wrong.
 function markup.toTL(x)
   if type(x) ~= "table" then return nil, "expected a Bot API keyboard or a ReplyMarkup, got a " .. type(x) end
+  local wrong = misspelt(x, keyboards, "reply_markup")
+  if wrong then return nil, wrong end
   if x.inline_keyboard then
     local made, why = rows(x.inline_keyboard, shapes.inline)
     if not made then return nil, why end

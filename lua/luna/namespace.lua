@@ -144,7 +144,9 @@ end
 
 --- What to say about a name that an API object or a handler does not have.
 function namespace.unknown(name)
-  return ('no method, helper or namespace "%s"%s'):format(name, require("luna.suggest").hint(name, names()))
+  local suggest = require "luna.suggest"
+  local own = require("luna.api").methods
+  return ('no method, helper or namespace "%s"%s'):format(name, suggest.hint(name, names(), helpers.methods, own))
 end
 
 return namespace

@@ -67,7 +67,8 @@ function runner.load(path, source, record)
       file, why = io.open(path, "rb")
     end
     if not file then
-      error(errors.classes.Exception(("the script %s cannot be read: %s"):format(path, (why or ""):gsub("^.*: ", "")), { status = 2 }), 0)
+      why = (why or ""):gsub("^.*: ", "") .. require("luna.cli.options").nearFile(path)
+      error(errors.classes.Exception(("the script %s cannot be read: %s"):format(path, why), { status = 2 }), 0)
     end
     text = file:read "a"
     if path ~= "-" then file:close() end

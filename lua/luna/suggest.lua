@@ -38,4 +38,34 @@ function suggest.check(options, known, what, level)
   return options
 end
 
+-- Where the name of a method, a field or a global may have come from.
+local sources = {
+  method = function()
+    local list = {
+      require("luna.helpers").methods, require("luna.api").methods, require("luna.info").methods, require("luna.message").methods,
+      { "extend", "release" },
+    }
+    local World, Person = package.loaded["luna.sandbox.world"], package.loaded["luna.sandbox.person"]
+    if World then table.move({ World, World.bot, Person }, 1, 3, #list + 1, list) end
+    return list
+  end,
+  field = function() return { require("luna.namespace").names(), require("luna.helpers").methods } end,
+  global = function() return { _G } end,
+}
+
+--- Lua's own message about a name that is nil ("attempt to call a nil value (method 'sleeep')"), with a guess behind it where one is near;
+--- any other text as it is. Where errors are shown to a person.
+function suggest.explain(text)
+  local kind, name = text:match "attempt to %l+ a nil value %((%l+) '([%w_]+)'%)"
+  local source = sources[kind]
+  if not source then return text end
+  local lists = source()
+  for _, names in ipairs(lists) do
+    if names[name] ~= nil then return text end -- the name is right, what it was looked for in is not
+  end
+  local best = suggest.nearest(name, table.unpack(lists))
+  if not best then return text end
+  return (text:gsub("a nil value %(%l+ '[%w_]+'%)", function(part) return ('%s; did you mean "%s"?'):format(part, best) end, 1))
+end
+
 return suggest

@@ -136,8 +136,8 @@ function Bot:stop() end
 
 ---@alias luna.TestPeer luna.TestBot|luna.Person|luna.Place|tl.Message|integer|string
 
----What a person sends: a text, or message, media, photo or document (bytes), reply_to, entities, silent.
----@alias luna.TestContent string|{ message?: string, media?: table, photo?: string, document?: string, reply_to?: integer|tl.Message, entities?: tl.MessageEntity[], silent?: boolean }
+---What a person sends: a text, or message, media, photo or document (bytes, with name and mime), reply_to, entities, silent.
+---@alias luna.TestContent string|{ message?: string, media?: table, photo?: string, document?: string, name?: string, mime?: string, reply_to?: integer|tl.Message, entities?: tl.MessageEntity[], silent?: boolean }
 
 ---@class luna.Person
 ---@field id integer

@@ -12,6 +12,14 @@ UsageException.status = 2
 --- Raises wrong use: one line, and a hint of what to do.
 function options.fail(text, hint) error(UsageException(text, { hint = hint }), 0) end
 
+--- "; did you mean bots/echo.lua?", or "": a file of the same folder with a name like that one's.
+function options.nearFile(path)
+  local folder, name = path:match "^(.*/)([^/]+)$"
+  local list = require("_luna.system").names(folder or ".")
+  local best = list and suggest.nearest(name or path, list)
+  return best and ("; did you mean %s%s?"):format(folder or "", best) or ""
+end
+
 --- The text of `luna NAME --help`.
 function options.usage(spec, name)
   local lines = { ("usage: luna %s [option]... %s"):format(name, spec.usage or ""):gsub("%s+$", "") .. "", "", spec.about }

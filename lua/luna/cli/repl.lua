@@ -5,6 +5,7 @@ local task = require "_luna.task"
 local promise = require "_luna.promise"
 local options = require "luna.cli.options"
 local errors = require "luna.errors"
+local suggest = require "luna.suggest"
 local place = require "luna.repl.place"
 
 local M = {}
@@ -49,7 +50,8 @@ local function find(wanted)
     local others, names = running()
     for _, other in pairs(others) do other:close() end
     if err then fail(("the REPL of %s cannot be opened: %s"):format(name, why)) end
-    fail(("no bot %q runs"):format(name), #names > 0 and "there are " .. table.concat(names, ", ") or "no bot of yours runs at all")
+    fail(("no bot %q runs%s"):format(name, suggest.hint(name, names)),
+      #names > 0 and "there are " .. table.concat(names, ", ") or "no bot of yours runs at all")
   end
   local found, names = running()
   if #names == 1 then return found[names[1]], names[1] end

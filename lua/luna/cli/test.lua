@@ -30,7 +30,10 @@ local marker = {}
 -- The spec files under a path, sorted.
 local function collect(lfs, path, list, top)
   local mode = lfs.attributes(path, "mode")
-  if not mode then options.fail(("luna test: there is no %s"):format(path), "luna test [PATH...]: files *_spec.lua, or folders") end
+  if not mode then
+    local text = ("luna test: there is no %s%s"):format(path, options.nearFile(path))
+    options.fail(text, "luna test [PATH...]: files *_spec.lua, or folders")
+  end
   if mode ~= "directory" then
     list[#list + 1] = path
     return list

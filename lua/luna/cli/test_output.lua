@@ -71,7 +71,7 @@ local function make(options)
     counts.failed = counts.failed + 1
     endDots()
     put(("not ok - %s (%s)"):format(t.name, place(t)))
-    put(indent(message(t)))
+    put(indent(require("luna.suggest").explain(message(t))))
     local stack = frames(t.trace and t.trace.traceback)
     if stack ~= "" then put(indent(stack)) end
     if logged > 0 then put(indent("log:\n  " .. table.concat(recent(), "\n  "))) end

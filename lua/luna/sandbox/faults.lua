@@ -2,6 +2,7 @@
 --- come the same way for the same seed.
 local timer = require "_luna.timer"
 local Class = require "luna.class"
+local suggest = require "luna.suggest"
 local rpc = require "luna.sandbox.rpc"
 
 local Faults = Class.new "Faults"
@@ -38,7 +39,9 @@ local loginMethods = { ["auth.importBotAuthorization"] = true, ["auth.sendCode"]
 ---   off = true: no more faults
 function Faults:set(f)
   for key in pairs(f) do
-    if not (onWire[key] or others[key]) then error(('world:fault: there is no fault "%s"'):format(tostring(key)), 3) end
+    if not (onWire[key] or others[key]) then
+      error(('world:fault: there is no fault "%s"%s'):format(tostring(key), suggest.hint(tostring(key), onWire, others)), 3)
+    end
   end
   local wire = self.server.wire
   if f.off then

@@ -15,6 +15,7 @@ local keyboards = require "luna.sandbox.keyboards"
 local media = require "luna.sandbox.media"
 local objects = require "luna.sandbox.objects"
 local updates = require "luna.sandbox.updates"
+local suggest = require "luna.suggest"
 
 local Person = Class.new "Person"
 
@@ -95,10 +96,13 @@ local function content(self, x)
   return m
 end
 
+local contents = {}
+for name in ("message media photo document name mime reply_to entities silent"):gmatch "%S+" do contents[name] = true end
 local function checkContent(x)
   if type(x) ~= "string" and type(x) ~= "table" then
     error(("a message is a text or a table, not a %s"):format(type(x)), 3)
   end
+  if type(x) == "table" then suggest.check(x, contents, "a message has no", 3) end
 end
 
 --- Sends; returns the message.

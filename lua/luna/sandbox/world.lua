@@ -11,13 +11,31 @@ local Server = require "luna.sandbox.server"
 local busted = require "luna.sandbox.busted"
 local groups = require "luna.sandbox.groups"
 local ids = require "luna.ids"
+local suggest = require "luna.suggest"
 
 local World = Class.new "World"
 
 local PLACE = { __tostring = function(self) return ("%s %s"):format(self.kind, self.title) end }
 
+-- What an options table may have, by who takes it.
+local known = {}
+for who, words in pairs {
+  world = "seed dcs wall", run = "name settings session privacy", user = "username phone last", group = "members owner",
+  channel = "members owner admins username about megagroup",
+} do
+  known[who] = {}
+  for word in words:gmatch "%S+" do known[who][word] = true end
+end
+
+local function options(opts, who)
+  if opts == nil then return {} end
+  if type(opts) ~= "table" then error(("%s: the options are a table, not a %s"):format(who, type(opts)), 3) end
+  return suggest.check(opts, known[who], ("world%s: unknown option"):format(who == "world" and "" or ":" .. who), 3)
+end
+
 --- opts: seed (a string or number: what is random is the same for the same), dcs = { 2 }, wall = unix time at the start.
 function World:init(opts)
+  opts = options(opts, "world")
   self.virtual = timer.newVirtual(opts.wall)
   local key = require("luna.sandbox").processKey()
   timer.useClock(self.virtual)
@@ -59,7 +77,7 @@ end
 --- Starts a bot: a script's path, a handler class or a function (as setCallback). opts: name, settings (as of luna.API), session (a path),
 --- privacy = true (in groups it sees only what is meant for it). Returns once it is logged in: { id, username, api, handler, errors }.
 function World:run(what, opts)
-  opts = opts or {}
+  opts = options(opts, "run")
   self:enter()
   local handler, settings, record = what, nil, {}
   local stem = stemOf(what, opts)
@@ -118,7 +136,7 @@ end
 
 --- A person. opts: username, phone.
 function World:user(first, opts)
-  opts = opts or {}
+  opts = options(opts, "user")
   self:enter()
   self.people = self.people + 1
   local dc = self.model.dcs[1]
@@ -143,15 +161,16 @@ end
 
 --- A basic group, made by its first person. opts: members, owner. Its `id` is the marked one, as of the Bot API.
 function World:group(title, opts)
+  opts = options(opts, "group")
   self:enter()
-  local owner, list = members(self, opts or {})
+  local owner, list = members(self, opts)
   local chat = groups.createChat(self.model, { user = owner.account }, title, list)
   return setmetatable({ kind = "group", id = ids.chat(chat.id), chat_id = chat.id, title = title, owner = owner, world = self }, PLACE)
 end
 
 --- A channel; opts.megagroup: a supergroup. opts: members, owner, admins, username, about.
 function World:channel(title, opts)
-  opts = opts or {}
+  opts = options(opts, "channel")
   self:enter()
   local owner, list = members(self, opts)
   local by = { user = owner.account }

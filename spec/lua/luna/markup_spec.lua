@@ -27,6 +27,8 @@ describe("luna.markup", function()
       { {}, "expected inline_keyboard" }, { { inline_keyboard = { { { text = "A" } } } }, 'button "A" does nothing' },
       { { inline_keyboard = { { text = "A", url = "x" } } }, "row 1 of the keyboard is a button" },
       { { keyboard = { "A" } }, "row 1 of the keyboard is a string" }, { { keyboard = { { 5 } } }, "not a number" }, { 5, "got a number" },
+      { { inline_keybord = {} }, 'reply_markup has no "inline_keybord"; did you mean "inline_keyboard"?' },
+      { { inline_keyboard = { { { text = "A", calback_data = "x" } } } }, 'button "A" has no "calback_data"; did you mean' },
     }
     for _, case in ipairs(cases) do
       local made, why = markup.toTL(case[1])

@@ -42,5 +42,42 @@ describe("luna.suggest", function()
     assert.error_matches(function() return luna.slep end, 'luna has no "slep"; did you mean luna.sleep%?')
     assert.error_matches(function() return luna.Eventhandler end, "did you mean luna.EventHandler%?")
     assert.is_nil(luna.somethingElseAltogether)
+    assert.error_matches(function() return luna.json.encod end, 'luna.json has no "encod"; did you mean luna.json.encode%?')
+    assert.error_matches(function() return luna.iterator.fromTabel end, "did you mean luna.iterator.fromTable%?")
+    assert.is_nil(luna.json.somethingElse)
+  end)
+
+  it("explains Lua's own words about a name that is nil", function()
+    local said = "bot.lua:3: attempt to call a nil value (method 'sleeep')"
+    assert.equal(said .. '; did you mean "sleep"?', suggest.explain(said))
+    assert.matches('"messages"%?$', suggest.explain "x:1: attempt to index a nil value (field 'mesages')")
+    assert.matches('"reply"%?$', suggest.explain "x:1: attempt to call a nil value (method 'replay')")
+    assert.matches('"print"%?$', suggest.explain "x:1: attempt to call a nil value (global 'pritn')")
+    for _, other in ipairs {
+      "x:1: attempt to index a nil value (field 'messages')", "x:1: attempt to call a nil value (method 'quiteDifferent')",
+      "x:1: attempt to call a nil value (local 'sleeep')", "anything else",
+    } do
+      assert.equal(other, suggest.explain(other))
+    end
+  end)
+
+  it("guesses in the test kit", function()
+    local world = require("luna.sandbox").world()
+    local alice = world:user "Alice"
+    local function fails(what, fn) assert.error_matches(fn, what) end
+    fails('world:run: unknown option "setings"; did you mean "settings"%?', function() world:run(function() end, { setings = {} }) end)
+    fails('did you mean "username"%?', function() world:user("Bob", { user_name = "bob" }) end)
+    fails('did you mean "members"%?', function() world:group("G", { member = { alice } }) end)
+    fails('did you mean "megagroup"%?', function() world:channel("C", { megagrup = true }) end)
+    fails('there is no fault "dorp"; did you mean "drop"%?', function() world:fault{ dorp = 1 } end)
+    fails('a message has no "mesage"; did you mean "message"%?', function() alice:send(alice, { mesage = "x" }) end)
+    assert.matches('did you mean "expect"%?', suggest.explain "x:1: attempt to call a nil value (method 'exepct')")
+  end)
+
+  it("guesses files", function()
+    local near = require("luna.cli.options").nearFile
+    assert.equal("; did you mean bots/echo.lua?", near "bots/ehco.lua")
+    assert.equal("", near "bots/nothingOfTheKind.lua")
+    assert.equal("", near "noFolder/echo.lua")
   end)
 end)

@@ -112,6 +112,25 @@ describe("luna status", function()
     assert.matches("first%.lua, 1 reload\n", status().out)
   end)
 
+  it("knows a plain script by its API object", function()
+    local path = cli.script(folder, "plain.lua", [[
+      local luna = require "luna"
+      local api = luna.API()
+      secret = 41
+      api:setCallback(function() end)
+      api:loop(function() luna.sleep(0.01) print "up" luna.sleep(1000) end)
+    ]])
+    local command = "echo $$; exec env -u XDG_RUNTIME_DIR XDG_STATE_HOME='%s' '%s' run '%s' --sandbox 2>/dev/null"
+    local pipe = assert(io.popen(command:format(folder, cli.program, path)))
+    local pid = pipe:read "l"
+    started[1] = { pid = pid, pipe = pipe, hold = io.tmpfile() }
+    assert.equal("up", pipe:read "l")
+    local s = json.decode(status("--json").out)[1]
+    assert.same({ "plain", path, "up", tonumber(pid) }, { s.name, s.script, s.state, s.pid })
+    local r = cli.run { "repl", "plain", "--eval", "secret + 1", state = folder }
+    assert.same({ 0, "42\n" }, { r.status, r.out }, r.err)
+  end)
+
   it("shows several as a table, and says which does not answer", function()
     local first = start "first"
     start "second"

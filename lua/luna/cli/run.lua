@@ -223,6 +223,7 @@ local function file(self, path)
   local runner = require "luna.runner"
   local stem = runner.stem(path)
   local record = {}
+  self.files[#self.files + 1] = { path = path, stem = stem, record = record }
   local what = runner.load(path, nil, record)
   local bots = {}
   if what == nil then return bots end
@@ -266,12 +267,14 @@ local function several(self)
   end)
 end
 
--- Once a file's bots run: they are counted for `luna status`, and each gets its REPL; after the last file the service manager hears of it.
+-- From now on these bots are counted for `luna status`, and each has its REPL.
+local function listen(self, bots)
+  status.start(bots, function() notify.status(status.line()) end)
+  if not self.args["no-repl"] then self.closers[#self.closers + 1] = require("luna.repl.server").start(bots) end
+end
+
+-- Once a file's bots run; after the last file the service manager hears of it.
 local function attend(self)
-  local closers = {}
-  task.onExit(function()
-    for _, close in ipairs(closers) do close() end
-  end)
   local function go(bots)
     for _, reloader in ipairs(self.reloaders) do
       for _, bot in ipairs(reloader.bots) do
@@ -279,8 +282,7 @@ local function attend(self)
         bot.reload = function() return promise.await(reloader:now()) end
       end
     end
-    status.start(bots, function() notify.status(status.line()) end)
-    if not self.args["no-repl"] then closers[#closers + 1] = require("luna.repl.server").start(bots) end
+    listen(self, bots)
   end
   if #self.args == 1 then
     go(self.bots)
@@ -296,18 +298,28 @@ local function attend(self)
   end
 end
 
--- A plain script may never come to the end of its top level: it is ready once its first API object is.
+-- A plain script may never come to the end of its top level: it is a bot, and ready, once its first API object is.
 local function expectPlain(self)
   require("luna.core").onUp = function(core)
     for _, bot in ipairs(self.bots) do
       if bot.core == core then return end
+    end
+    for _, f in ipairs(self.files) do
+      if f.record.mark == core.mark and not f.known then
+        f.known = true
+        task.spawn(function()
+          task.owner(0) -- what is made here is not the script's
+          listen(self, { { api = core.api, core = core, name = f.stem, path = f.path, env = f.record.env } })
+        end)
+      end
     end
     notify.ready(status.line())
   end
 end
 
 function M.run(args)
-  local self = { args = args, bots = {}, names = {}, reloaders = {}, running = 0, loading = #args, over = promise.new() }
+  local self = { args = args, bots = {}, names = {}, reloaders = {}, files = {}, closers = {}, running = 0, loading = #args }
+  self.over = promise.new()
   function self.finish(code)
     if promise.state(self.over) == "pending" then promise.resolve(self.over, code) end
   end
@@ -323,7 +335,10 @@ function M.run(args)
   task.onExit(notify.stopping)
   task.onExit(M.stopAll)
   recorded(args)
-  if notify.isOn() then expectPlain(self) end
+  task.onExit(function()
+    for _, close in ipairs(self.closers) do close() end
+  end)
+  expectPlain(self)
   if args.sandbox then
     -- A session that is kept needs a server that is: its file lies beside.
     self.place = require("luna.sandbox").serve { listen = "127.0.0.1:0", data = args.session and args.session .. ".sandbox" }

@@ -11,7 +11,7 @@ local place = require "luna.repl.place"
 local signals = require "luna.cli.signals"
 
 local M = {}
-local PATIENCE = 3 -- seconds that a bot has to answer
+local PATIENCE = 2 -- seconds that a bot has to answer
 
 M.spec = {
   usage = "[NAME]", arguments = { 0, 1 },

@@ -86,6 +86,7 @@ end
 --- One event. room: the bot's name, or the part of the program. about: { traceback = text, err =, update =, fields = table } | nil, for
 --- who reads it by machine; the traceback is shown to people too.
 local function write(lvl, room, text, about)
+  if lvl > level and lvl > Logger.ERROR then return end
   room = clean(redact(room)):gsub("\n", " ")
   if lvl <= Logger.ERROR then
     local line = text:match "^[^\n]*"

@@ -78,6 +78,17 @@ describe("luna against a server", function()
     assert.same({ 0, "started as bot7003_bot\n" }, { r.status, r.out }, r.err)
   end)
 
+  it("takes the token from a file of the service manager, after the environment", function()
+    local credentials = cli.folder()
+    cli.script(credentials, "LUNA_BOT_TOKEN", "7004:abcdefgh\n")
+    local r = run { env = { CREDENTIALS_DIRECTORY = credentials }, "--session", folder .. "/credential.session" }
+    assert.same({ 0, "started as bot7004_bot\n" }, { r.status, r.out }, r.err)
+    r = run {
+      env = { CREDENTIALS_DIRECTORY = credentials, LUNA_BOT_TOKEN = "7005:abcdefgh" }, "--session", folder .. "/variable.session",
+    }
+    assert.same({ 0, "started as bot7005_bot\n" }, { r.status, r.out }, r.err)
+  end)
+
   it("ends with 1 where the server has another key, the token is refused", function()
     local other = cli.script(folder, "other.pem", (require("_luna.crypto").rsaPublic(require("_luna.crypto").generateRsa())))
     local r = run { key = other, "--session", folder .. "/c.session" }

@@ -4,7 +4,7 @@ local host = require "_luna.host"
 
 local redaction = {}
 
-local DEPTH, ENTRIES = 6, 200
+local DEPTH, ENTRIES = 6, 2000
 local MASK = "***"
 
 -- Fields that hold what nobody may see, whoever made the table.
@@ -36,31 +36,36 @@ local function number(x)
 end
 
 local function isList(x)
-  local n = #x
+  local n = rawlen(x)
   for k in next, x do
     if math.type(k) ~= "integer" or k < 1 or k > n then return false end
   end
   return n > 0
 end
 
-local function value(x, depth)
+local function value(x, depth, state)
   local kind = type(x)
   if kind == "string" then return redaction.text(x) end
   if kind == "boolean" then return x end
   if kind == "number" then return number(x) end
   local meta = kind == "table" and debug.getmetatable(x)
-  if kind ~= "table" or meta and meta.__tostring or depth >= DEPTH then return redaction.text(tostring(x)) end
-  local copy, left, list = {}, ENTRIES, isList(x)
+  if kind ~= "table" or meta and meta.__tostring then return redaction.text(tostring(x)) end
+  if state.seen[x] then return "<cycle>" end
+  if depth >= DEPTH then return "{…}" end
+  state.seen[x] = true
+  local copy, list = {}, isList(x)
   for k, v in next, x do
-    if left == 0 then break end
-    left = left - 1
+    if state.left == 0 then break end
+    state.left = state.left - 1
+    local secretHere = secret[k]
     if not list then k = redaction.text(tostring(k)) end
-    copy[k] = secret[k] and MASK or value(v, depth + 1)
+    copy[k] = secretHere and MASK or value(v, depth + 1, state)
   end
+  state.seen[x] = nil
   return copy
 end
 
---- A copy of a value made of tables, texts and numbers alone, its secrets masked, at most six tables deep.
-function redaction.value(x) return value(x, 0) end
+--- A copy of a value made of tables, texts and numbers alone, its secrets masked: at most six tables deep and two thousand entries.
+function redaction.value(x) return value(x, 0, { left = ENTRIES, seen = {} }) end
 
 return redaction

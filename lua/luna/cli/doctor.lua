@@ -9,7 +9,8 @@ local M = {}
 M.spec = {
   usage = "[NAME]", arguments = { 0, 1 },
   about = "Says what is wrong with the set-up, and what to do: libraries, token and app id (whether they are there), settings file,\n"
-    .. "session files, folders, limits, and the clock against the server's. NAME: a bot's, for LUNA_BOT_TOKEN_<NAME>.",
+    .. "session files, folders, limits, and the clock against the server's. NAME: a bot or its file, for\n"
+    .. "LUNA_BOT_TOKEN_<NAME> and the settings file beside it.",
   { "offline", nil, "asks no server" },
   more = "Exit status: 0, or 1 where something is wrong; 2 wrong use.",
 }

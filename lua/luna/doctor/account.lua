@@ -4,7 +4,7 @@ local errors = require "luna.errors"
 local settings = require "luna.settings"
 
 local function settingsFile(report, args)
-  local path = args.config or "luna.conf.lua"
+  local path = args.config or (args[1] and args[1]:match "^(.*/)" or "") .. "luna.conf.lua"
   local stat = host.stat(path)
   if not stat then
     if not args.config then return end

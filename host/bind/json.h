@@ -17,7 +17,8 @@
 struct ln_buf *ln_json_push_buffer(lua_State *L);
 /* The length of the UTF-8 sequence at p, 0 where it is none. */
 size_t ln_json_utf8(const uint8_t *p, size_t n);
-/* encode(value, indent (-1: one line), maxDepth, strict) → text; raises what is wrong, without a position */
+/* encode(value, indent (-1: one line), maxDepth, strict, loose (names in no order but "_" first)) → text;
+ * raises what is wrong, without a position */
 int ln_json_encode(lua_State *L);
 /* decode(text, maxDepth, dropNull) → true, value | false, why, position (a byte, from 1), line, column */
 int ln_json_decode(lua_State *L);

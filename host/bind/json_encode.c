@@ -11,6 +11,7 @@ struct encoder {
   struct ln_buf *out;
   int indent, max_depth; /* indent < 0: one line */
   bool strict;           /* bytes that are no text are an error */
+  bool loose;            /* names as they come: saves the sorting */
 };
 
 static void put(struct encoder *e, const char *p, size_t n)
@@ -39,8 +40,10 @@ static void put_base64(struct encoder *e, const uint8_t *p, size_t n)
 
 static bool is_text(const uint8_t *p, size_t n)
 {
-  for (size_t i = 0, step; i < n; i += step)
-    if (!(step = ln_json_utf8(p + i, n - i))) return false;
+  for (size_t i = 0, step; i < n; i += step) {
+    step = 1;
+    if (p[i] >= 0x80 && !(step = ln_json_utf8(p + i, n - i))) return false;
+  }
   return true;
 }
 
@@ -92,22 +95,34 @@ static void put_string(struct encoder *e, int index, int depth)
   put(e, "}", 1);
 }
 
+static void put_integer(struct encoder *e, lua_Integer value)
+{
+  char text[24], *end = text + sizeof text, *p = end;
+  lua_Unsigned left = value < 0 ? 0 - (lua_Unsigned)value : (lua_Unsigned)value;
+  do {
+    *--p = (char)('0' + left % 10);
+    left /= 10;
+  } while (left > 0);
+  if (value < 0) *--p = '-';
+  put(e, p, (size_t)(end - p));
+}
+
 static void put_number(struct encoder *e, int index)
 {
   char text[64];
   if (lua_isinteger(e->L, index)) {
-    snprintf(text, sizeof text, "%lld", (long long)lua_tointeger(e->L, index));
-  } else {
-    double d = lua_tonumber(e->L, index);
-    if (isnan(d) || isinf(d)) luaL_error(e->L, "%s is no number of JSON", isnan(d) ? "nan" : "inf");
-    for (int precision = 15; precision <= 17; precision++) {
-      snprintf(text, sizeof text, "%.*g", precision, d);
-      if (strtod(text, NULL) == d) break;
-    }
-    char *comma = strchr(text, ',');
-    if (comma) *comma = '.';
-    if (!strpbrk(text, ".e")) strcat(text, ".0");
+    put_integer(e, lua_tointeger(e->L, index));
+    return;
   }
+  double d = lua_tonumber(e->L, index);
+  if (isnan(d) || isinf(d)) luaL_error(e->L, "%s is no number of JSON", isnan(d) ? "nan" : "inf");
+  for (int precision = 15; precision <= 17; precision++) {
+    snprintf(text, sizeof text, "%.*g", precision, d);
+    if (strtod(text, NULL) == d) break;
+  }
+  char *comma = strchr(text, ',');
+  if (comma) *comma = '.';
+  if (!strpbrk(text, ".e")) strcat(text, ".0");
   put(e, text, strlen(text));
 }
 
@@ -141,6 +156,43 @@ static int compare(const void *a, const void *b)
   return d ? d : x->n < y->n ? -1 : x->n > y->n;
 }
 
+/* The name of a field at the index, with its colon. */
+static void put_name(struct encoder *e, int index, bool first, int depth)
+{
+  size_t n;
+  const char *s = lua_tolstring(e->L, index, &n);
+  if (!first) put(e, ",", 1);
+  newline(e, depth + 1);
+  if (!is_text((const uint8_t *)s, n)) luaL_error(e->L, "a key that is not UTF-8");
+  put_text(e, s, n);
+  put(e, ": ", e->indent < 0 ? 1 : 2);
+}
+
+static void put_object_loose(struct encoder *e, int depth)
+{
+  lua_State *L = e->L;
+  int table = lua_gettop(L);
+  bool first = true;
+  put(e, "{", 1);
+  lua_pushliteral(L, "_");
+  lua_pushvalue(L, -1);
+  if (lua_rawget(L, table) != LUA_TNIL) {
+    put_name(e, table + 1, true, depth);
+    encode(e, depth + 1);
+    first = false;
+  }
+  lua_pop(L, 1);
+  for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
+    if (lua_rawequal(L, -2, table + 1)) continue;
+    put_name(e, -2, first, depth);
+    encode(e, depth + 1);
+    first = false;
+  }
+  lua_settop(L, table);
+  if (!first) newline(e, depth);
+  put(e, "}", 1);
+}
+
 /* Keys in order, so that the same value is the same text each time. They live as long as the table. */
 static void put_object(struct encoder *e, size_t count, int depth)
 {
@@ -157,12 +209,8 @@ static void put_object(struct encoder *e, size_t count, int depth)
   qsort(keys, n, sizeof *keys, compare);
   put(e, "{", 1);
   for (size_t i = 0; i < n; i++) {
-    if (i > 0) put(e, ",", 1);
-    newline(e, depth + 1);
-    if (!is_text((const uint8_t *)keys[i].s, keys[i].n)) luaL_error(L, "a key that is not UTF-8");
-    put_text(e, keys[i].s, keys[i].n);
-    put(e, ": ", e->indent < 0 ? 1 : 2);
     lua_pushlstring(L, keys[i].s, keys[i].n);
+    put_name(e, -1, i == 0, depth);
     lua_rawget(L, table);
     encode(e, depth + 1);
     lua_pop(L, 1);
@@ -201,7 +249,7 @@ static void put_table(struct encoder *e, int depth)
   }
   if (strings && integers) luaL_error(L, "a table with both names and numbers for keys");
   if (strings || (!integers && has_metatable(L, LN_JSON_OBJECT))) {
-    put_object(e, strings, depth);
+    e->loose ? put_object_loose(e, depth) : put_object(e, strings, depth);
     return;
   }
   /* Results of the combinators count their nil holes by __len; other lists have none. */
@@ -245,6 +293,7 @@ int ln_json_encode(lua_State *L)
   lua_Integer depth = luaL_optinteger(L, 3, 128);
   e.max_depth = depth > LN_JSON_MAX_DEPTH ? LN_JSON_MAX_DEPTH : depth < 1 ? 1 : (int)depth;
   e.strict = lua_toboolean(L, 4);
+  e.loose = lua_toboolean(L, 5);
   if (e.indent > 16) e.indent = 16;
   lua_settop(L, 1);
   e.out = ln_json_push_buffer(L);

@@ -6,16 +6,25 @@
 
 void ln_modules_open(lua_State *L)
 {
-  static const luaL_Reg modules[] = {
-      {"_luna.task", luaopen__luna_task},     {"_luna.promise", luaopen__luna_promise},
-      {"_luna.timer", luaopen__luna_timer},   {"_luna.tl", luaopen__luna_tl},
-      {"_luna.client", luaopen__luna_client}, {"_luna.server", luaopen__luna_server},
-      {"_luna.store", luaopen__luna_store},   {"_luna.host", luaopen__luna_host},
-      {"_luna.crypto", luaopen__luna_crypto}, {"_luna.http", luaopen__luna_http},
-      {"_luna.files", luaopen__luna_files},   {"_luna.json", luaopen__luna_json},
-      {"_luna.loop", luaopen__luna_loop},     {"luv", luaopen__luna_luv},
-      {"_luna.repl", luaopen__luna_repl},     {"_luna.breaks", luaopen__luna_breaks},
-      {"_luna.system", luaopen__luna_system}, {NULL, NULL}};
+  static const luaL_Reg modules[] = {{"_luna.task", luaopen__luna_task},
+                                     {"_luna.promise", luaopen__luna_promise},
+                                     {"_luna.timer", luaopen__luna_timer},
+                                     {"_luna.tl", luaopen__luna_tl},
+                                     {"_luna.client", luaopen__luna_client},
+                                     {"_luna.server", luaopen__luna_server},
+                                     {"_luna.store", luaopen__luna_store},
+                                     {"_luna.host", luaopen__luna_host},
+                                     {"_luna.crypto", luaopen__luna_crypto},
+                                     {"_luna.http", luaopen__luna_http},
+                                     {"_luna.files", luaopen__luna_files},
+                                     {"_luna.json", luaopen__luna_json},
+                                     {"_luna.loop", luaopen__luna_loop},
+                                     {"luv", luaopen__luna_luv},
+                                     {"_luna.repl", luaopen__luna_repl},
+                                     {"_luna.breaks", luaopen__luna_breaks},
+                                     {"_luna.system", luaopen__luna_system},
+                                     {"_luna.record", luaopen__luna_record},
+                                     {NULL, NULL}};
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   for (const luaL_Reg *m = modules; m->name; m++) {
     lua_pushcfunction(L, m->func);

@@ -19,6 +19,8 @@ local scope = require "luna.scope"
 
 local Recorder = Class.new "Recorder"
 
+local randomseed = math.randomseed -- a script may have its own
+
 local LIMIT = 64 << 20
 local VERSION = 1
 Recorder.VERSION = VERSION
@@ -45,7 +47,7 @@ function Recorder:init(opts)
   end
   self:head()
   self.file:flush()
-  math.randomseed(self.seed, 0)
+  randomseed(self.seed, 0)
 end
 
 -- The record cannot be written any more: that is said once, and the bots go on.
@@ -64,8 +66,9 @@ end
 
 -- What a file begins with. continued: an earlier part is in FILE.1.
 function Recorder:head(continued)
-  self.file:write(('%s"version":%d,"layer":%d,"program":%s,"wall":%.6f,"seed":%d,"masked":%s,"continued":%s}\n'):format(File.MARK, VERSION,
-    tl.layer, text(tostring(host.version)), self.wall, self.seed, self.maskTexts, continued or false))
+  self.file:write(('%s"version":%d,"layer":%d,"program":%s,"wall":%.6f,"zone":%s,"seed":%d,"masked":%s,"continued":%s}\n'):format(File.MARK,
+    VERSION, tl.layer, text(tostring(host.version)), self.wall, text(os.date("%z", self.wall // 1 | 0)), self.seed, self.maskTexts,
+    continued or false))
   for _, client in ipairs(self.clients) do
     self:line(client.number, "bot", client.about)
     if client.me then self:line(client.number, "up", client.me) end
@@ -80,7 +83,7 @@ end
 
 -- ---- updates ----
 
-local function takeUpdate(self, core, client, handle, update, seq)
+local function takeUpdate(self, client, update)
   local n = self.n + 1
   self.n, self.numbers[update] = n, n
   local own = self.own[update]
@@ -89,8 +92,7 @@ local function takeUpdate(self, core, client, handle, update, seq)
   else
     self:line(client, "update", (',"n":%d,"u":%s'):format(n, self:json(update)))
   end
-  math.randomseed(self.seed, n) -- what a handler draws, it draws again in the replay
-  return handle(core.dispatch, update, seq)
+  randomseed(self.seed, n) -- what a handler draws, it draws again in the replay
 end
 
 -- ---- calls ----
@@ -216,9 +218,9 @@ function Recorder:attach(core)
   local dispatch, dcs = core.dispatch, core.dcs
   local handle, install, guard, report, restore = dispatch.handle, dispatch.install, dispatch.guard, dispatch.report, dispatch.restore
 
-  function dispatch.handle(_, update, seq)
-    if self.closed then return handle(dispatch, update, seq) end
-    return takeUpdate(self, core, number, handle, update, seq)
+  function dispatch.handle(this, update, ...)
+    if not self.closed then takeUpdate(self, number, update) end
+    return handle(this, update, ...)
   end
   function dispatch.install(...)
     if core.updates.active then self:line(number, "reload") end

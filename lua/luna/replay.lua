@@ -18,6 +18,8 @@ local ids = require "luna.ids"
 
 local Replay = Class.new "Replay"
 
+local randomseed = math.randomseed -- a script may have its own
+
 local HALF = 5e-7 -- clocks count in microseconds
 local AFTER = 0.001 -- what the last line brings may go on for so long
 
@@ -37,7 +39,7 @@ end
 
 local function hand(self, core, update, n)
   self.numbers[update] = n or 0
-  if n then math.randomseed(self.tape.seed, n) end
+  if n then randomseed(self.tape.seed, n) end
   core.dispatch:handle(update)
 end
 
@@ -233,7 +235,7 @@ local function run(self)
   timer.useClock(self.clock)
   task.owner(0)
   self.began = timer.now()
-  math.randomseed(self.tape.seed, 0)
+  randomseed(self.tape.seed, 0)
   local loads = {}
   for i, path in ipairs(self.scripts) do
     loads[i] = task.spawn(load, self, path)
@@ -303,6 +305,10 @@ local function sum(self)
     #out.errors == 0 and "no error" or plural(#out.errors, "error"))
   if self.tape.continued then
     lines[#lines + 1] = "the record goes on from an earlier file: what the bot kept in memory then is not in it"
+  end
+  local zone = os.date("%z", self.tape.wall // 1 | 0)
+  if not out.same and type(self.tape.zone) == "string" and zone ~= self.tape.zone then
+    lines[#lines + 1] = ("clocks were at %s then, here they are at %s (TZ): os.date differs"):format(self.tape.zone, zone)
   end
   out.text = table.concat(lines, "\n")
   return out

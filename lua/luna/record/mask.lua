@@ -4,38 +4,24 @@
 local raw = require "_luna.json"
 local crypto = require "_luna.crypto"
 local host = require "_luna.host"
+local record = require "_luna.record"
 local Class = require "luna.class"
 local redaction = require "luna.redaction"
 
 local Mask = Class.new "Mask"
 
+local encode, fakes = raw.encode, record.line
+
 local LONG = 4096 -- bytes of one text, in a line that is LARGE
 local LARGE = 32768
 local MAX_DEPTH = 100
-local MAX_FAKES = 10000
 
 -- Fields that people fill: what --record-mask-text takes the letters out of.
 local personal = {}
 for name in ("message text caption title first_name last_name about description query term"):gmatch "%S+" do personal[name] = true end
 
---- opts: texts = true (mask what people wrote), key (of the fakes; random where it is not given).
-function Mask:init(opts)
-  self.texts, self.key = opts.texts or false, opts.key or crypto.random(32)
-  self.fakes, self.count = {}, 0
-  self.fake = function(digits) return self:fakeOf(digits) end
-end
-
--- The fake for an access hash, both as digits.
-function Mask:fakeOf(digits)
-  local made = self.fakes[digits]
-  if not made then
-    if self.count >= MAX_FAKES then self.fakes, self.count = {}, 0 end
-    made = digits == "0" and '"access_hash":0'
-      or ('"access_hash":%d'):format(string.unpack("<i8", crypto.hmac(self.key, digits)) >> 2)
-    self.fakes[digits], self.count = made, self.count + 1
-  end
-  return made
-end
+--- opts: texts = true (mask what people wrote). The key of the fakes is the object's own.
+function Mask:init(opts) self.texts, self.key = opts.texts or false, crypto.random(32) end
 
 --- A text with its letters as x and its digits as 0: lengths in UTF-16 stay, since entities count in them, and so does a command.
 function Mask.text(text)
@@ -51,16 +37,12 @@ end
 
 local fingers = { "phone", 'oken":', 'assword":', 'pi_hash":', 'piHash":', 'uth_key":', 'uthKey":' }
 
--- Whether a line of JSON may hold a secret: the few that do are made anew, value by value.
+-- Whether a line of JSON may have a field that is secret, or holds a secret that the program knows.
 local function isSuspicious(text)
-  if #text > LARGE or host.redact(text) ~= text then return true end
-  if text:find "%d%d%d%d%d%d:[%w_-]" then return true end
-  if text:find("+", 1, true) and text:find "%+%d%d%d%d%d%d%d%d%d" then return true end
-  if text:find("://", 1, true) and text:find("@", 1, true) then return true end
   for i = 1, #fingers do
     if text:find(fingers[i], 1, true) then return true end
   end
-  return false
+  return host.redact(text) ~= text
 end
 
 --- What stands for bytes that are left out.
@@ -89,16 +71,19 @@ local function walk(self, x, name, depth, large)
   return copy
 end
 
---- The JSON of a value made of tables, texts and numbers, masked; or nil and why it cannot be.
+--- The JSON of a value made of tables, texts and numbers, masked; or nil and why it cannot be. Most values need no more than one look at
+--- their JSON; the others are made anew, value by value.
 function Mask:encode(value)
-  local ok, text = pcall(raw.encode, value)
+  local ok, text = pcall(encode, value, -1, nil, false, true)
   if not ok then return nil, text end
-  if self.texts or isSuspicious(text) then
-    ok, text = pcall(function() return raw.encode(walk(self, value, nil, 0, #text > LARGE)) end)
-    if not ok then return nil, text end
+  if not self.texts and #text <= LARGE and not isSuspicious(text) then
+    local line = fakes(text, self.key)
+    if line then return line end
   end
-  if text:find('"access_hash":', 1, true) then text = text:gsub('"access_hash":(%-?%d+)', self.fake) end
-  return text
+  ok, text = pcall(walk, self, value, nil, 0, #text > LARGE)
+  if ok then ok, text = pcall(encode, text, -1, nil, false, true) end
+  if not ok then return nil, text end
+  return fakes(text, self.key, true)
 end
 
 --- A copy with the masks alone that a text's owner asked for: secrets and, where the record has it so, what people wrote.

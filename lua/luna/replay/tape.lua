@@ -209,6 +209,7 @@ function Tape:init(path)
         what = what or ("a record of version %s, this program reads %d"):format(tostring(line.version), VERSION)
       end
       self.wall, self.seed, self.layer = line.wall, line.seed, line.layer
+      self.zone = line.zone
       self.masked, self.continued = line.masked == true, line.continued == true
       if not what and (type(self.wall) ~= "number" or math.type(self.seed) ~= "integer") then what = "it has no time or seed" end
     else

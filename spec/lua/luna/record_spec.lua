@@ -130,6 +130,27 @@ describe("a record", function()
     assert.is_nil((mask:encode { f = print }))
   end)
 
+  it("begins each object with its kind, and keeps what JSON would not", function()
+    local value = { a = 1, _ = "thing", list = { { _ = "x", b = "\255" } }, empty = {}, n = -5, f = 1.5, t = true }
+    local text = (Mask {}):encode(value)
+    assert.matches('^{"_":"thing",', text)
+    assert.matches('"list":[{"_":"x",', text, 1, true)
+    assert.same(value, require("luna.replay.tape").value(json.decode(text)))
+  end)
+
+  it("sees a secret by its form wherever it stands", function()
+    local mask = Mask {}
+    for _, text in ipairs { "1234567:a", "x 1234567:-", "+123456789", "a+12345678901", "://u:p@h", "://x/a@b" } do
+      local made = json.decode(mask:encode { text }) [1]
+      assert.equal(require("luna.redaction").text(text), made)
+    end
+    for _, text in ipairs { "12345:a", "123456: a", "+12345678", "1+1", "://", "a@b", ":" } do
+      assert.equal(text, json.decode(mask:encode { text })[1])
+    end
+    assert.same({ phone = "***", password = "***", deep = { { bot_auth_token = "***" } } },
+      json.decode(mask:encode { phone = "4912345", password = "x", deep = { { bot_auth_token = "y" } } }))
+  end)
+
   it("gives an access hash the same fake each time, and another in another record", function()
     local one, two = Mask {}, Mask {}
     local value = { peer = { _ = "inputPeerUser", user_id = 5, access_hash = -77 } }

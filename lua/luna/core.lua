@@ -149,36 +149,26 @@ function Core.callWith(self, method, p, opts)
     self:ready()
     conn = self.conn or self:noConnection()
   end
-  local q = prepare(self, method, p)
+  local q, key, text, sent = prepare(self, method, p)
   local sendOpts
   if opts then
     if opts.dc then conn = self.dcs:get(opts.dc) end
     if opts.timeout or opts.noResponse or opts.queue then
       sendOpts = { timeout = opts.timeout, noResponse = opts.noResponse }
-      if opts.queue then return self:queued(conn, method, q, opts.queue, sendOpts) end
+      if opts.queue then return self:queued(conn, method, opts.queue, sendOpts, q, key, text, sent) end
     end
   end
-  local result, code, text, detail
-  if method.keyed and q.random_id == nil then
-    result, code, text, detail = conn:call(method.name, q, sendOpts, self.randomId:keyed())
-  else
-    result, code, text, detail = conn:call(method.name, q, sendOpts)
-  end
-  if code then result = refused(self, conn, method, q, sendOpts, code, text, detail) end
+  local result, code, why, detail = conn:call(method.name, q, sendOpts, key, text, sent)
+  if code then result = refused(self, conn, method, q, sendOpts, code, why, detail) end
   if method.harvests == false then return result end
   return absorb(self, method, q, result)
 end
 
 --- Calls of one queue are ordered by the server: each names the one before it.
-function Core:queued(conn, method, q, name, sendOpts)
+function Core:queued(conn, method, name, sendOpts, q, key, text, sent)
   self.queues = self.queues or {}
   sendOpts.after = self.queues[name]
-  local promise
-  if method.keyed and q.random_id == nil then
-    promise = conn:callAsync(method.name, q, sendOpts, self.randomId:keyed())
-  else
-    promise = conn:callAsync(method.name, q, sendOpts)
-  end
+  local promise = conn:callAsync(method.name, q, sendOpts, key, text, sent)
   local id = conn:lastRequest()
   self.queues[name] = id
   local ok, result = pcall(core_.await, promise)

@@ -17,10 +17,14 @@ local Dispatch = Class.new "Dispatch"
 local giveBack = { __close = function(before) task.owner(before[1]) end }
 local function ignore() end
 
+local LAST_SERIAL = scope.LAST_SERIAL
+local spawnAs = task.spawnAs
+
 local HELD = 30 -- seconds after which a lane that keeps others waiting is logged
 
 function Dispatch:init(core)
   self.core = core
+  self.owner = core.scope << 32 -- of the tasks that have the serial 0
   self.entries = {} -- serial → entry of a running handler
   self.serial, self.running, self.waiting = 0, 0, 0
   self.current = { mark = scope.newMark(), running = 0 } -- the version of the script that the updates go to
@@ -95,8 +99,8 @@ end
 
 function Dispatch:hasHandler() return self.callback ~= nil or self.instance ~= nil end
 
---- The function for an update of that name, or false.
-function Dispatch:lookup(name)
+-- The function for an update of that name, or false.
+local function lookup(self, name)
   local fn = self.found[name]
   if fn == nil then
     local class = self.class
@@ -105,6 +109,8 @@ function Dispatch:lookup(name)
   end
   return fn
 end
+
+Dispatch.lookup = lookup
 
 --- What the running task's handler is about: { update, sent, … }, or nil outside of handlers.
 function Dispatch:context()
@@ -189,70 +195,76 @@ local function free(self)
 end
 
 local function done(self, entry)
-  entry.done = true
+  local version, lane = entry.version, entry.lane
   self.entries[entry.serial] = nil
-  leave(self, entry)
-  self.core.updates:handled(entry)
-  local version = entry.version
+  entry.serial = false
+  if lane then leave(self, entry) end
+  if entry.seq then self.core.updates:handled(entry) end
   if version then
-    version.running = version.running - 1
-    if version.retired and version.running == 0 then self:retire(version, version.retired) end
+    local running = version.running - 1
+    version.running = running
+    if running == 0 and version.retired then self:retire(version, version.retired) end
   end
   if not entry.released then free(self) end
 end
 
+local function failed(self, entry, version, err)
+  if entry.ended and errors.is(err, errors.classes.CancelledException) then return end
+  local original, text = unpackTrace(err)
+  self:report(original, entry.update, "the handler of " .. tostring(entry.update._), text, version)
+end
+
 local function body(self, entry)
-  scope.enter(self.core.scope, entry.serial)
-  local version, fn = self.current, entry.fn
-  if entry.of ~= version then fn = self:lookup(entry.update._) or ignore end -- it waited while a new version came
+  local version, update = self.current, entry.update -- it may have waited while a new version came
   entry.version = version
   version.running = version.running + 1
-  local ok, err = xpcall(fn, trace, version.instance, entry.update)
-  if not ok and not (entry.ended and errors.is(err, errors.classes.CancelledException)) then
-    local original, text = unpackTrace(err)
-    self:report(original, entry.update, "the handler of " .. tostring(entry.update._), text, version)
-  end
+  local ok, err = xpcall(self.found[update._] or lookup(self, update._) or ignore, trace, version.instance, update)
+  if not ok then failed(self, entry, version, err) end
   done(self, entry)
 end
 
+local function postpone(self, lane, entry)
+  lane = lane or { first = 1, last = 0 }
+  lane.first = lane.first - 1
+  lane[lane.first] = entry
+  self.waiting = self.waiting + 1
+  self.readyLast = self.readyLast + 1
+  self.ready[self.readyLast] = lane
+end
+
 function start(self, lane, entry, later)
-  if self.running >= self.limit then -- bounded: the lane waits until a handler has ended
-    lane = lane or { first = 1, last = 0 }
-    lane.first = lane.first - 1
-    lane[lane.first] = entry
-    self.waiting = self.waiting + 1
-    self.readyLast = self.readyLast + 1
-    self.ready[self.readyLast] = lane
-    return
-  end
-  local serial = self.serial % scope.LAST_SERIAL + 1
+  local running = self.running
+  if running >= self.limit then return postpone(self, lane, entry) end -- bounded: the lane waits until a handler has ended
+  local serial = self.serial
+  serial = serial < LAST_SERIAL and serial + 1 or 1
   self.serial = serial
   entry.serial = serial
   self.entries[serial] = entry
-  self.running = self.running + 1
+  self.running = running + 1
   if lane then lane.busy, entry.lane = entry, lane end
-  entry.promise = (later and task.defer or task.spawn)(body, self, entry)
+  entry.promise = spawnAs(self.owner + serial, later, body, self, entry)
 end
 
 --- Hands an update to its handler. Returns the entry, or nil where no handler wants it. `seq` is its number in the store's inbox, where
---- it has one already.
+--- it has one already. An entry's serial is nil before its handler starts and false after it has ended.
 function Dispatch:handle(update, seq)
-  local fn = self:lookup(update._)
+  local fn = self.found[update._]
+  if fn == nil then fn = lookup(self, update._) end
   if not fn then return nil end
-  -- All its fields at once: a table that grows field by field is made anew four times.
-  local entry = {
-    update = update, fn = fn, seq = seq, done = false, serial = 0, lane = nil, promise = nil, box = nil, unit = nil, idText = nil,
-    sent = nil, released = nil, of = self.current, version = nil,
-  }
-  local laneKey
-  if self.order == "chat" then
-    laneKey = lanes.key(update)
-  elseif self.order == "all" then
-    laneKey = 0
-  end
-  if laneKey == nil then
+  -- Its usual fields at once: a table that grows field by field is made anew three times.
+  local entry = { update = update, seq = seq, serial = nil, version = nil, promise = nil, lane = nil, sent = nil, released = nil }
+  local order = self.order
+  if order == "none" then
     start(self, nil, entry)
     return entry
+  end
+  local laneKey = 0
+  if order == "chat" then
+    laneKey = lanes.key(update)
+    if laneKey == nil then
+      start(self, nil, entry)
+      return entry
+    end
   end
   local lane = self.lanes[laneKey]
   if not lane then
@@ -279,7 +291,7 @@ function Dispatch:release()
   local entry = self:context()
   if not entry then return end
   leave(self, entry)
-  if not entry.released and not entry.done then
+  if not entry.released and entry.serial then
     entry.released = true
     free(self)
   end

@@ -2,6 +2,7 @@
 local ids = require "luna.ids"
 
 local lanes = {}
+local pack = string.pack
 
 --- The marked id, or nil where the update is about nobody.
 function lanes.key(update)
@@ -22,12 +23,12 @@ function lanes.key(update)
   return nil
 end
 
---- A name that stays the same however often and on whatever way the update comes: for random_id. nil where it has none.
+--- Bytes that stay the same however often and on whatever way the update comes: for random_id. nil where it has none.
 function lanes.identity(update)
   local message = update.message
   if type(message) == "table" and message.id then
     local peer = message.peer_id and ids.ofPeer(message.peer_id) or 0
-    return ("%s:%d:%d:%d"):format(update._, peer, message.id, message.edit_date or 0)
+    return update._ .. pack("<i8i8i8", peer, message.id, message.edit_date or 0)
   end
   if update.query_id then return ("%s:%d"):format(update._, update.query_id) end
   if update.qts then return ("%s:qts:%d"):format(update._, update.qts) end

@@ -60,11 +60,6 @@ steps["Vector<InputMessage>"] = each(function(_, q, field)
   if math.type(q[field]) == "integer" then q[field] = { _ = "inputMessageID", id = q[field] } end
 end)
 
--- In a handler the connection makes it from the finished bytes (see random_id.lua); elsewhere it is just random.
-function steps.randomId(core, q, field)
-  if q[field] == nil and not core.randomId:keyed() then q[field] = crypto.randomId() end
-end
-
 function steps.randomIds(core, q, field, method)
   if q[field] ~= nil or type(q.id) ~= "table" then return end
   local list = {}
@@ -143,13 +138,16 @@ function steps.cacheTime(_, q, field)
   if q[field] == nil then q[field] = 0 end
 end
 
+-- Steps that have something to do where their parameter is not given.
+local unasked = { [steps.randomIds] = true, [steps.hash] = true, [steps.cacheTime] = true }
+
 local function typeOf(p)
   local t = p.type
   if p.vector and not t:find "^[Vv]ector" then t = "Vector<" .. t .. ">" end
   return (t:gsub("^vector<", "Vector<"))
 end
 
---- The compiled form of a method: { name, result, steps, n, prepare?, needsChannel }. nil for an unknown name.
+--- The compiled form of a method: { name, result, n steps and their parameters, … }. nil for an unknown name.
 function params.compile(name)
   local info = tl.method(name)
   if not info then return nil end
@@ -168,20 +166,39 @@ function params.compile(name)
     if p.name == "cache_time" and t == "int" and not p.flag then list[#list + 1] = { steps.cacheTime, "cache_time" } end
     if p.name == "hash" and t == "long" and not p.flag then list[#list + 1] = { steps.hash, "hash" } end
   end
-  if has.random_id == "long" then list[#list + 1] = { steps.randomId, "random_id" } end
   if has.random_id == "Vector<long>" then list[#list + 1] = { steps.randomIds, "random_id" } end
   method.n, method.keyed = #list, has.random_id == "long"
-  for i, step in ipairs(list) do method[i], method[-i] = step[1], step[2] end
+  method.at, method.always = {}, 0
+  for i, step in ipairs(list) do
+    local fn, field = step[1], step[2]
+    method[i], method[-i], method.at[field] = fn, field, i
+    if fn == steps.replyTo then method.at.reply_to = i end
+    if unasked[fn] then method.always = 1 end
+  end
   return method
 end
 
---- TL-ready parameters; p itself is never changed.
+--- TL-ready parameters; p itself is never changed. Then what a connection's call makes the random_id of, where it is to make one: key,
+--- text, counts (see random_id.lua); outside of handlers it is just random.
 function params.prepare(core, method, p)
-  local n = method.n
-  if n == 0 then return p end
+  local n, keyed = method.n, method.keyed
+  if n == 0 and not keyed then return p end
   local q = { _1 = nil, _2 = nil, _3 = nil, _4 = nil } -- room for four, so that it need not grow
-  for k, v in next, p do q[k] = v end
-  for i = 1, n do method[i](core, q, method[-i], method) end
+  local at, hits, hit = method.at, method.always, nil
+  for k, v in next, p do
+    q[k] = v
+    local i = at[k]
+    if i then hit, hits = i, hits + 1 end
+  end
+  if hits == 1 and hit then
+    method[hit](core, q, method[-hit], method)
+  elseif hits > 0 then
+    for i = 1, n do method[i](core, q, method[-i], method) end
+  end
+  if not keyed or q.random_id ~= nil then return q end
+  local key, text, sent = core.randomId:keyed()
+  if key then return q, key, text, sent end
+  q.random_id = crypto.randomId()
   return q
 end
 

@@ -138,10 +138,21 @@ function byTable(peers, x)
   fail("a table of kind %s names no peer", tostring(kind))
 end
 
+-- Whose message names its chat: what handlers pass nearly always.
+local withMessage = { updateNewMessage = true, updateNewChannelMessage = true, updateEditMessage = true, updateEditChannelMessage = true }
+
 --- Anything → InputPeer.
 function forms.inputPeer(peers, x)
   local kind = type(x)
-  if kind == "table" then return byTable(peers, x) end
+  if kind == "table" then
+    local message = withMessage[x._] and x.message or x
+    if message._ == "message" then
+      local peer = message.peer_id
+      local entry = peer and peer._ == "peerUser" and peers.young[peer.user_id]
+      if entry and entry.input and not entry.min then return entry.input end
+    end
+    return byTable(peers, x)
+  end
   if kind == "number" then
     local id = math.tointeger(x)
     if not id then fail("%s is no id", tostring(x)) end

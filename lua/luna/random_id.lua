@@ -41,33 +41,33 @@ local function serialise(method, q, field, index)
   return ok and bytes or nil -- nil: the parameters are wrong, and the call says so in a moment
 end
 
--- What the running handler is about, as text that begins the hash; nil outside of handlers.
+-- What the running handler is about, as text that begins the hash, and how often it has sent what; nil outside of handlers.
 local function identity(self)
   local context = self.core.dispatch and self.core.dispatch:context()
   if not context then return nil end
-  local text = context.idText
-  if text == nil then
+  local sent = context.sent
+  if sent == nil then
     local name = lanes.identity(context.update)
-    text = name and self.core.accountName .. "\0" .. name or false
-    context.idText, context.sent = text, {}
+    sent = name and { self.core.accountName .. "\0" .. name } or false
+    context.sent = sent
   end
-  return text, context
+  if sent then return sent[1], sent end
 end
 
 --- Key, text and counts for a connection's call, which then makes the id itself; nothing where it may be just random.
 function RandomId:keyed()
-  local text, context = identity(self)
-  if text then return key(self), text, context.sent end
+  local text, sent = identity(self)
+  if text then return self.key or key(self), text, sent end
 end
 
 --- The id for an item of this call; `index` tells apart several in one call.
 function RandomId:next(method, q, field, index)
-  local text, context = identity(self)
+  local text, sent = identity(self)
   local bytes = text and serialise(method, q, field, index)
   if not bytes then return crypto.randomId() end
   text = ("%s\0%s\0%d\0%s"):format(text, method, index or 0, bytes)
-  local count = context.sent[text] or 0
-  context.sent[text] = count + 1
+  local count = sent[text] or 0
+  sent[text] = count + 1
   local id = string.unpack("<i8", crypto.hmac(key(self), count .. "\0" .. text))
   return id ~= 0 and id or 1
 end

@@ -6,12 +6,16 @@ local task = require "_luna.task"
 local tl = require "_luna.tl"
 local Class = require "luna.class"
 local ids = require "luna.ids"
+local Peers = require "luna.peers"
 local Box = require "luna.updates.box"
 local Journal = require "luna.updates.journal"
 local difference = require "luna.updates.difference"
 local expand = require "luna.updates.expand"
 local scope = require "luna.scope"
 local Logger = require "luna.logger"
+
+local NONE = Journal.NONE
+local take, harvest = Journal.take, Peers.harvest
 
 local Updates = Class.new "Updates"
 
@@ -30,16 +34,23 @@ function Updates:init(core)
   self.kept = {}
 end
 
--- A unit is a container on its way to its ack; `left` counts what of it is still open.
+-- A unit is a container of which something has to wait its turn: `left` counts what of it is still open, then its ack follows. own: it is
+-- a call's result; raw: its bytes, where it holds one update alone.
 local function settle(self, unit)
   unit.left = unit.left - 1
-  if unit.left == 0 then self.journal:ack(unit) end
+  if unit.left == 0 and unit.ack then self.journal:ack(unit.conn, unit.ack) end
 end
 
 local function makeBox(self, name, pts, onGap)
   return Box(name, pts,
     function(update, unit)
-      self.journal:take(update, unit, name)
+      if update then
+        self.journal:take(update, name, unit.own, unit.raw)
+      elseif name < 0 then
+        self.journal:moved(name)
+      else
+        self.journal:touch()
+      end
       settle(self, unit)
     end,
     function(unit) settle(self, unit) end,
@@ -130,21 +141,9 @@ function Updates:channelBox(id, pts)
   return box
 end
 
---- One update into its box.
-function Updates:route(update, unit)
+-- What has no turn to wait for is taken at once.
+local function loose(self, update, own, raw)
   local kind = update._
-  if update.pts_count then
-    local message = update.message
-    local channel = update.channel_id or (type(message) == "table" and message.peer_id and message.peer_id.channel_id)
-    if channel then
-      local marked = ids.channel(channel)
-      local box = self:channelBox(marked, update.pts - update.pts_count)
-      if self.core.dispatch:isFull() and not unit.own then difference.channel(self, marked, box) end
-      return box:offer(update.pts, update.pts_count, update, unit)
-    end
-    return self.common:offer(update.pts, update.pts_count, update, unit)
-  end
-  if update.qts then return self.qts:offer(update.qts, 1, update, unit) end
   if kind == "updateChannelTooLong" then
     local marked = ids.channel(update.channel_id)
     local box = self:channelBox(marked, update.pts)
@@ -155,8 +154,32 @@ function Updates:route(update, unit)
       self:setState(self.core:invoke("updates.getState", {}))
     end)
   end
-  self.journal:take(update, unit, Journal.NONE)
-  settle(self, unit)
+  self.journal:take(update, NONE, own, raw)
+end
+
+-- The box of an update that has an order, its number there, and how far it moves the box.
+local function place(self, update, own)
+  local count = update.pts_count
+  if not count then return self.qts, update.qts, 1 end
+  local message, channel = update.message, update.channel_id
+  if not channel and type(message) == "table" then
+    local peer = message.peer_id
+    channel = peer and peer.channel_id
+  end
+  if channel then
+    local marked = ids.channel(channel)
+    local box = self:channelBox(marked, update.pts - count)
+    if not own and self.core.dispatch:isFull() then difference.channel(self, marked, box) end
+    return box, update.pts, count
+  end
+  return self.common, update.pts, count
+end
+
+--- One update that came by a difference of another box.
+function Updates:takeOne(update)
+  if not update.pts_count then return loose(self, update) end
+  local box, pts, count = place(self, update)
+  box:offer(pts, count, update, { left = 1 })
 end
 
 local function hasOrder(update) return update.pts_count ~= nil or update.qts ~= nil end
@@ -178,7 +201,10 @@ end
 local function applySeq(self, full, unit)
   local list = full.updates
   for i = 1, #list do
-    if not hasOrder(list[i]) then self:route(list[i], unit) end
+    if not hasOrder(list[i]) then
+      loose(self, list[i], unit.own, unit.raw)
+      settle(self, unit)
+    end
   end
 end
 
@@ -206,24 +232,35 @@ local function drainSeq(self)
 end
 Updates.drainSeq = drainSeq
 
---- A full container, its unit counting what of it is still open.
-function Updates:takeContainer(full, unit)
-  local list = full.updates
+--- A full container. Its ack is owed once all of it is in place; own: it is a call's result.
+function Updates:takeContainer(full, own, conn, ack, raw)
+  local list, unit = full.updates, nil
   local n = #list
-  unit.left, unit.n = n + 1, n
-  self.core.peers:harvest(full)
   local ordered = true
+  harvest(self.core.peers, full)
+  if n ~= 1 then raw = nil end
   if (full.seq or 0) ~= 0 then ordered = inSequence(self, full) end
   for i = 1, n do
     local update = list[i]
-    if hasOrder(update) or ordered then
-      self:route(update, unit)
-    elseif ordered == false then
-      settle(self, unit)
+    if update.pts_count or update.qts then
+      local box, pts, count = place(self, update, own)
+      if box.pts == pts - count and box.n == 0 and not box.fetching then -- its turn: nearly always
+        box.pts = pts
+        take(self.journal, update, box.name, own, raw)
+      else
+        unit = unit or { left = 1, own = own, conn = conn, ack = ack, raw = raw }
+        unit.left = unit.left + 1
+        box:offer(pts, count, update, unit)
+      end
+    elseif ordered then
+      loose(self, update, own, raw)
+    elseif ordered == nil then
+      unit = unit or { left = 1, own = own, conn = conn, ack = ack, raw = raw }
+      unit.left = unit.left + 1
     end
   end
   if ordered == nil then
-    self.pendingSeq[#self.pendingSeq + 1] = { full = full, unit = unit }
+    self.pendingSeq[#self.pendingSeq + 1] = { full = full, unit = unit or { left = 1 } }
     if not self.seqTimer then
       self.seqTimer = timer.after(0.7, function()
         self.seqTimer = nil
@@ -233,8 +270,12 @@ function Updates:takeContainer(full, unit)
   elseif self.pendingSeq[1] then
     drainSeq(self)
   end
-  if full.pts_count and not full.updates[1] then self.common:offer(full.pts, full.pts_count, nil, { left = 1 }) end
-  settle(self, unit)
+  if n == 0 and full.pts_count then self.common:offer(full.pts, full.pts_count, nil, { left = 1 }) end
+  if unit then
+    settle(self, unit)
+  elseif ack then
+    self.journal:ack(conn, ack)
+  end
 end
 
 --- What a connection pushes. `ack` is owed once all of it is safe.
@@ -267,7 +308,7 @@ function Updates:receive(conn, u, ack, raw, errname)
   end
   -- Handlers do not keep up: from here on the difference brings what comes, as fast as they take it; the server keeps it meanwhile.
   if self.core.dispatch:isFull() then difference.common(self) end
-  self:takeContainer(full, { conn = conn, ack = ack, raw = raw, left = 0, n = 0 })
+  self:takeContainer(full, false, conn, ack, raw)
 end
 
 --- Updates inside a call's result.
@@ -279,7 +320,7 @@ function Updates:fromResult(u, request)
   local me = self.core.me
   local full = expand.container(u, me and me.id, request)
   if not full then return difference.common(self) end
-  self:takeContainer(full, { own = true, left = 0, n = 0 })
+  self:takeContainer(full, true)
 end
 
 --- messages.affectedMessages and its kin move a box without an update.

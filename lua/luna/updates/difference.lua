@@ -17,20 +17,19 @@ end
 -- What a slice holds, in its order, straight to the handlers: the boxes stand still meanwhile.
 local function apply(self, slice, name, box, pts)
   self.core.peers:harvest(slice)
-  local unit = { left = math.huge }
   for _, message in ipairs(slice.new_messages or {}) do
-    self.journal:take(newMessage(name, message, pts), unit, box)
+    self.journal:take(newMessage(name, message, pts), box)
   end
   for _, message in ipairs(slice.new_encrypted_messages or {}) do
-    self.journal:take({ _ = "updateNewEncryptedMessage", message = message, qts = self.qts.pts }, unit, box)
+    self.journal:take({ _ = "updateNewEncryptedMessage", message = message, qts = self.qts.pts }, box)
   end
   for _, update in ipairs(slice.other_updates or {}) do
     local message = update.message
     local channel = update.channel_id or (type(message) == "table" and message.peer_id and message.peer_id.channel_id)
     if box == Journal.COMMON and channel and (update.pts_count or update._ == "updateChannelTooLong") then
-      self:route(update, { left = 1 })
+      self:takeOne(update)
     else
-      self.journal:take(update, unit, box)
+      self.journal:take(update, box)
     end
   end
 end
@@ -207,7 +206,7 @@ function difference.channel(self, id, box)
       end
     end
     succeeded(box)
-    self.journal:take(nil, nil, id)
+    self.journal:moved(id)
     box:endFetch(pts)
     if not ok then box:drain(true) end -- better a hole than a standstill
   end))

@@ -15,7 +15,8 @@ local GROUP_SECONDS, GROUP_UPDATES = 0.01, 256
 
 function Journal:init(core)
   self.core = core
-  self.entries, self.acks, self.done, self.channels = {}, {}, {}, nil
+  self.entries, self.n = {}, 0 -- an entry, its box, its bytes or false, and so on
+  self.acks, self.done, self.channels = {}, {}, nil -- acks: a connection, a msg_id, and so on
   self.group = {} -- what a commit takes; filled anew each time
   self.scheduled, self.refusals, self.count = false, 0, 0
 end
@@ -27,39 +28,42 @@ function Journal:touch()
   self.timer = timer.unref(timer.after(GROUP_SECONDS, self.flush, self))
 end
 
---- One update in its turn: starts its handler, and remembers what the inbox needs of it. box: COMMON, QTS, NONE or a channel's id.
-function Journal:take(update, unit, box)
-  self:touch()
-  if box < 0 then
-    self.channels = self.channels or {}
-    self.channels[box] = true
-  end
-  if not update then return end
+--- One update in its turn: starts its handler, and remembers what the inbox needs of it. box: COMMON, QTS, NONE or a channel's id. own: of
+--- a call's result. raw: the bytes of a container that holds it alone.
+function Journal:take(update, box, own, raw)
+  if not self.scheduled then self:touch() end
+  if box < 0 then self:moved(box) end
   self.count = self.count + 1
   local entry = self.core.dispatch:handle(update)
-  if not entry or entry.done then return end
-  local message = update.message
-  if unit.own and type(message) == "table" and message.out then return end -- what the bot did itself needs no second telling
-  entry.box, entry.unit = box, unit
-  local n = #self.entries + 1
-  self.entries[n] = entry
-  if n == GROUP_UPDATES then self.core:later(self.flush, self) end
+  if not entry or entry.serial == false then return end
+  if own then -- what the bot did itself needs no second telling
+    local message = update.message
+    if type(message) == "table" and message.out then return end
+  end
+  local entries, n = self.entries, self.n
+  entries[n + 1], entries[n + 2], entries[n + 3] = entry, box, raw or false
+  self.n = n + 3
+  if n == 3 * GROUP_UPDATES then self.core:later(self.flush, self) end
+end
+
+--- A channel's box stands elsewhere now.
+function Journal:moved(box)
+  self.channels = self.channels or {}
+  self.channels[box] = true
+  self:touch()
 end
 
 --- Everything of a container is in place: its ack may follow the next commit.
-function Journal:ack(unit)
-  if not unit.ack then return end
-  self.acks[#self.acks + 1] = unit
-  self:touch()
+function Journal:ack(conn, id)
+  local acks = self.acks
+  local n = #acks
+  acks[n + 1], acks[n + 2] = conn, id
+  if not self.scheduled then self:touch() end
 end
 
 --- A handler has ended.
 function Journal:handled(entry)
-  local seq = entry.seq
-  if seq then
-    self.done[#self.done + 1] = seq
-    self:touch()
-  end
+  if entry.seq then self:forget(entry.seq) end
 end
 
 function Journal:forget(seq)
@@ -68,10 +72,9 @@ function Journal:forget(seq)
 end
 
 -- The bytes to hand over again: the container's own where it held this update alone.
-local function raw(entry)
-  local unit, update = entry.unit, entry.update
-  if unit.raw and unit.n == 1 then return unit.raw end
-  local ok, bytes = pcall(tl.encode, { _ = "updateShort", update = update, date = 0 }, "Updates")
+local function bytesOf(entry, raw)
+  if raw then return raw end
+  local ok, bytes = pcall(tl.encode, { _ = "updateShort", update = entry.update, date = 0 }, "Updates")
   return ok and bytes or nil
 end
 
@@ -83,6 +86,7 @@ end
 -- The store takes nothing now (the disk does not keep up, or fails): all of it goes with a later commit.
 local function refused(self, why, kept, channels, done, acks)
   self.entries, self.done, self.acks = before(kept, self.entries), before(done, self.done), before(acks, self.acks)
+  self.n = #self.entries
   for id in pairs(channels or {}) do
     self.channels = self.channels or {}
     self.channels[id] = true
@@ -103,18 +107,16 @@ function Journal:flush()
   if self.core.state == "stopped" then return end -- the store is closed
   local adds, kept = nil, nil
   local entries = self.entries
-  if entries[1] then
-    self.entries = {}
-    for i = 1, #entries do
-      local entry = entries[i]
-      if not entry.done then
-        local bytes = raw(entry)
-        if bytes then
-          adds, kept = adds or {}, kept or {}
-          local box = entry.box
-          adds[#adds + 1] = { box = box, pts = entry.update.pts or entry.update.qts or 0, raw = bytes, layer = tl.layer }
-          kept[#kept + 1] = entry
-        end
+  if self.n > 0 then
+    self.entries, self.n = {}, 0
+    for i = 1, #entries, 3 do
+      local entry, box = entries[i], entries[i + 1]
+      local bytes = entry.serial ~= false and bytesOf(entry, entries[i + 2])
+      if bytes then
+        adds, kept = adds or {}, kept or {}
+        adds[#adds + 1] = { box = box, pts = entry.update.pts or entry.update.qts or 0, raw = bytes, layer = tl.layer }
+        local n = #kept
+        kept[n + 1], kept[n + 2], kept[n + 3] = entry, box, bytes
       end
     end
   end
@@ -132,10 +134,7 @@ function Journal:flush()
   if n > 0 then self.acks = {} end
   local durable = n > 0 and function(errname)
     if errname then return end -- not on disk: the server shall send them again
-    for i = 1, n do
-      local unit = acks[i]
-      unit.conn:ack(unit.ack)
-    end
+    for i = 1, n, 2 do acks[i]:ack(acks[i + 1]) end
   end or nil
   local group = self.group
   group.state, group.channels, group.add, group.done = updates:state(), channels, adds, done
@@ -145,7 +144,10 @@ function Journal:flush()
   self.refusals = 0
   if group.persist then self.persisted() end
   if kept then
-    for i = 1, #kept do kept[i].seq = seqs[i] end
+    for i = 1, #seqs do
+      local entry = kept[3 * i - 2]
+      entry.seq = seqs[i]
+    end
   end
 end
 

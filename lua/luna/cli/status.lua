@@ -8,6 +8,7 @@ local colour = require "luna.colour"
 local json = require "luna.json"
 local options = require "luna.cli.options"
 local place = require "luna.repl.place"
+local suggest = require "luna.suggest"
 local signals = require "luna.cli.signals"
 
 local M = {}
@@ -155,7 +156,12 @@ local function show(args, wanted)
   if args.json then return json.encode(json.array(answered), { pretty = true }), result end
   local plain = not colour.on(1)
   local function bold(text) return plain and text or "\27[1m" .. text .. "\27[0m" end
-  if #list == 0 then return wanted and ("no bot %q runs"):format(wanted) or "no bot of yours runs", result end
+  if #list == 0 then
+    local others = wanted and collect() or {}
+    for i, item in ipairs(others) do others[i] = item.name end
+    if #others == 0 then return wanted and ("no bot %q runs"):format(wanted) or "no bot of yours runs", result end
+    return ("no bot %q runs%s; there are %s"):format(wanted, suggest.hint(wanted, others), table.concat(others, ", ")), result
+  end
   if #list > 1 then return overview(list, bold), result end
   local s = list[1].status
   return s and page(s, bold) or list[1].name .. ": does not answer; its loop is held, or it is of an older version", result

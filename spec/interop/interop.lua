@@ -9,8 +9,8 @@ local hosted, luna = pcall(require, "luna")
 
 M.luna = os.getenv("LUNA") or (root .. "build/luna")
 M.teled = out .. "/teled"
-M.telethon = out .. "/py/bin/python " .. here .. "telethon_peer.py"
-M.kurigram = out .. "/py/bin/python " .. here .. "kurigram_peer.py"
+M.telethon = "PYTHONDONTWRITEBYTECODE=1 " .. out .. "/py/bin/python " .. here .. "telethon_peer.py"
+M.kurigram = "PYTHONDONTWRITEBYTECODE=1 " .. out .. "/py/bin/python " .. here .. "kurigram_peer.py"
 M.mtcute = "MTCUTE_MODULES=" .. out .. "/node node " .. here .. "mtcute_peer.mjs"
 M.emmylua = out .. "/emmylua/bin/emmylua_check"
 M.here = here
@@ -35,6 +35,25 @@ function M.lacks(...)
       if os.getenv("CI") then error(text, 2) end
       return text
     end
+  end
+end
+
+--- The frame of a spec's tests: test(name, { needed… }, fn) is a test that is pending where something needed is missing; what fn(scene)
+--- keeps as scene.server and scene.bot ends with it. env: the spec's _ENV, where busted's words are; inside a describe.
+function M.frame(env)
+  local scene = {}
+  env.after_each(function()
+    local bot, server = scene.bot, scene.server
+    scene.bot, scene.server = nil, nil
+    if bot then bot:stop() end
+    if server then server.child:stop() end
+  end)
+  return function(name, needs, fn)
+    env.it(name, function()
+      local missing = M.lacks("luna", table.unpack(needs))
+      if missing then return env.pending(missing) end
+      fn(scene)
+    end)
   end
 end
 

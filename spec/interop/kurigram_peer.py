@@ -10,12 +10,9 @@ thing done.
 With --first NAME, a person must sign up, and does by that name.
 KEY is the server's public key (PKCS#1 PEM). Ends with 1 and a line "failed ..." when anything is not as it should be.
 """
-import argparse
 import asyncio
 import base64
 import hashlib
-import signal
-import sys
 
 from pyrogram import Client, errors, filters, raw, types
 from pyrogram.connection import Connection
@@ -23,6 +20,9 @@ from pyrogram.connection.transport.tcp import tcp_abridged, tcp_abridged_o, tcp_
 from pyrogram.connection.transport.tcp import tcp_intermediate_padded
 from pyrogram.crypto import rsa
 from pyrogram.handlers import CallbackQueryHandler, MessageHandler
+
+import peer
+from peer import Failed, check, say
 
 TRANSPORTS = {
     "abridged": tcp_abridged.TCPAbridged,
@@ -32,19 +32,6 @@ TRANSPORTS = {
     "obfuscated-intermediate": tcp_intermediate_o.TCPIntermediateO,
     "obfuscated-padded": tcp_intermediate_padded.TCPIntermediatePadded,
 }
-
-
-class Failed(Exception):
-    pass
-
-
-def say(*words):
-    print(*words, flush=True)
-
-
-def check(right, what):
-    if not right:
-        raise Failed(what)
 
 
 def read_key(path):
@@ -92,10 +79,6 @@ def make_client(args):
 
 
 async def run_bot(client, args):
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-
     async def on_message(_, message):
         if message.text == "/menu":
             markup = types.InlineKeyboardMarkup([[types.InlineKeyboardButton("One", callback_data="one")]])
@@ -112,24 +95,17 @@ async def run_bot(client, args):
     me = await client.get_me()
     check(me.is_bot, "a bot that is no bot")
     say("me", me.id, me.username)
-    say("ready")
-    await stop.wait()
+    await peer.until_told()
     await client.stop()
 
 
-class Person:
-    """A logged-in person and what the bot has answered so far."""
-
-    def __init__(self, client, args):
-        self.client, self.args, self.answers = client, args, asyncio.Queue()
-
+class Person(peer.Person):
     async def start(self, username):
         args, client = self.args, self.client
         await client.connect()
         sent = await client.send_code(args.user)
-        wrong = "1" if args.code[0] != "1" else "2"
         try:
-            await client.sign_in(args.user, sent.phone_code_hash, wrong * 5)
+            await client.sign_in(args.user, sent.phone_code_hash, self.wrong_code)
             raise Failed("a wrong code was taken")
         except errors.PhoneCodeInvalid:
             pass
@@ -153,18 +129,12 @@ class Person:
         client.add_handler(MessageHandler(on_message, filters.incoming & filters.user(self.bot.id)))
         await asyncio.sleep(0)  # the handler is added by a task
 
-    async def ask(self, text):
-        sent = await self.client.send_message(self.bot.id, text)
-        try:
-            answer = await asyncio.wait_for(self.answers.get(), self.args.timeout)
-        except asyncio.TimeoutError:
-            raise Failed(f"no answer to {text!r}") from None
-        say("answer", answer.text)
-        return sent, answer
+    async def send(self, text):
+        return await self.client.send_message(self.bot.id, text)
 
-    async def chat(self, texts):
-        for text in texts:
-            await self.ask(text)
+    @staticmethod
+    def text_of(message):
+        return message.text
 
     async def click(self, text, label):
         _, answer = await self.ask(text)
@@ -225,45 +195,9 @@ async def main(args):
     client = make_client(args)
     if args.bot:
         await run_bot(client, args)
-        return
-    person = Person(client, args)
-    await person.start((args.say or args.click or [args.tour])[0])
-    if args.say:
-        await person.chat(args.say[1:])
-    elif args.click:
-        await person.click(*args.click[1:])
     else:
-        await person.tour()
-    await client.log_out()
-    say("done")
-
-
-def parse():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("host")
-    parser.add_argument("port", type=int)
-    parser.add_argument("key")
-    parser.add_argument("--dc", type=int, default=1)
-    parser.add_argument("--bot", metavar="TOKEN")
-    parser.add_argument("--user", metavar="PHONE")
-    parser.add_argument("--code")
-    parser.add_argument("--first", metavar="NAME")
-    parser.add_argument("--say", nargs="+", metavar=("BOT", "TEXT"))
-    parser.add_argument("--click", nargs=3, metavar=("BOT", "TEXT", "LABEL"))
-    parser.add_argument("--tour", metavar="BOT")
-    parser.add_argument("--transport", choices=TRANSPORTS, default="abridged")
-    parser.add_argument("--timeout", type=float, default=15)
-    args = parser.parse_args()
-    if not args.bot and not (args.user and (args.say or args.click or args.tour)):
-        parser.error("either --bot, or --user with --say, --click or --tour")
-    if args.user and not args.code:
-        args.code = args.user.lstrip("+")[5] * 5
-    return args
+        await Person(client, args).act()
 
 
 if __name__ == "__main__":
-    try:
-        asyncio.run(main(parse()))
-    except (Failed, errors.RPCError, ConnectionError, asyncio.TimeoutError) as error:
-        say("failed", f"{type(error).__name__}: {error}")
-        sys.exit(1)
+    peer.run(main, peer.parse(TRANSPORTS, "abridged"), errors.RPCError)

@@ -26,56 +26,42 @@ local bots = {
 }
 
 describe("a login in our sandbox", function()
-  local server, bot
+  local frame = interop.frame(_ENV)
 
-  local function begin()
-    server = interop.sandbox("--dc 2", "--dc 4", "echo_bot=" .. TOKEN, "other_bot=" .. OTHER)
+  local function test(name, needs, fn)
+    frame(name, needs, function(scene)
+      scene.server = interop.sandbox("--dc 2", "--dc 4", "echo_bot=" .. TOKEN, "other_bot=" .. OTHER)
+      fn(scene, scene.server)
+    end)
   end
-
-  after_each(function()
-    if bot then bot:stop() end
-    if server then server.child:stop() end
-    bot, server = nil, nil
-  end)
 
   for _, name in ipairs { "Telethon", "Kurigram", "mtcute", "teled" } do
     local say = persons[name]
 
-    it("signs up: " .. name, function()
-      local missing = interop.lacks("luna", name)
-      if missing then return pending(missing) end
-      begin()
-      bot = interop.bot(server, { token = TOKEN })
+    test("signs up: " .. name, { name }, function(scene, server)
+      scene.bot = interop.bot(server, { token = TOKEN })
       local first = interop.must(say(server, "9996629001", "echo_bot", "new", "Nora"), "^me %d+$", "^answer new$")
       local again = interop.must(say(server, "9996629001", "echo_bot", "known"), "^me %d+$", "^answer known$")
       assert.equal(first.lines[1], again.lines[1])
     end)
 
-    it("goes to the DC of the phone: " .. name, function()
-      local missing = interop.lacks("luna", name)
-      if missing then return pending(missing) end
-      begin()
-      bot = interop.bot(server, { token = TOKEN })
+    test("goes to the DC of the phone: " .. name, { name }, function(scene, server)
+      scene.bot = interop.bot(server, { token = TOKEN })
       interop.must(say(server, "9996640042", "echo_bot", "moved"), "^me %d+$", "^answer moved$")
     end)
   end
 
   for _, name in ipairs { "Telethon", "mtcute" } do
-    it("goes to the DC of the bot: " .. name, function()
-      local missing = interop.lacks("luna", "teled", name)
-      if missing then return pending(missing) end
-      begin()
-      bot = interop.start(bots[name](server.places[4]), 60)
-      bot:expect("^ready")
+    test("goes to the DC of the bot: " .. name, { "teled", name }, function(scene, server)
+      scene.bot = interop.start(bots[name](server.places[4]), 60)
+      scene.bot:expect("^ready")
       interop.must(interop.say(server, "other_bot moved"), "^answer moved$")
     end)
   end
 
-  it("goes to the DC of the bot: our client", function()
-    local missing = interop.lacks("luna", "teled")
-    if missing then return pending(missing) end
-    begin()
-    bot = interop.bot(server.places[4], { token = TOKEN })
+  test("goes to the DC of the bot: our client", { "teled" }, function(scene, server)
+    local bot = interop.bot(server.places[4], { token = TOKEN })
+    scene.bot = bot
     interop.must(interop.say(server, "echo_bot moved"), "^answer moved$")
     assert.equal(0, bot:stop())
     assert.matches("lives in DC 2", bot:said())

@@ -9,11 +9,6 @@
 With --first NAME, a person must sign up, and does by that name.
 KEY is the server's public key (PKCS#1 PEM). Ends with 1 and a line "failed ..." when anything is not as it should be.
 """
-import argparse
-import asyncio
-import signal
-import sys
-
 import telethon
 from telethon import TelegramClient, events, functions, types
 from telethon.crypto import rsa
@@ -21,25 +16,15 @@ from telethon.network import connection
 from telethon.sessions import MemorySession
 from telethon.tl import alltlobjects
 
+import peer
+from peer import Failed, check, say
+
 TRANSPORTS = {
     "full": connection.ConnectionTcpFull,
     "abridged": connection.ConnectionTcpAbridged,
     "intermediate": connection.ConnectionTcpIntermediate,
     "obfuscated-abridged": connection.ConnectionTcpObfuscated,
 }
-
-
-class Failed(Exception):
-    pass
-
-
-def say(*words):
-    print(*words, flush=True)
-
-
-def check(right, what):
-    if not right:
-        raise Failed(what)
 
 
 def make_client(args):
@@ -55,10 +40,6 @@ def make_client(args):
 
 
 async def run_bot(client, args):
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-
     @client.on(events.NewMessage(incoming=True))
     async def on_message(event):
         if event.raw_text == "/menu":
@@ -75,24 +56,17 @@ async def run_bot(client, args):
     me = await client.get_me()
     check(me.bot, "a bot that is no bot")
     say("me", me.id, me.username)
-    say("ready")
-    await stop.wait()
+    await peer.until_told()
 
 
-class Person:
-    """A logged-in person and what the bot has answered so far."""
-
-    def __init__(self, client, args):
-        self.client, self.args, self.answers = client, args, asyncio.Queue()
-
+class Person(peer.Person):
     async def start(self, username):
         args, client = self.args, self.client
         await client.connect()
         check(not await client.is_user_authorized(), "authorized before the login")
         sent = await client.send_code_request(args.user)
-        wrong = "1" if args.code[0] != "1" else "2"
         try:
-            await client.sign_in(args.user, wrong * 5, phone_code_hash=sent.phone_code_hash)
+            await client.sign_in(args.user, self.wrong_code, phone_code_hash=sent.phone_code_hash)
             raise Failed("a wrong code was taken")
         except telethon.errors.PhoneCodeInvalidError:
             pass
@@ -114,18 +88,12 @@ class Person:
         async def on_message(event):
             self.answers.put_nowait(event.message)
 
-    async def ask(self, text):
-        sent = await self.client.send_message(self.bot, text)
-        try:
-            answer = await asyncio.wait_for(self.answers.get(), self.args.timeout)
-        except asyncio.TimeoutError:
-            raise Failed(f"no answer to {text!r}") from None
-        say("answer", answer.message)
-        return sent, answer
+    async def send(self, text):
+        return await self.client.send_message(self.bot, text)
 
-    async def chat(self, texts):
-        for text in texts:
-            await self.ask(text)
+    @staticmethod
+    def text_of(message):
+        return message.message
 
     async def click(self, text, label):
         _, answer = await self.ask(text)
@@ -192,47 +160,11 @@ async def main(args):
         if args.bot:
             await run_bot(client, args)
         else:
-            person = Person(client, args)
-            await person.start((args.say or args.click or [args.tour])[0])
-            if args.say:
-                await person.chat(args.say[1:])
-            elif args.click:
-                await person.click(*args.click[1:])
-            else:
-                await person.tour()
-            await client.log_out()
-            say("done")
+            await Person(client, args).act()
     finally:
         await client.disconnect()
 
 
-def parse():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("host")
-    parser.add_argument("port", type=int)
-    parser.add_argument("key")
-    parser.add_argument("--dc", type=int, default=1)
-    parser.add_argument("--bot", metavar="TOKEN")
-    parser.add_argument("--user", metavar="PHONE")
-    parser.add_argument("--code")
-    parser.add_argument("--first", metavar="NAME")
-    parser.add_argument("--say", nargs="+", metavar=("BOT", "TEXT"))
-    parser.add_argument("--click", nargs=3, metavar=("BOT", "TEXT", "LABEL"))
-    parser.add_argument("--tour", metavar="BOT")
-    parser.add_argument("--transport", choices=TRANSPORTS, default="full")
-    parser.add_argument("--layer", type=int, default=alltlobjects.LAYER, help="227 for a server of gotd's")
-    parser.add_argument("--timeout", type=float, default=15)
-    args = parser.parse_args()
-    if not args.bot and not (args.user and (args.say or args.click or args.tour)):
-        parser.error("either --bot, or --user with --say, --click or --tour")
-    if args.user and not args.code:
-        args.code = args.user.lstrip("+")[5] * 5
-    return args
-
-
 if __name__ == "__main__":
-    try:
-        asyncio.run(main(parse()))
-    except (Failed, telethon.errors.RPCError, ConnectionError, asyncio.TimeoutError) as error:
-        say("failed", f"{type(error).__name__}: {error}")
-        sys.exit(1)
+    layer = {"type": int, "default": alltlobjects.LAYER, "help": "227 for a server of gotd's"}
+    peer.run(main, peer.parse(TRANSPORTS, "full", layer=layer), telethon.errors.RPCError)

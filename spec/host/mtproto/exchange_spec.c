@@ -378,17 +378,35 @@ static void thirty_seconds_in_all(void **state)
   pair_close(&p);
 }
 
+/* A pair whose client has asked; the server's first answer, which it has not had yet. */
+static struct ln_slice until_first_answer(struct pair *p, uint64_t seed)
+{
+  struct ln_slice s;
+  pair_configure(p, seed);
+  pair_open(p);
+  ln_exchange_start(p->client, PAIR_NOW);
+  assert_true(ln_exchange_output(p->client, PAIR_WALL, &s));
+  assert_int_equal(pair_feed(p->server, s, PAIR_NOW, PAIR_WALL), LN_OK);
+  assert_true(ln_exchange_output(p->server, PAIR_WALL, &s));
+  return s;
+}
+
+/* ... and whose client works on it: the job, handed out once. */
+static struct ln_exchange_job *until_first_job(struct pair *p, uint64_t seed)
+{
+  struct ln_slice s = until_first_answer(p, seed);
+  assert_int_equal(ln_exchange_input(p->client, s, PAIR_NOW, PAIR_WALL), LN_OK);
+  struct ln_exchange_job *job = ln_exchange_job(p->client);
+  assert_non_null(job);
+  assert_null(ln_exchange_job(p->client));
+  return job;
+}
+
 static void an_answer_after_the_deadline_is_not_taken(void **state)
 {
   (void)state;
   struct pair p;
-  struct ln_slice s;
-  pair_configure(&p, 12);
-  pair_open(&p);
-  ln_exchange_start(p.client, PAIR_NOW);
-  assert_true(ln_exchange_output(p.client, PAIR_WALL, &s));
-  assert_int_equal(pair_feed(p.server, s, PAIR_NOW, PAIR_WALL), LN_OK);
-  assert_true(ln_exchange_output(p.server, PAIR_WALL, &s));
+  struct ln_slice s = until_first_answer(&p, 12);
   assert_int_equal(ln_exchange_input(p.client, s, PAIR_NOW + 10 * LN_US_PER_S, PAIR_WALL), LN_E_TIMEOUT);
   assert_int_equal(ln_exchange_input(p.client, s, PAIR_NOW, PAIR_WALL), LN_E_HANDSHAKE);
   pair_close(&p);
@@ -398,17 +416,7 @@ static void a_job_that_took_too_long_is_not_taken(void **state)
 {
   (void)state;
   struct pair p;
-  struct ln_slice s;
-  pair_configure(&p, 13);
-  pair_open(&p);
-  ln_exchange_start(p.client, PAIR_NOW);
-  assert_true(ln_exchange_output(p.client, PAIR_WALL, &s));
-  assert_int_equal(pair_feed(p.server, s, PAIR_NOW, PAIR_WALL), LN_OK);
-  assert_true(ln_exchange_output(p.server, PAIR_WALL, &s));
-  assert_int_equal(ln_exchange_input(p.client, s, PAIR_NOW, PAIR_WALL), LN_OK);
-  struct ln_exchange_job *job = ln_exchange_job(p.client);
-  assert_non_null(job);
-  assert_null(ln_exchange_job(p.client)); /* handed out once */
+  struct ln_exchange_job *job = until_first_job(&p, 13);
   assert_int_equal(ln_exchange_tick(p.client, PAIR_NOW + 10 * LN_US_PER_S), LN_E_TIMEOUT);
   ln_exchange_job_run(job); /* it was running meanwhile */
   assert_int_equal(ln_exchange_job_done(p.client, PAIR_NOW + 11 * LN_US_PER_S, PAIR_WALL), LN_E_HANDSHAKE);
@@ -420,16 +428,7 @@ static void abandoned_while_a_job_runs_it_frees_itself(void **state)
 {
   (void)state;
   struct pair p;
-  struct ln_slice s;
-  pair_configure(&p, 14);
-  pair_open(&p);
-  ln_exchange_start(p.client, PAIR_NOW);
-  assert_true(ln_exchange_output(p.client, PAIR_WALL, &s));
-  assert_int_equal(pair_feed(p.server, s, PAIR_NOW, PAIR_WALL), LN_OK);
-  assert_true(ln_exchange_output(p.server, PAIR_WALL, &s));
-  assert_int_equal(ln_exchange_input(p.client, s, PAIR_NOW, PAIR_WALL), LN_OK);
-  struct ln_exchange_job *job = ln_exchange_job(p.client);
-  assert_non_null(job);
+  struct ln_exchange_job *job = until_first_job(&p, 14);
   ln_exchange_abandon(p.client);
   ln_exchange_job_run(job);
   assert_int_equal(ln_exchange_job_done(p.client, PAIR_NOW, PAIR_WALL), LN_E_CANCELLED);

@@ -24,6 +24,17 @@ function sandbox.world(options) end
 ---@return table
 function sandbox.serve(options) end
 
+---Runs a script, or several, against what `luna run --record FILE` has written. Raises the report where calls differ or a handler fails;
+---with check = false gives it in any case.
+---```lua
+---it("still does what it did then", function() require("luna.sandbox").replay("spec/orders.rec", "bots/menu.lua") end)
+---```
+---@param record string
+---@param scripts string|string[]
+---@param options? { check?: boolean, strict?: boolean, online?: boolean }
+---@return table
+function sandbox.replay(record, scripts, options) end
+
 ---@class luna.World
 local World = {}
 

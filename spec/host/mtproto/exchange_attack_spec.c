@@ -93,6 +93,30 @@ static int silent(enum trick trick)
   return outcome;
 }
 
+/* The answer comes in time, what is computed from it comes after. */
+static int slow_worker(enum trick trick)
+{
+  struct pair p;
+  struct evil e;
+  struct ln_slice query;
+  struct ln_buf reply;
+  pair_configure(&p, 1);
+  evil_open(&e, trick, 2);
+  assert_int_equal(ln_exchange_client_new(&p.client_config, &p.client), LN_OK);
+  assert_int_equal(ln_exchange_start(p.client, PAIR_NOW), LN_OK);
+  assert_true(ln_exchange_output(p.client, PAIR_WALL, &query));
+  evil_answer(&e, query, &reply);
+  assert_int_equal(ln_exchange_input(p.client, ln_buf_slice(&reply), PAIR_NOW, PAIR_WALL), LN_OK);
+  ln_buf_deinit(&reply);
+  struct ln_exchange_job *job = ln_exchange_job(p.client);
+  assert_non_null(job);
+  ln_exchange_job_run(job);
+  int err = ln_exchange_job_done(p.client, PAIR_NOW + 60 * LN_US_PER_S, PAIR_WALL);
+  int outcome = err == LN_E_TIMEOUT ? ln_exchange_failed_check(p.client) : err ? OTHERWISE : THROUGH;
+  ln_exchange_free(p.client);
+  return outcome;
+}
+
 #define OFF(k) (UINT64_C(1) << LN_CK_##k)
 
 static const struct {
@@ -144,6 +168,7 @@ static const struct {
     {LN_CK_K12, "g_a = p", attack, GA_PRIME, 0, THROUGH},
     {LN_CK_K12, "g_a = 2^1984 - 1", attack, GA_LOW, 0, THROUGH},
     {LN_CK_K12, "g_a = p - 2^1984 + 1", attack, GA_HIGH, 0, THROUGH},
+    {LN_CK_K12, "a g_b of our own that is 1", no_secret, HONEST, OFF(K13), THROUGH},
     {LN_CK_K13, "no randomness for the secret", no_secret, HONEST, OFF(K12), THROUGH},
     {LN_CK_K15, "dh_gen_ok by somebody else", attack, OK_HASH, 0, THROUGH},
     {LN_CK_K15, "dh_gen_retry by somebody else", attack, RETRY_HASH, 0, THROUGH},
@@ -153,6 +178,7 @@ static const struct {
     {LN_CK_K17, "server_time 0", attack, TIME_ZERO, 0, THROUGH},
     {LN_CK_K17, "server_time below 0", attack, TIME_NEGATIVE, 0, THROUGH},
     {LN_CK_K18, "a server that says nothing", silent, NO_ANSWER, 0, THROUGH},
+    {LN_CK_K18, "arithmetic that ends too late", slow_worker, HONEST, 0, THROUGH},
 };
 #define N_ATTACKS (sizeof attacks / sizeof attacks[0])
 

@@ -161,6 +161,16 @@ static bool m7_a_container_again(void)
   return verdict(p, gets(p, again));
 }
 
+static bool m7_another_container_under_its_id(void)
+{
+  struct pair *p = calm();
+  uint64_t first = pair_server_id(p, 1000, 3), second = pair_server_id(p, 500, 3),
+           outer = pair_server_id(p, 0, 3);
+  struct ln_slice body = UPDATE(1);
+  assert_true(gets(p, container_of(p, outer, 1, &first, &body, 0)));
+  return verdict(p, gets(p, container_of(p, outer, 1, &second, &body, 0)));
+}
+
 static bool m7_below_the_floor(void)
 {
   struct pair *p = calm();
@@ -540,6 +550,7 @@ static const struct {
     ATTACK(M7, m7_the_same_payload_again),
     ATTACK(M7, m7_an_old_one_inside_new_containers),
     ATTACK(M7, m7_a_container_again),
+    ATTACK(M7, m7_another_container_under_its_id),
     ATTACK(M7, m7_below_the_floor),
     ATTACK(M8, m8_too_old),
     ATTACK(M8, m8_from_the_future),

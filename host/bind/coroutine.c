@@ -136,6 +136,18 @@ static int co_yield(lua_State *L)
   return lua_yield(L, lua_gettop(L));
 }
 
+/* ipairs(promise): its fields are promises too, without end. Upvalue 1: Lua's own ipairs. */
+static int values_ipairs(lua_State *L)
+{
+  luaL_checkany(L, 1);
+  if (ln_promise_test(L, 1)) return luaL_error(L, "promise not awaited");
+  lua_settop(L, 1);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, 1, 3);
+  return 3;
+}
+
 void ln_coroutine_install(lua_State *L)
 {
   static const luaL_Reg functions[] = {
@@ -143,4 +155,7 @@ void ln_coroutine_install(lua_State *L)
   lua_getglobal(L, "coroutine");
   luaL_setfuncs(L, functions, 0);
   lua_pop(L, 1);
+  lua_getglobal(L, "ipairs");
+  lua_pushcclosure(L, values_ipairs, 1);
+  lua_setglobal(L, "ipairs");
 }

@@ -6,6 +6,7 @@ local errors = require "luna.errors"
 local helpers = require "luna.helpers"
 local namespace = require "luna.namespace"
 local settings = require "luna.settings"
+local suggest = require "luna.suggest"
 
 local api = {}
 local methods = {} -- methods of an API object itself
@@ -40,26 +41,31 @@ end
 
 --- Whether a name is taken: it may not be assigned on a handler or an API object.
 function api.isReserved(name)
-  return namespace.exists(name) or helpers.methods[name] ~= nil or methods[name] ~= nil
+  return namespace.exists(name) or helpers.methods[name] ~= nil or methods[name] ~= nil or require("luna.info").methods[name] ~= nil
 end
 
-local meta = { __name = "luna.API" }
-function meta.__index(self, name)
-  if type(name) ~= "string" then return nil end
-  local core = rawget(self, "_core")
-  local value = api.lookup(core, name)
-  if value ~= nil then
-    rawset(self, name, value)
-    return value
-  end
-  if name:find "^_" then return nil end
-  error(namespace.unknown(name), 2)
-end
-function meta.__newindex(self, name, value)
+local function newindex(self, name, value)
   if api.isReserved(name) then error(('"%s" is a name of the API and cannot be set'):format(tostring(name)), 2) end
   rawset(self, name, value)
 end
-function meta.__tostring(self) return "API of " .. rawget(self, "_core").name end
+local function describe(self) return "API of " .. rawget(self, "_core").name end
+
+-- What was looked up is kept in `index`, never in the object itself: so that setting one of these names still reaches __newindex.
+local function metaOf(core)
+  local index = setmetatable({}, {
+    __index = function(t, name)
+      if type(name) ~= "string" then return nil end
+      local value = api.lookup(core, name)
+      if value ~= nil then
+        rawset(t, name, value)
+        return value
+      end
+      if name:find "^_" then return nil end
+      error(namespace.unknown(name), 2)
+    end,
+  })
+  return { __name = "luna.API", __index = index, __newindex = newindex, __tostring = describe }
+end
 
 --- Set by who follows every client of the program (luna.record, luna.replay): fn(core), before it is used.
 api.onNew = nil
@@ -68,7 +74,7 @@ api.onNew = nil
 function api.new(session, opts)
   require "luna.message"
   local core = require "luna.core"(session, opts)
-  local object = setmetatable({ _core = core }, meta)
+  local object = setmetatable({ _core = core }, metaOf(core))
   core.api = object
   if api.onNew then api.onNew(core) end
   return object
@@ -182,8 +188,18 @@ end
 
 local pollOptions = { offset = true, limit = true, timeout = true }
 
+local polled = { offset = true, limit = true, timeout = true }
+
 --- getUpdates{ offset, limit, timeout }: the seed's old way: a list of { update_id, update }. An offset confirms what is below it.
 function methods.getUpdates(self, p, opts)
+  if p ~= nil and type(p) ~= "table" then error("api:getUpdates wants a table of parameters, got a " .. type(p), 2) end
+  for name, value in pairs(p or {}) do
+    if not polled[name] then
+      error(('getUpdates: unknown parameter "%s"%s'):format(tostring(name), suggest.hint(tostring(name), polled)), 2)
+    elseif type(value) ~= "number" then
+      error(('getUpdates: parameter "%s" is a %s, not a number'):format(name, type(value)), 2)
+    end
+  end
   p = require("luna.suggest").check(p or {}, pollOptions, "getUpdates: unknown parameter", 2)
   return helpers.run(self, opts, function() return require("luna.get_updates")(self._core, p) end)
 end

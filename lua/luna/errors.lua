@@ -6,7 +6,8 @@ local frames = require "luna.frames"
 local errors = { classes = {} }
 local MAX_TRACEBACK = 16384
 
-local function oneLine(text) return (tostring(text):gsub("%s*[\r\n]+%s*", " ")) end
+-- In time that is in proportion to the text, which may be a server's.
+local function oneLine(text) return (tostring(text):gsub("[\r\n]%s*", " ")) end
 
 --- luna.Exception "text", or luna.Exception("text", { field = value }).
 local Exception = Class.new "Exception"

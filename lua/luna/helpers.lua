@@ -16,7 +16,15 @@ local helpers = {
 local functions, methods = helpers.functions, helpers.methods
 local await, isYieldable = core.await, task.isYieldable
 
-local optionNames = { async = true, timeout = true, cancellation = true, queue = true, noResponse = true, dc = true }
+-- What a call's options may be, and how an error says it.
+local optionTypes = {
+  async = { "true or false", function(v) return type(v) == "boolean" end },
+  timeout = { "a number of seconds", function(v) return type(v) == "number" and v >= 0 and v < math.huge end },
+  cancellation = { "a token of a CancellationTokenSource", function(v) return require("luna.cancellation").isToken(v) end },
+  queue = { "a name", function(v) return type(v) == "string" end },
+  noResponse = { "true or false", function(v) return type(v) == "boolean" end },
+  dc = { "the number of a data centre", function(v) return math.type(v) == "integer" end },
+}
 
 -- Raises "cannot wait inside …" at the line of who called the helper.
 local function waitable(level)
@@ -127,9 +135,14 @@ methods.rethrow = methods.callFork
 function helpers.options(opts, level)
   if opts == nil then return nil end
   if type(opts) ~= "table" then error(("the options are a table, not a %s"):format(type(opts)), level + 1) end
-  for key in pairs(opts) do
-    if not optionNames[key] then
-      error(('unknown option "%s"%s'):format(tostring(key), require("luna.suggest").hint(tostring(key), optionNames)), level + 1)
+  for key, value in pairs(opts) do
+    local wanted = optionTypes[key]
+    if not wanted then
+      error(('unknown option "%s"%s'):format(tostring(key), require("luna.suggest").hint(tostring(key), optionTypes)), level + 1)
+    end
+    if not wanted[2](value) then
+      local got = type(value) == "number" and tostring(value) or "a " .. type(value)
+      error(('the option "%s" wants %s, got %s'):format(key, wanted[1], got), level + 1)
     end
   end
   return opts

@@ -29,6 +29,16 @@ local function raise(code, text, detail, method)
   errors.throw(middleware.toError(code, text, detail, method))
 end
 
+-- Sleeps, but never beyond the call's own time limit: a wait that is longer than what is left of it ends the call there.
+local function patience(state, method, seconds)
+  local left = state.deadline and state.deadline - timer.now()
+  if left and left < seconds then
+    task.sleep(math.max(left, 0))
+    raise(0, "TIMEOUT", nil, method.name)
+  end
+  task.sleep(seconds)
+end
+
 -- What to do with one refusal: "again" (after the wait that this may do), "done" with a result, or it raises.
 local function handle(core, method, state, code, text, detail)
   local name, value = errors.split(text or "")
@@ -37,7 +47,7 @@ local function handle(core, method, state, code, text, detail)
     core:log(Logger.NOTICE, "%s: the server asks to wait %d s", method.name, value)
     core.floodWaits = (core.floodWaits or 0) + 1
     core.floodUntil = math.max(core.floodUntil or 0, timer.wall() + value)
-    task.sleep(value)
+    patience(state, method, value)
     return "again"
   end
   if code == 303 then
@@ -54,7 +64,7 @@ local function handle(core, method, state, code, text, detail)
     if state.retries >= MAX_RETRIES then raise(code, text, detail, method.name) end
     state.retries = state.retries + 1
     local first = text:find "^PERSISTENT_TIMESTAMP" and 1 or 0.2 -- the server's own copies are behind: that takes longer
-    task.sleep(math.min(first * 2 ^ (state.retries - 1), 5))
+    patience(state, method, math.min(first * 2 ^ (state.retries - 1), 5))
     return "again"
   end
   if code == 401 then core:unauthorized(text) end
@@ -67,8 +77,8 @@ end
 
 --- Takes a refused call to its end: returns the result, or raises.
 function middleware.refused(core, conn, method, q, opts, code, text, detail)
-  local state = { hops = 0, retries = 0, conn = conn }
   local deadline = opts and opts.timeout and timer.now() + opts.timeout
+  local state = { hops = 0, retries = 0, conn = conn, deadline = deadline }
   while true do
     local what, result = handle(core, method, state, code, text, detail)
     if what == "done" then return result end

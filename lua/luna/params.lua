@@ -57,7 +57,7 @@ end
 
 -- messages.getMessages{ id = { 1, 2 } }: plain numbers are messages' ids.
 steps["Vector<InputMessage>"] = each(function(_, q, field)
-  if math.type(q[field]) == "integer" then q[field] = { _ = "inputMessageID", id = q[field] } end
+  if type(q[field]) == "number" then q[field] = { _ = "inputMessageID", id = q[field] } end
 end)
 
 function steps.randomIds(core, q, field, method)
@@ -100,12 +100,12 @@ function steps.replyTo(core, q, _, method)
   local id, reply = q.reply_to_msg_id, q.reply_to
   if id ~= nil then
     q.reply_to_msg_id = nil
-    if math.type(id) ~= "integer" then bad(method, "reply_to_msg_id", "expected the id of a message, got a " .. type(id)) end
+    if type(id) ~= "number" then bad(method, "reply_to_msg_id", "expected the id of a message, got a " .. type(id)) end
     if reply == nil then
       q.reply_to = { _ = "inputReplyToMessage", reply_to_msg_id = id }
       if q.top_msg_id then q.reply_to.top_msg_id, q.top_msg_id = q.top_msg_id, nil end
     end
-  elseif math.type(reply) == "integer" then
+  elseif type(reply) == "number" then
     q.reply_to = { _ = "inputReplyToMessage", reply_to_msg_id = reply }
   elseif type(reply) == "table" and reply._ == "message" then
     q.reply_to = { _ = "inputReplyToMessage", reply_to_msg_id = reply.id }
@@ -204,11 +204,12 @@ end
 
 local comforts = { parse_mode = true, reply_to_msg_id = true, multiple = true }
 
---- A string error of the C encoder or of a step: its text, where it is about the call's parameters `p` and so to be raised where the
---- call stands; else nil.
+--- A string error of the C encoder, of a step, or about a wait where none can be: its text, where it is about the call with the parameters
+--- `p` and so to be raised where that stands; else nil.
 function params.isBadCall(method, err, p)
   if type(err) ~= "string" then return nil end
   local text = errors.bare(err)
+  if text:find "^cannot wait inside " then return text end
   if text:sub(1, #method.name + 1) ~= method.name .. ":" then return nil end
   if p and text:find("missing parameter", 1, true) then -- more likely misspelt than forgotten
     for name in pairs(p) do

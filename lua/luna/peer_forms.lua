@@ -88,6 +88,31 @@ end
 
 local byTable
 
+-- A field of a table that a script made itself may hold anything.
+local function idOf(x, field)
+  local id = math.type(x[field]) and math.tointeger(x[field])
+  if not id then fail('a %s without an "%s" names no peer', tostring(x._), field) end
+  return id
+end
+
+local objects = { userEmpty = true, chat = true, chatEmpty = true, chatForbidden = true, channel = true, channelForbidden = true }
+
+-- What is learned from an object is kept for long: it has to be one.
+local learned = { id = "integer", access_hash = "integer", username = "string", phone = "string", title = "string", first_name = "string",
+  last_name = "string", usernames = "table" }
+local function checkObject(x)
+  idOf(x, "id")
+  for _, u in ipairs(type(x.usernames) == "table" and x.usernames or {}) do
+    if type(u) ~= "table" then fail("a %s with a %s among its usernames names no peer", x._, type(u)) end
+  end
+  for field, wanted in pairs(learned) do
+    local value = x[field]
+    if value ~= nil and (wanted == "integer" and math.type(value) or type(value)) ~= wanted then
+      fail('a %s whose "%s" is a %s names no peer', x._, field, type(value))
+    end
+  end
+end
+
 -- An update names its chat by its message, its peer, or its ids, in this order.
 local function byUpdate(peers, update)
   local message = update.message
@@ -96,14 +121,18 @@ local function byUpdate(peers, update)
     local peer = update.peer
     return byTable(peers, peer._ == "dialogPeer" and peer.peer or peer)
   end
-  local marked = (update.channel_id and ids.channel(update.channel_id)) or (update.chat_id and -update.chat_id) or update.user_id
-  if not marked and type(update.participants) == "table" then marked = update.participants.chat_id and -update.participants.chat_id end
-  if marked then return byId(peers, marked) end
+  if update.channel_id then return byId(peers, ids.channel(idOf(update, "channel_id"))) end
+  if update.chat_id then return byId(peers, -idOf(update, "chat_id")) end
+  if update.user_id then return byId(peers, idOf(update, "user_id")) end
+  local list = update.participants
+  if type(list) == "table" and list.chat_id then return byId(peers, -idOf(list, "chat_id")) end
   fail("the update %s names no peer", update._)
 end
 
 function byTable(peers, x)
+  if type(x) ~= "table" then fail("a %s names no peer", type(x)) end
   local kind = x._
+  if kind ~= nil and type(kind) ~= "string" then fail("a table whose `_` is a %s names no peer", type(kind)) end
   if kind == nil then
     if math.type(x.bot_api_id) == "integer" then return byId(peers, x.bot_api_id) end
     if math.type(x.id) == "integer" then return byId(peers, x.id) end
@@ -111,27 +140,28 @@ function byTable(peers, x)
   end
   if direct[kind] then return x end
   if converted[kind] then return retype(x, converted[kind]) end
-  if kind == "peerUser" then return byId(peers, x.user_id) end
-  if kind == "peerChat" then return byId(peers, -x.chat_id) end
-  if kind == "peerChannel" then return byId(peers, ids.channel(x.channel_id)) end
+  if kind == "peerUser" then return byId(peers, idOf(x, "user_id")) end
+  if kind == "peerChat" then return byId(peers, -idOf(x, "chat_id")) end
+  if kind == "peerChannel" then return byId(peers, ids.channel(idOf(x, "channel_id"))) end
   if kind == "message" or kind == "messageService" or kind == "messageEmpty" then
     if not x.peer_id then fail("the message names no chat") end
     return byTable(peers, x.peer_id)
   end
   if kind == "user" then
     if x.self then return self_ end
+    checkObject(x)
     peers:addUser(x)
     return byId(peers, x.id)
   end
-  local marked = ids.ofObject(x)
-  if marked then
+  if objects[kind] then
+    checkObject(x)
     peers:addChat(x)
-    return byId(peers, marked)
+    return byId(peers, ids.ofObject(x))
   end
-  if kind == "userFull" then return byId(peers, x.id) end
-  if kind == "users.userFull" then return byId(peers, x.full_user.id) end
-  if kind == "chatFull" then return byId(peers, -x.id) end
-  if kind == "channelFull" then return byId(peers, ids.channel(x.id)) end
+  if kind == "userFull" then return byId(peers, idOf(x, "id")) end
+  if kind == "users.userFull" then return byTable(peers, x.full_user) end
+  if kind == "chatFull" then return byId(peers, -idOf(x, "id")) end
+  if kind == "channelFull" then return byId(peers, ids.channel(idOf(x, "id"))) end
   if kind == "contacts.resolvedPeer" then return byTable(peers, x.peer) end
   if kind == "dialog" or kind == "dialogPeer" or kind == "inputDialogPeer" then return byTable(peers, x.peer) end
   if kind:find "^update" then return byUpdate(peers, x) end
@@ -146,9 +176,9 @@ function forms.inputPeer(peers, x)
   local kind = type(x)
   if kind == "table" then
     local message = withMessage[x._] and x.message or x
-    if message._ == "message" then
+    if type(message) == "table" and message._ == "message" then
       local peer = message.peer_id
-      local entry = peer and peer._ == "peerUser" and peers.young[peer.user_id]
+      local entry = type(peer) == "table" and peer._ == "peerUser" and peers.young[peer.user_id]
       if entry and entry.input and not entry.min then return entry.input end
     end
     return byTable(peers, x)

@@ -45,6 +45,14 @@ describe("luna.errors", function()
     assert.equal("messages.sendMessage: FLOOD_WAIT_3 (420): wait 3 seconds", tostring(err))
   end)
 
+  it("is one line, in time, whatever the server's text is", function()
+    local before = os.clock()
+    local text = tostring(classes.RPCErrorException("A\r\n  B" .. (" "):rep(200000) .. "C\n", 400))
+    assert.is_true(os.clock() - before < 1)
+    assert.is_nil(text:find "[\r\n]")
+    assert.matches("^A B", text)
+  end)
+
   it("keeps the way that an error came", function()
     local err = classes.Exception "x"
     errors.annotate(err, "first")

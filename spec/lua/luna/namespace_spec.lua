@@ -57,7 +57,14 @@ describe("a method of a namespace", function()
       'unknown option "asinc"; did you mean "async"')
     fails(function() api.messages.sendMessage({ peer = 5, mesage = "x" }, { async = true }) end, 'did you mean "message"')
     fails(function() api.messages.x = 5 end, "cannot be set")
+    for option, bad in pairs { async = "yes", timeout = "3", cancellation = 3, queue = {}, noResponse = 1, dc = "2" } do
+      fails(function() api.help.getConfig({}, { [option] = bad }) end, ('the option "%s" wants'):format(option))
+    end
+    for _, seconds in ipairs { -1, 0 / 0, math.huge } do
+      fails(function() api.help.getConfig({}, { timeout = seconds }) end, 'the option "timeout" wants a number of seconds')
+    end
     assert.equal(0, #core.sent)
+    fails(function() string.gsub("x", "x", function() api.help.getConfig {} end) end, "cannot wait inside string.gsub")
   end)
 
   it("gives a promise for async, by the call or by the mode", function()
@@ -124,6 +131,18 @@ describe("luna.middleware", function()
       assert.equal("DE", api.help.getNearestDc().country)
       assert.is_true(timer.now() - before >= 7)
       assert.equal(2, #core.sent)
+    end)
+  end)
+
+  it("does not sleep beyond the time that the call has", function()
+    virtual(function()
+      local core, api = connected(function() return nil, 420, "FLOOD_WAIT_50" end)
+      local before = timer.now()
+      local ok, err = pcall(api.help.getConfig, {}, { timeout = 3 })
+      assert.is_false(ok)
+      assert.is_true(luna.is(err, luna.TimeoutException))
+      assert.is_true(timer.now() - before >= 3 and timer.now() - before < 4)
+      assert.equal(1, #core.sent)
     end)
   end)
 

@@ -50,6 +50,9 @@ describe("luna.params", function()
     local wanted = { _ = "inputReplyToMessage", reply_to_msg_id = 7 }
     assert.same(wanted, prepare("messages.sendMessage", { peer = 50, message = "x", reply_to_msg_id = 7 }).reply_to)
     assert.same(wanted, prepare("messages.sendMessage", { peer = 50, message = "x", reply_to = { _ = "message", id = 7 } }).reply_to)
+    assert.equal(7, prepare("messages.sendMessage", { peer = 50, message = "x", reply_to_msg_id = 7.0 }).reply_to.reply_to_msg_id)
+    assert.error_matches(function() prepare("messages.sendMessage", { peer = 50, message = "x", reply_to_msg_id = 7.5 }) end, "7.5")
+    assert.same({ _ = "inputMessageID", id = 7 }, prepare("messages.getMessages", { id = { 7.0 } }).id[1])
     assert.error_matches(function() prepare("messages.sendMessage", { peer = 50, message = "x", reply_to_msg_id = "7" }) end,
       '^messages.sendMessage: parameter "reply_to_msg_id"')
   end)

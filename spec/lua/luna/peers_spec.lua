@@ -112,6 +112,20 @@ describe("peer forms", function()
     end
     assert.error_matches(function() input {} end, "names no peer")
     assert.error_matches(function() input { _ = "updateConfig" } end, "updateConfig names no peer")
+    -- Tables that a script made itself, of no right shape; and none of them is learned from.
+    for _, x in ipairs { { _ = 5 }, { _ = "user" }, { _ = "user", id = "5" }, { _ = "user", id = 58, access_hash = "x" }, { _ = "chat" },
+      { _ = "user", id = 58, access_hash = 5, username = 5 }, { _ = "channel", id = {} }, { _ = "peerUser" }, { _ = "user", id = 58, usernames = { 3 } },
+      { _ = "peerChat", chat_id = true }, { _ = "peerChannel" }, { _ = "message", peer_id = 3 },
+      { _ = "updateNewMessage", message = { _ = "message", peer_id = 3 } },
+      { _ = "updateNewMessage", message = 3 }, { _ = "updateUserTyping", user_id = "5" }, { _ = "updateChannel", channel_id = {} },
+      { _ = "users.userFull" }, { _ = "userFull" }, { _ = "chatFull" }, { _ = "channelFull", id = "x" }, { _ = "dialog", peer = 3 },
+      { _ = "updateChatParticipants", participants = { chat_id = "x" } }, { _ = "contacts.resolvedPeer" } } do
+      local ok, err = pcall(input, x)
+      assert.is_false(ok, x._)
+      assert.is_true(require("luna.errors").is(err, require("luna.errors").classes.PeerException), tostring(err))
+    end
+    core:settle()
+    assert.is_nil(core.peers:get(58))
   end)
 end)
 

@@ -61,7 +61,7 @@ describe("promises", function()
     local p = luna.Success(1)
     for _, use in ipairs {
       function() return #p end, function() return p + 1 end, function() return p .. "x" end, function() return p < p end,
-      function() return pairs(p) end,
+      function() return pairs(p) end, function() return ipairs(p) end,
     } do
       assert.error_matches(use, "promise not awaited")
     end

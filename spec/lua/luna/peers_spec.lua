@@ -114,7 +114,8 @@ describe("peer forms", function()
     assert.error_matches(function() input { _ = "updateConfig" } end, "updateConfig names no peer")
     -- Tables that a script made itself, of no right shape; and none of them is learned from.
     for _, x in ipairs { { _ = 5 }, { _ = "user" }, { _ = "user", id = "5" }, { _ = "user", id = 58, access_hash = "x" }, { _ = "chat" },
-      { _ = "user", id = 58, access_hash = 5, username = 5 }, { _ = "channel", id = {} }, { _ = "peerUser" }, { _ = "user", id = 58, usernames = { 3 } },
+      { _ = "user", id = 58, access_hash = 5, username = 5 }, { _ = "channel", id = {} }, { _ = "peerUser" },
+      { _ = "user", id = 58, usernames = { 3 } },
       { _ = "peerChat", chat_id = true }, { _ = "peerChannel" }, { _ = "message", peer_id = 3 },
       { _ = "updateNewMessage", message = { _ = "message", peer_id = 3 } },
       { _ = "updateNewMessage", message = 3 }, { _ = "updateUserTyping", user_id = "5" }, { _ = "updateChannel", channel_id = {} },

@@ -10,11 +10,6 @@ local stubs = {}
 --- Where they are in a project.
 stubs.folder = ".luna/stubs"
 
--- Helpers that have no options table, or a method that differs from the function.
-local plain = {
-  call = true, logger = true, callFork = true, callForkDefer = true, rethrow = true, getHTTPClient = true, fileGetContents = true,
-}
-
 -- What a method is with an options table as the last argument: a promise, or what it gives without.
 local function overloads(entry, lines)
   local parts, results = { "self: luna.Helpers" }, {}
@@ -37,7 +32,7 @@ local function helperMethods()
       if entry.name == "call" and line:find "^%-%-%-@return" then line = "---@return luna.Promise" end
       lines[#lines + 1] = line
     end
-    if not plain[entry.name] then overloads(entry, lines) end
+    if not docs.plain[entry.name] then overloads(entry, lines) end
     lines[#lines + 1] = ("function Helpers:%s(%s) end"):format(entry.name, entry.arguments)
     lines[#lines + 1] = ""
   end

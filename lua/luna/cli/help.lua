@@ -5,10 +5,11 @@ local options = require "luna.cli.options"
 local M = {}
 
 M.spec = {
-  usage = "WHAT", arguments = { 1, 2 },
+  usage = "WHAT", arguments = { 1 },
   about = "Explains a method (messages.sendMessage, or sendMessage), a type (InputPeer), a constructor (message), an update\n"
     .. "(updateNewMessage, onUpdateNewMessage), an error (FLOOD_WAIT, FLOOD_WAIT_3), a function of the Lua API (sleep,\n"
-    .. "message:reply, person:expect), a setting (floodTimeout), a command (run); a part of a name finds what has it.",
+    .. "message:reply, person:expect), a setting (floodTimeout), a parameter (parse_mode), a field (callback_data), a command\n"
+    .. "(run), an option (--sandbox); a part of a name finds what has it.",
 }
 
 function M.run(args)

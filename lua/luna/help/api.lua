@@ -16,6 +16,11 @@ local owners = {
 
 local function ownerOf(entry) return entry.owner and (owners[entry.owner] or entry.owner) end
 
+--- Helpers that take no options table as methods, or are another thing there.
+M.plain = {
+  call = true, logger = true, callFork = true, callForkDefer = true, rethrow = true, getHTTPClient = true, fileGetContents = true,
+}
+
 --- How an entry is called: "luna.sleep", "person:send", "luna.Settings".
 function M.key(entry)
   if entry.kind ~= "function" then return entry.name end
@@ -89,13 +94,58 @@ local function fieldRows(page, fields)
   if #rows > 0 then page:rows(rows) end
 end
 
+-- Fields of classes and of options tables, but for the settings, which have pages of their own, for what
+-- is a class itself, and for parameters.
+local function hasFields(entry)
+  return entry.kind == "class" and not entry.name:find "^luna%.Settings" and entry.name ~= "luna" and entry.name ~= "luna.MessageOptions"
+end
+
+--- Calls each(name) for every such field.
+function M.eachField(each)
+  for _, entry in ipairs(M.entries()) do
+    for _, f in ipairs(hasFields(entry) and entry.fields or {}) do each(f.name) end
+  end
+end
+
+--- Those of a name: a list of { name, class, type, note, entry }.
+function M.fields(name)
+  local list = {}
+  for _, entry in ipairs(M.entries()) do
+    for _, f in ipairs(hasFields(entry) and entry.fields or {}) do
+      if f.name == name then
+        local kind, note = split(f.type)
+        list[#list + 1] = { name = name, class = entry.name, type = kind, note = note, entry = entry }
+      end
+    end
+  end
+  return list
+end
+
+--- The page of one of them.
+function M.field(f)
+  local page = Page(("%s: of %s (%s)"):format(f.name, f.class, readable(f.type)))
+  if f.note ~= "" then page:text(f.note) end
+  if f.entry.about ~= "" then page:text(("%s: %s"):format(f.class, f.entry.about)) end
+  page:text(("luna help %s shows all of it."):format((f.class:gsub("^luna%.", ""))))
+  if f.type:find "^fun%(self" then
+    page:heading "example"
+    local arguments = f.type:match "^fun%((.-)%)":gsub("^self: self,? ?", ""):gsub(": [^,]+", "")
+    page:code { ("function Bot:%s(%s)"):format(f.name, arguments), "end" }
+  elseif f.entry.example then
+    page:heading "example"
+    page:code(f.entry.example)
+  end
+  return page
+end
+
 -- Helpers are methods of API objects and handlers as well.
 local function isHelper(entry) return entry.file == "helpers" end
 
 function M.page(entry)
   local page = Page(entry.kind == "function" and signature(entry) or entry.name)
   if isHelper(entry) then
-    page:text(("also self:%s, api:%s: there a last { async = true } gives a promise"):format(entry.name, entry.name))
+    local promise = M.plain[entry.name] and "" or "; there a last { async = true } gives a promise"
+    page:text(("also self:%s, api:%s%s"):format(entry.name, entry.name, promise))
   end
   if entry.about ~= "" then page:text(entry.about) end
   if entry.kind == "function" then

@@ -50,6 +50,10 @@ local function exact(word)
     if f.key == word and word:find "[.:]" then return { f } end
   end
 
+  for _, f in ipairs(api.fields(word)) do
+    add(("%s of %s"):format(word, f.class), f.note, function() return api.field(f) end)
+    found[#found].field = true
+  end
   if word == "settings" or word == "luna.conf.lua" then return { { key = "settings", about = "all settings", page = api.allSettings } } end
   local section = api.allSettings(word .. ".")
   if section then add(("settings %s.*"):format(word), "settings", function() return section end) end
@@ -59,6 +63,31 @@ local function exact(word)
   local command = commandPage((word:gsub("^luna ", "")))
   if command then add("luna " .. word:gsub("^luna ", ""), command.lines[1][2]:match ": (.*)$", function() return command end) end
   return found
+end
+
+-- The commands that have an option.
+local function optionPage(name)
+  local rows = {}
+  for _, c in ipairs(require "luna.cli.commands") do
+    local ok, command = pcall(require, "luna.cli." .. c[1])
+    for _, o in ipairs(ok and command.spec or {}) do
+      if o[1] == name then rows[#rows + 1] = { "luna " .. c[1], "--" .. o[1] .. (o[2] and " " .. o[2] or ""), o[3] } end
+    end
+  end
+  if #rows == 0 then return nil end
+  local page = Page(("--%s: an option of"):format(name))
+  page:rows(rows)
+  return page
+end
+
+-- What is not found by its whole name: a method by its last name, a parameter, an option, the error in a line of a log.
+local function almost(word)
+  if word:find "^%-%-" then return optionPage(word:sub(3)) end
+  for name in word:gmatch "%f[%w_][%u%d]+_[%u%d_]+%f[^%w_]" do
+    local page = name ~= word and schema.error(name)
+    if page then return page end
+  end
+  return schema.parameter(word)
 end
 
 -- Whatever has the word in its name, or in what is said of it: groups of rows.
@@ -81,7 +110,7 @@ local function search(word)
   end
   rows = group "settings"
   for name, s in pairs(api.settings()) do
-    if name:lower():find(lower, 1, true) then rows[#rows + 1] = { name, s.note } end
+    if name:lower():find(lower, 1, true) or s.note:lower():find(lower, 1, true) then rows[#rows + 1] = { name, s.note } end
   end
   table.sort(rows, function(a, b) return a[1] < b[1] end)
   rows = group "methods"
@@ -144,6 +173,7 @@ function help.guess(word)
   end
   for name in pairs(api.settings()) do names[#names + 1] = name end
   for _, c in ipairs(require "luna.cli.commands") do names[#names + 1] = c[1] end
+  api.eachField(function(name) names[#names + 1] = name end)
   for _, list in ipairs { tl.methods(), tl.constructors() } do
     for _, name in ipairs(list) do
       names[#names + 1] = name
@@ -176,10 +206,17 @@ function help.find(word)
       end
       return { page }
     end
+    local page = almost(word)
+    if page then return { page } end
   end
   if #found >= 1 and #found <= 3 then
-    local pages = {}
-    for i, f in ipairs(found) do pages[i] = f.page() end
+    local pages, fields = {}, true
+    for i, f in ipairs(found) do
+      pages[i] = f.page()
+      fields = fields and f.field
+    end
+    -- A field's name is a word like others: what else has it in its name is told as well.
+    if fields then pages[#pages + 1] = foundPage(('"%s" in other names'):format(word), word) end
     return pages
   end
   local rows

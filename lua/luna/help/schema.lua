@@ -108,6 +108,49 @@ local function fields(page, params)
   if #rows > 0 then page:rows(rows) end
 end
 
+local function some(page, heading, list)
+  if #list == 0 then return end
+  page:heading(heading)
+  local text = table.concat(list, ", ", 1, math.min(#list, 24))
+  page:text(#list > 24 and ("%s and %d more"):format(text, #list - 24) or text)
+end
+
+--- A page about a parameter: what it may hold and whose it is; nil where no method has it.
+function M.parameter(name)
+  local list, words, kind = {}, nil, nil
+  for _, method in ipairs(tl.methods()) do
+    local m = method:find(".", 1, true) and tl.method(method)
+    for _, p in ipairs(m and not m.old and m.params or {}) do
+      if p.name == name then
+        local comfort = comforts.of(m, p)
+        words, kind = words or comfort and comfort.words, kind or typeText(p)
+        list[#list + 1] = method
+      end
+    end
+    for _, c in ipairs(m and not m.old and comforts.extra(m) or {}) do
+      if c.name == name then
+        words, kind = c.note, c.shown
+        list[#list + 1] = method
+      end
+    end
+  end
+  if #list == 0 then return nil end
+  table.sort(list, function(a, b) -- the common ones first
+    local x, y = a:find "^messages%." ~= nil, b:find "^messages%." ~= nil
+    if x ~= y then return x end
+    return a < b
+  end)
+  local page = Page(("%s: a parameter (%s)"):format(name, kind))
+  if words then page:text(words) end
+  local example = require("luna.help.examples").of(tl.method "messages.sendMessage", function() end)
+  if list[1]:find "^messages%." and table.concat(example):find(name .. " =", 1, true) then
+    page:heading "example"
+    page:code(example)
+  end
+  some(page, "methods that have it", list)
+  return page
+end
+
 -- The methods that take a type, and those that give it.
 local function users(typeName)
   local takes, gives = {}, {}
@@ -124,13 +167,6 @@ local function users(typeName)
     end
   end
   return takes, gives
-end
-
-local function some(page, heading, list)
-  if #list == 0 then return end
-  page:heading(heading)
-  local text = table.concat(list, ", ", 1, math.min(#list, 24))
-  page:text(#list > 24 and ("%s and %d more"):format(text, #list - 24) or text)
 end
 
 function M.constructor(c)

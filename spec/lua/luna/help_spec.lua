@@ -50,6 +50,20 @@ describe("luna.help", function()
     says("loop.delay", "luna.loop.delay(ms, fn, data?)")
   end)
 
+  it("explains fields, parameters, options", function()
+    says("onStart", "of luna.EventHandler", "function Bot:onStart(reason)")
+    says("callback_data", "onUpdateBotCallbackQuery", "luna help InlineButton")
+    says("parse_mode", "HTML or Markdown", 'parse_mode = "HTML"', "messages.editMessage")
+    says("limit", "limit: a parameter (int)", "messages.getHistory")
+    says("--sandbox", "luna run", "against the embedded sandbox")
+    says("drop", "of luna.Fault")
+  end)
+
+  it("finds the error in a line of a log", function()
+    says("bot.lua:3: messages.sendMessage: PEER_ID_INVALID (400): the account cannot write to this peer", "PEER_ID_INVALID: error 400")
+    says("FLOOD_WAIT_7 (420)", "FLOOD_WAIT_X: error 420")
+  end)
+
   it("explains settings and commands", function()
     says("floodTimeout", "floodTimeout: a setting (number)", "luna.conf.lua")
     says("updates.order", '"chat"|"none"|"all"', "updates = { order = … }")
@@ -65,7 +79,8 @@ describe("luna.help", function()
 
   it("guesses, over all names", function()
     for wrong, right in pairs {
-      ["mesages.sendMessage"] = "messages.sendMessage", sendMesage = "sendMessage", flodTimeout = "floodTimeout", FLOD_WAIT = "FLOOD_WAIT",
+      ["mesages.sendMessage"] = "messages.sendMessage", sendMesage = "sendMessage", flodTimeout = "floodTimeout",
+      FLOD_WAIT = "FLOOD_WAIT", onEror = "onError", calback_data = "callback_data",
       ["person:expct"] = "person:expect", sandbx = "sandbox", InputPer = "InputPeer", updateNewMesage = "updateNewMessage",
     } do
       local text, guess = help.text(wrong)

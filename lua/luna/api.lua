@@ -186,8 +186,6 @@ function methods.isIdle(self)
   return core.dispatch:isIdle() and core.updates:isIdle() and (not core.conn or core.conn:inFlight() == 0)
 end
 
-local pollOptions = { offset = true, limit = true, timeout = true }
-
 local polled = { offset = true, limit = true, timeout = true }
 
 --- getUpdates{ offset, limit, timeout }: the seed's old way: a list of { update_id, update }. An offset confirms what is below it.
@@ -200,8 +198,7 @@ function methods.getUpdates(self, p, opts)
       error(('getUpdates: parameter "%s" is a %s, not a number'):format(name, type(value)), 2)
     end
   end
-  p = require("luna.suggest").check(p or {}, pollOptions, "getUpdates: unknown parameter", 2)
-  return helpers.run(self, opts, function() return require("luna.get_updates")(self._core, p) end)
+  return helpers.run(self, opts, function() return require("luna.get_updates")(self._core, p or {}) end)
 end
 
 -- An error of callFork comes out of the innermost loop; where there is none, the log has it.

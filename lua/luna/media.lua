@@ -7,22 +7,24 @@ end
 local function document(d)
   return { _ = "inputDocument", id = d.id, access_hash = d.access_hash, file_reference = d.file_reference }
 end
+local function isA(x, kind) return type(x) == "table" and x._ == kind end
 local function geo(g) return { _ = "inputGeoPoint", lat = g.lat, long = g.long, accuracy_radius = g.accuracy_radius } end
 
 local makers = {
   messageMediaPhoto = function(m)
-    if not m.photo or m.photo._ ~= "photo" then return nil, "the photo has gone" end
+    if not isA(m.photo, "photo") then return nil, "the photo has gone" end
     return { _ = "inputMediaPhoto", id = photo(m.photo), spoiler = m.spoiler, ttl_seconds = m.ttl_seconds }
   end,
   messageMediaDocument = function(m)
-    if not m.document or m.document._ ~= "document" then return nil, "the document has gone" end
+    if not isA(m.document, "document") then return nil, "the document has gone" end
     return { _ = "inputMediaDocument", id = document(m.document), spoiler = m.spoiler, ttl_seconds = m.ttl_seconds }
   end,
   messageMediaGeo = function(m)
-    if m.geo._ ~= "geoPoint" then return nil, "the place is empty" end
+    if not isA(m.geo, "geoPoint") then return nil, "the place is empty" end
     return { _ = "inputMediaGeoPoint", geo_point = geo(m.geo) }
   end,
   messageMediaVenue = function(m)
+    if not isA(m.geo, "geoPoint") then return nil, "the place is empty" end
     return { _ = "inputMediaVenue", geo_point = geo(m.geo), title = m.title, address = m.address, provider = m.provider,
       venue_id = m.venue_id, venue_type = m.venue_type }
   end,

@@ -72,6 +72,7 @@ steps["Vector<InputSingleMedia>"] = function(core, q, field, method)
   if type(list) ~= "table" then return end
   local out = {}
   for i, item in ipairs(list) do
+    if type(item) ~= "table" then bad(method, field, ("item %d is a %s, not a table"):format(i, type(item))) end
     local copy = {}
     for k, v in pairs(item) do copy[k] = v end
     copy._ = copy._ or "inputSingleMedia"

@@ -7,7 +7,7 @@ local errors = require "luna.errors"
 local forms = {}
 local PeerException = errors.classes.PeerException
 
-local function fail(text, ...) errors.throw(PeerException(text:format(...))) end
+local function fail(text, ...) errors.throw(PeerException(select("#", ...) > 0 and text:format(...) or text)) end
 
 local self_ = { _ = "inputPeerSelf" }
 
@@ -28,6 +28,9 @@ local function retype(x, name)
   copy._ = name
   return copy
 end
+
+-- The digits of a text; more of them than an id has name nobody.
+local function numberIn(text) return #text <= 18 and math.tointeger(tonumber(text)) or fail("%s is no id", text:sub(1, 40)) end
 
 local function byId(peers, marked)
   local entry = peers:get(marked)
@@ -65,7 +68,7 @@ end
 local function byText(peers, text)
   if text == "me" or text == "self" then return self_ end
   local number = text:match "^%s*(%-?%d+)%s*$"
-  if number then return byId(peers, math.tointeger(tonumber(number))) end
+  if number then return byId(peers, numberIn(number)) end
   local name = text:match "^@([%w_]+)$"
   if name then return byUsername(peers, name) end
   local rest = text:match "^https?://(.*)$" or text
@@ -74,12 +77,12 @@ local function byText(peers, text)
     local hash = path:match "^%+([%w_-]+)" or path:match "^joinchat/([%w_-]+)"
     if hash then return byInvite(peers, hash) end
     local private = path:match "^c/(%d+)"
-    if private then return byId(peers, ids.channel(math.tointeger(tonumber(private)))) end
+    if private then return byId(peers, ids.channel(numberIn(private))) end
     name = path:match "^s/([%w_]+)" or path:match "^@?([%w_]+)"
     if name then return byUsername(peers, name) end
   end
   local user = text:match "^tg://user%?id=(%d+)"
-  if user then return byId(peers, math.tointeger(tonumber(user))) end
+  if user then return byId(peers, numberIn(user)) end
   name = text:match "^tg://resolve%?domain=([%w_]+)"
   if name then return byUsername(peers, name) end
   if text:match "^[%a][%w_]+$" then return byUsername(peers, text) end
@@ -114,12 +117,12 @@ local function checkObject(x)
 end
 
 -- An update names its chat by its message, its peer, or its ids, in this order.
-local function byUpdate(peers, update)
+local function byUpdate(peers, update, depth)
   local message = update.message
-  if type(message) == "table" then return byTable(peers, message) end
+  if type(message) == "table" then return byTable(peers, message, depth) end
   if type(update.peer) == "table" then
     local peer = update.peer
-    return byTable(peers, peer._ == "dialogPeer" and peer.peer or peer)
+    return byTable(peers, peer._ == "dialogPeer" and peer.peer or peer, depth)
   end
   if update.channel_id then return byId(peers, ids.channel(idOf(update, "channel_id"))) end
   if update.chat_id then return byId(peers, -idOf(update, "chat_id")) end
@@ -129,7 +132,10 @@ local function byUpdate(peers, update)
   fail("the update %s names no peer", update._)
 end
 
-function byTable(peers, x)
+-- depth: a table may lead back to itself.
+function byTable(peers, x, depth)
+  depth = (depth or 0) + 1
+  if depth > 8 then fail "a table that is nested that deep names no peer" end
   if type(x) ~= "table" then fail("a %s names no peer", type(x)) end
   local kind = x._
   if kind ~= nil and type(kind) ~= "string" then fail("a table whose `_` is a %s names no peer", type(kind)) end
@@ -145,7 +151,7 @@ function byTable(peers, x)
   if kind == "peerChannel" then return byId(peers, ids.channel(idOf(x, "channel_id"))) end
   if kind == "message" or kind == "messageService" or kind == "messageEmpty" then
     if not x.peer_id then fail("the message names no chat") end
-    return byTable(peers, x.peer_id)
+    return byTable(peers, x.peer_id, depth)
   end
   if kind == "user" then
     if x.self then return self_ end
@@ -159,12 +165,12 @@ function byTable(peers, x)
     return byId(peers, ids.ofObject(x))
   end
   if kind == "userFull" then return byId(peers, idOf(x, "id")) end
-  if kind == "users.userFull" then return byTable(peers, x.full_user) end
+  if kind == "users.userFull" then return byTable(peers, x.full_user, depth) end
   if kind == "chatFull" then return byId(peers, -idOf(x, "id")) end
   if kind == "channelFull" then return byId(peers, ids.channel(idOf(x, "id"))) end
-  if kind == "contacts.resolvedPeer" then return byTable(peers, x.peer) end
-  if kind == "dialog" or kind == "dialogPeer" or kind == "inputDialogPeer" then return byTable(peers, x.peer) end
-  if kind:find "^update" then return byUpdate(peers, x) end
+  if kind == "contacts.resolvedPeer" then return byTable(peers, x.peer, depth) end
+  if kind == "dialog" or kind == "dialogPeer" or kind == "inputDialogPeer" then return byTable(peers, x.peer, depth) end
+  if kind:find "^update" then return byUpdate(peers, x, depth) end
   fail("a table of kind %s names no peer", tostring(kind))
 end
 

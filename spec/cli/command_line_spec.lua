@@ -158,6 +158,24 @@ describe("luna", function()
     fails(2, "is no name for a bot", { "new", "../x", cd = folder })
   end)
 
+  it("writes what an editor wants beside a bot, and leaves what is there", function()
+    local host, json = require "_luna.host", require "luna.json"
+    local place = cli.folder()
+    assert.equal(0, cli.run({ "new", "first", cd = place }).status)
+    local settings = json.decode((assert(host.readFile(place .. "/.luarc.json"))))
+    local library = settings["workspace.library"][1]
+    assert.equal("Lua 5.4", settings["runtime.version"])
+    assert.truthy(host.readFile(("%s/%s/luna.lua"):format(place, library)))
+    assert.equal("*\n", (host.readFile(place .. "/.luna/.gitignore")))
+    assert.is_true(host.writeFile(place .. "/.luarc.json", "{}", 420))
+    assert.equal(0, cli.run({ "new", "second", cd = place }).status)
+    assert.equal("{}", (host.readFile(place .. "/.luarc.json")))
+    local r = cli.run { "stubs", "elsewhere", cd = place }
+    assert.equal(0, r.status)
+    assert.matches("^%d+ files in elsewhere\n$", r.err)
+    assert.truthy(host.readFile(place .. "/elsewhere/luna/sandbox.lua"))
+  end)
+
   it("explains the schema", function()
     local r = cli.run { "help", "messages.sendMessage" }
     assert.equal(0, r.status)

@@ -80,7 +80,7 @@ function API:setCallback(fn) end
 ---```lua
 ---local me = api:loop(function() return api:getSelf() end)
 ---```
----@param x? luna.Promise|fun(...): ...any
+---@param x? luna.Promise|fun(...): ...
 ---@param ... any arguments of the function
 ---@return any
 function API:loop(x, ...) end

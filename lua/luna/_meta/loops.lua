@@ -85,4 +85,4 @@ function SignalLoop:signal(data) end
 ---@overload fun(api: luna.API|luna.EventHandler, fn: luna.LoopFunction, name: string?, timeout: number): luna.PeriodicLoop
 
 ---What GenericLoop and PeriodicLoop call: the loop is its argument.
----@alias luna.LoopFunction fun(loop: luna.GenericLoop|luna.PeriodicLoop): ...any
+---@alias luna.LoopFunction fun(loop: luna.GenericLoop|luna.PeriodicLoop): ...

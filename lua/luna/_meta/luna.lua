@@ -68,7 +68,7 @@ function luna.is(value, class) end
 ---@param promise luna.Promise<T>
 ---@return T
 ---@overload fun(promises: luna.Promise[]): any[]
----@overload fun<T>(value: T): T
+---@overload fun(value: any): any
 function luna.await(promise) end
 
 ---"pending", "resolved" or "failed".

@@ -10,7 +10,7 @@ local Promise = {}
 function Promise:onResolve(fn) end
 
 ---What combinators, timeouts and forks take: a promise, or a function that is run.
----@alias luna.Work luna.Promise|fun(): ...any
+---@alias luna.Work luna.Promise|fun(): ...
 
 ---@class luna.Deferred
 local Deferred = {}

@@ -76,7 +76,7 @@ M.split = split
 
 local words = {
   { "luna%.PeerLike", "peer" }, { "luna%.TestPeer", "peer" }, { "luna%.TestContent", "text or table" }, { "luna%.MediaLike", "media" },
-  { "luna%.Work", "promise or function" }, { "luna%.(%u)", "%1" }, { "tl%.", "" }, { "%.%.%.any", "any" },
+  { "luna%.Work", "promise or function" }, { "luna%.(%u)", "%1" }, { "tl%.", "" },
 }
 
 -- A type as a person reads it.

@@ -135,6 +135,7 @@ void ln_breaks_hook(lua_State *L, lua_Debug *ar)
     t->cancel_ref = LUA_NOREF;
     lua_error(L);
   }
+  if (ar->currentline < 1) return; /* the program's own code, which has no lines */
   bool step = t->step && steps(t, L);
   uint8_t low = (uint8_t)ar->currentline;
   bool hit = own.lines[low >> 6] >> (low & 63) & 1;

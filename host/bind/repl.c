@@ -6,11 +6,13 @@
 #include "loop/unix.h"
 
 #include <dirent.h>
+#include <signal.h>
 
 #define CONNECTION "luna.ReplConnection"
 #define LISTENER "luna.ReplListener"
 #define LINE_MAX_BYTES ((size_t)4 << 20)
 #define NAMES_MAX ((size_t)64 << 10)
+#define ANSWER_MAX ((size_t)64 << 10)
 #define INTERRUPT 3 /* Ctrl-C: the byte cannot be in a line of JSON */
 
 struct connection {
@@ -28,10 +30,20 @@ struct listener {
 
 static struct connection *connections;
 
+static struct {  /* the REPL of this very process */
+  uint64_t task; /* whose computing Ctrl-C ends; 0: nobody's */
+  struct sigaction before;
+  volatile sig_atomic_t pressed;
+} local;
+
 static bool wants_interrupt(void)
 {
   struct ln_task *t = ln_host_get()->current;
   if (!t) return false;
+  if (local.pressed && local.task == t->id) {
+    local.pressed = 0;
+    return true;
+  }
   for (struct connection *c = connections; c; c = c->next)
     if (c->stream && c->task == t->id && ln_unix_peek(c->stream, INTERRUPT)) return true;
   return false;
@@ -45,7 +57,7 @@ static void over(lua_State *L, struct connection *c)
     *at = c->next;
     break;
   }
-  if (!connections) ln_watchdog_set_interrupt(NULL);
+  if (!connections && !local.task) ln_watchdog_set_interrupt(NULL);
   luaL_unref(L, LUA_REGISTRYINDEX, c->ref);
   c->ref = LUA_NOREF;
   if (c->keeps) ln_host_unref(ln_host_get());
@@ -285,6 +297,52 @@ static int c_evaluating(lua_State *L)
   return 0;
 }
 
+/* The loop hears of the signal as before, but not while Lua computes. */
+static void on_interrupt(int signo)
+{
+  local.pressed = 1;
+  void (*before)(int) = local.before.sa_handler;
+  if (!(local.before.sa_flags & SA_SIGINFO) && before != SIG_DFL && before != SIG_IGN) before(signo);
+}
+
+/* interruptible(on): Ctrl-C ends the running task, also while it computes. */
+static int f_interruptible(lua_State *L)
+{
+  struct ln_task *t = ln_host_get()->current;
+  bool on = lua_toboolean(L, 1) && t;
+  if (on && !local.task) {
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
+    local.pressed = 0;
+    sigaction(SIGINT, &action, &local.before);
+  } else if (!on && local.task) {
+    sigaction(SIGINT, &local.before, NULL);
+  }
+  local.task = on ? t->id : 0;
+  ln_watchdog_set_interrupt(on || connections ? wants_interrupt : NULL);
+  return 0;
+}
+
+/* ask(path, question, skip, milliseconds) → the line that answers it, after so many others; or nil. The
+ * program stands still meanwhile. */
+static int f_ask(lua_State *L)
+{
+  size_t n;
+  const char *path = luaL_checkstring(L, 1), *question = luaL_checklstring(L, 2, &n);
+  int skip = (int)luaL_checkinteger(L, 3), milliseconds = (int)luaL_checkinteger(L, 4);
+  char *room = lua_newuserdatauv(L, ANSWER_MAX, 0);
+  struct ln_buf answer;
+  ln_buf_init(&answer, ANSWER_MAX);
+  int err = ln_unix_ask(path, ln_slice((const uint8_t *)question, n), skip, milliseconds, &answer);
+  size_t len = err ? 0 : answer.len;
+  if (len) memcpy(room, ln_buf_data(&answer), len);
+  ln_buf_deinit(&answer);
+  if (err)
+    lua_pushnil(L);
+  else
+    lua_pushlstring(L, room, len);
+  return 1;
+}
+
 static int c_close(lua_State *L)
 {
   struct connection *c = check(L);
@@ -297,14 +355,19 @@ static int c_close(lua_State *L)
 
 int luaopen__luna_repl(lua_State *L)
 {
-  static const luaL_Reg functions[] = {
-      {"listen", f_listen}, {"connect", f_connect}, {"names", f_names}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"listen", f_listen},
+                                       {"connect", f_connect},
+                                       {"names", f_names},
+                                       {"ask", f_ask},
+                                       {"interruptible", f_interruptible},
+                                       {NULL, NULL}};
   static const luaL_Reg methods[] = {{"onLine", c_on_line},
                                      {"send", c_send},
                                      {"evaluating", c_evaluating},
                                      {"close", c_close},
                                      {NULL, NULL}};
   connections = NULL; /* a new host: those of one before it are gone */
+  local.task = 0;
   ln_watchdog_set_interrupt(NULL);
   luaL_newmetatable(L, LISTENER);
   lua_pushvalue(L, -1);

@@ -103,6 +103,17 @@ static int f_every(lua_State *L)
   return start(L, true);
 }
 
+/* left(timer) → the seconds until it fires, or nil where it does not run. */
+static int f_left(lua_State *L)
+{
+  struct timer *t = luaL_checkudata(L, 1, TIMER);
+  if (ln_timer_running(&t->timer))
+    lua_pushnumber(L, (lua_Number)(t->due - ln_clock_now(t->clock)) / 1e6);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
 static int f_cancel(lua_State *L)
 {
   struct timer *t = luaL_checkudata(L, 1, TIMER);
@@ -223,9 +234,9 @@ static int c_free(lua_State *L)
 int luaopen__luna_timer(lua_State *L)
 {
   static const luaL_Reg functions[] = {
-      {"after", f_after}, {"every", f_every}, {"cancel", f_cancel},          {"unref", f_unref},
-      {"now", f_now},     {"wall", f_wall},   {"newVirtual", f_new_virtual}, {"useClock", f_use_clock},
-      {NULL, NULL}};
+      {"after", f_after},        {"every", f_every}, {"cancel", f_cancel}, {"unref", f_unref},
+      {"left", f_left},          {"now", f_now},     {"wall", f_wall},     {"newVirtual", f_new_virtual},
+      {"useClock", f_use_clock}, {NULL, NULL}};
   static const luaL_Reg methods[] = {
       {"now", c_now}, {"wall", c_wall}, {"advance", c_advance}, {"free", c_free}, {NULL, NULL}};
   luaL_newmetatable(L, TIMER);

@@ -124,7 +124,7 @@ void ln_watch_rest(struct ln_host *h)
 
 /* --- ids --- */
 
-static void push_id(lua_State *L, const struct ln_watch *w)
+void ln_watch_push_id(lua_State *L, const struct ln_watch *w)
 {
   char text[ID_MAX], *p = text + sizeof text;
   uint64_t n = w->seq;
@@ -172,7 +172,7 @@ struct ln_watch *ln_watch_new(lua_State *L, enum ln_watch_type type, int fn, int
   struct ln_watch *w = at(index);
   w->index = index;
   w->seq = ++slab.seq;
-  push_id(L, w); /* the last that may raise */
+  ln_watch_push_id(L, w); /* the last that may raise */
   slab.n_free--;
   slab.used++;
   w->type = (uint8_t)type;

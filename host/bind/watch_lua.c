@@ -214,10 +214,11 @@ static void count(struct ln_watch *w, void *ctx)
   if (w->enabled && !w->referenced) c->unreferenced++;
 }
 
+static const char *const names[LN_WATCH_TYPES] = {NULL,          "defer",       "delay",    "repeat",
+                                                  "on_readable", "on_writable", "on_signal"};
+
 static int f_info(lua_State *L)
 {
-  static const char *const names[LN_WATCH_TYPES] = {NULL,          "defer",       "delay",    "repeat",
-                                                    "on_readable", "on_writable", "on_signal"};
   struct counts c;
   memset(&c, 0, sizeof c);
   c.env = current_env();
@@ -239,6 +240,45 @@ static int f_info(lua_State *L)
   }
   lua_pushboolean(L, ln_watch_running(current_env()));
   lua_setfield(L, -2, "running");
+  return 1;
+}
+
+static void list_one(struct ln_watch *w, void *ctx)
+{
+  lua_State *L = ctx;
+  lua_createtable(L, 0, 8);
+  ln_watch_push_id(L, w);
+  lua_setfield(L, -2, "id");
+  lua_pushstring(L, names[w->type]);
+  lua_setfield(L, -2, "type");
+  lua_pushboolean(L, w->enabled);
+  lua_setfield(L, -2, "enabled");
+  lua_pushboolean(L, w->referenced);
+  lua_setfield(L, -2, "referenced");
+  lua_pushinteger(L, w->owner);
+  lua_setfield(L, -2, "owner");
+  if (w->type == LN_WATCH_DELAY || w->type == LN_WATCH_REPEAT) {
+    lua_pushnumber(L, (lua_Number)w->interval / 1e6);
+    lua_setfield(L, -2, "interval");
+  }
+  if (ln_timer_running(&w->timer)) {
+    lua_pushnumber(L, (lua_Number)(w->timer.due - ln_clock_now(w->timer.clock)) / 1e6);
+    lua_setfield(L, -2, "due");
+  }
+  if (w->source) {
+    lua_pushinteger(L, w->source->number);
+    lua_setfield(L, -2, "number");
+  }
+  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+}
+
+/* list() → { { id, type, enabled, referenced, owner, interval and due (seconds, from now) | nil, number of
+ * the descriptor or signal | nil }, … }: all there are, in no order. */
+static int f_list(lua_State *L)
+{
+  luaL_checkstack(L, 4, NULL);
+  lua_newtable(L);
+  ln_watch_each(list_one, L);
   return 1;
 }
 
@@ -352,6 +392,7 @@ int luaopen__luna_loop(lua_State *L)
                                        {"stop", f_stop},
                                        {"now", f_now},
                                        {"getInfo", f_info},
+                                       {"list", f_list},
                                        {"getHandle", f_handle},
                                        {"luvAlive", f_luv_alive},
                                        {"read", f_read},

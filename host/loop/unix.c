@@ -6,6 +6,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -216,10 +217,10 @@ void ln_unix_listener_close(struct ln_unix_listener *l)
   close_listener(&l->open);
 }
 
-int ln_unix_dial(struct ln_loop *loop, const char *path, struct ln_stream **out, const char **why)
+/* The socket that somebody of ours listens on, or an error. */
+static int dial(const char *path, int *out, const char **why)
 {
   struct sockaddr_un to;
-  struct ln_tcp *t;
   bool there = false;
   *why = "the system refuses";
   int err = address(path, &to, why);
@@ -236,7 +237,21 @@ int ln_unix_dial(struct ln_loop *loop, const char *path, struct ln_stream **out,
     *why = "another user listens there";
     err = LN_E_PERMISSION;
   }
-  if (!err) err = ln_tcp_new_local(loop, &t);
+  if (err)
+    close(fd);
+  else
+    *out = fd;
+  return err;
+}
+
+int ln_unix_dial(struct ln_loop *loop, const char *path, struct ln_stream **out, const char **why)
+{
+  struct ln_tcp *t;
+  int fd = -1;
+  int err = dial(path, &fd, why);
+  if (err) return err;
+  *why = "the system refuses";
+  err = ln_tcp_new_local(loop, &t);
   if (err) {
     close(fd);
     return err;
@@ -248,6 +263,45 @@ int ln_unix_dial(struct ln_loop *loop, const char *path, struct ln_stream **out,
   }
   err = stream_of(loop, t, out);
   if (err) ln_tcp_close(t);
+  return err;
+}
+
+static int64_t milliseconds_left(int64_t until)
+{
+  int64_t left = (until - ln_clock_mono_us()) / 1000;
+  return left > 0 ? left : 0;
+}
+
+int ln_unix_ask(const char *path, struct ln_slice question, int skip, int milliseconds, struct ln_buf *answer)
+{
+  const char *why;
+  int fd = -1, err = dial(path, &fd, &why);
+  if (err) return err;
+  int64_t until = ln_clock_mono_us() + (int64_t)milliseconds * 1000;
+  err =
+      send(fd, question.p, question.n, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)question.n ? LN_OK : LN_E_IO;
+  ln_buf_clear(answer);
+  while (!err) {
+    uint8_t *line = ln_buf_data(answer), *end = answer->len ? memchr(line, '\n', answer->len) : NULL;
+    if (end && skip-- > 0) {
+      ln_buf_consume(answer, (size_t)(end - line) + 1);
+      continue;
+    }
+    if (end) {
+      ln_buf_truncate(answer, (size_t)(end - line));
+      break;
+    }
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    uint8_t *to;
+    if (poll(&p, 1, (int)milliseconds_left(until)) <= 0) {
+      err = LN_E_TIMEOUT;
+    } else if ((err = ln_buf_extend(answer, PEEK_MAX, &to)) == LN_OK) {
+      ssize_t n = recv(fd, to, PEEK_MAX, MSG_DONTWAIT);
+      ln_buf_truncate(answer, answer->len - PEEK_MAX + (n > 0 ? (size_t)n : 0));
+      if (n <= 0) err = LN_E_IO;
+    }
+  }
+  close(fd);
   return err;
 }
 

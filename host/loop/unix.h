@@ -20,6 +20,12 @@ void ln_unix_listener_close(struct ln_unix_listener *l);
  * LN_E_CONNECT: nobody listens. */
 int ln_unix_dial(struct ln_loop *loop, const char *path, struct ln_stream **out, const char **why);
 
+/* A question whose answer this thread waits for, at most so many milliseconds: connects, sends `question`,
+ * and takes the line after the first `skip` ones, without its end. The checks are ln_unix_dial's.
+ * LN_E_TIMEOUT. */
+int ln_unix_ask(const char *path, struct ln_slice question, int skip, int milliseconds,
+                struct ln_buf *answer);
+
 /* Whether that byte is among what has arrived and was not taken yet, without taking it: for a look at the
  * peer's wishes while the loop stands still. */
 bool ln_unix_peek(const struct ln_stream *s, uint8_t byte);

@@ -21,14 +21,15 @@ M.spec = {
 
 local function fail(text, hint) error(errors.classes.Exception(text, { status = 1, hint = hint }), 0) end
 
--- The connections to all that listen: name → connection.
+-- The connections to all that listen: name → { connection, path }.
 local function running()
   local found, names = {}, {}
   for _, folder in ipairs(place.folders()) do
     for _, name in ipairs(repl.names(folder)) do
-      local connection = not found[name] and repl.connect(place.socket(folder, name))
+      local path = place.socket(folder, name)
+      local connection = not found[name] and repl.connect(path)
       if connection then
-        found[name] = connection
+        found[name] = { connection = connection, path = path }
         names[#names + 1] = name
       end
     end
@@ -37,25 +38,26 @@ local function running()
   return found, names
 end
 
--- The connection to the bot that is meant, and its name; nil where none runs.
+-- The connection to the bot that is meant, its name and its socket; nil where none runs.
 local function find(wanted)
   if wanted then
     local name = require("luna.runner").stem(wanted)
     local err, why
     for _, folder in ipairs(place.folders()) do
-      local connection, e, text = repl.connect(place.socket(folder, name))
-      if connection then return connection, name end
+      local path = place.socket(folder, name)
+      local connection, e, text = repl.connect(path)
+      if connection then return connection, name, path end
       if e ~= "CONNECT" then err, why = e, text end
     end
     local others, names = running()
-    for _, other in pairs(others) do other:close() end
+    for _, other in pairs(others) do other.connection:close() end
     if err then fail(("the REPL of %s cannot be opened: %s"):format(name, why)) end
     fail(("no bot %q runs%s"):format(name, suggest.hint(name, names)),
       #names > 0 and "there are " .. table.concat(names, ", ") or "no bot of yours runs at all")
   end
   local found, names = running()
-  if #names == 1 then return found[names[1]], names[1] end
-  for _, connection in pairs(found) do connection:close() end
+  if #names == 1 then return found[names[1]].connection, names[1], found[names[1]].path end
+  for _, other in pairs(found) do other.connection:close() end
   if #names > 1 then options.fail("several bots run: " .. table.concat(names, ", "), "luna repl NAME attaches to one") end
 end
 
@@ -64,62 +66,57 @@ local function history()
   return ok and path:gsub("[^/]*$", "repl_history") or nil
 end
 
--- A session over the socket.
-local function attach(connection, name)
+local TAB_PATIENCE = 400 -- milliseconds that a completion may take: the bot may compute
+
+-- A session over the socket. The editor's Tab cannot wait in a task, so that question goes another way.
+local function attach(connection, name, path)
   local json = require "luna.json"
+  local number
   local client = require "luna.repl.client" {
     name = name, history = history(),
+    complete = function(word, before)
+      local question = json.encode { op = "complete", session = number, word = word, before = before }
+      local answer = repl.ask(path, question .. "\n", 1, TAB_PATIENCE)
+      local ok, message = pcall(json.decode, answer or "", { dropNull = true })
+      return ok and type(message) == "table" and message.words or {}
+    end,
     say = function(message) connection:send(json.encode(message)) end,
     interrupt = function() connection:send "\3" end,
   }
   connection:onLine(function(line)
     if line == nil then return client:lost() end
     local ok, message = pcall(json.decode, line, { dropNull = true })
-    if ok and type(message) == "table" then client:heard(message) end
+    if not ok or type(message) ~= "table" then return end
+    if message.op == "hello" then number = message.session end
+    client:heard(message)
   end)
   return client
 end
 
 -- A session in this process, against a sandbox of its own.
 local function alone()
-  local settings = require "luna.settings"
-  local Logger = require "luna.logger"
-  Logger.configure { level = "warning" }
-  local served = require("luna.sandbox").serve { listen = "127.0.0.1:0" }
-  settings.commandLine.sandbox = served
-  local api = require("luna.api").new(nil, { stem = "repl", name = "repl", where = "luna repl" })
-  local env = require("luna.environment").new(nil)
-  local bot = { api = api, core = api._core, name = "repl", env = env }
-  task.setUnhandled(require("luna.cli.report").unhandled)
-  api:start()
+  local bot = require "luna.repl.playground"()
   local session
   local client = require "luna.repl.client" {
     name = "sandbox", history = history(),
     say = function(message) session:handle(message) end,
     interrupt = function() session:interrupt() end,
+    complete = function(word, before) return session:complete(word, before) end,
   }
-  session = require "luna.repl.session"(bot, function(message) client:heard(message) end)
-  local Person = require "luna.chat.person"
-  for _, name in ipairs { "alice", "bob" } do
-    local person = Person(served, bot, name:gsub("^%l", string.upper))
-    person.onMessage = function(m) client:heard { op = "print", text = ("to %s: %s"):format(name, m.text) } end
-    env[name] = { send = function(_, text)
-      local ok, why = person:send(text)
-      if not ok then error("not sent: " .. tostring(why), 2) end
-    end }
-  end
+  session = require "luna.repl.session"(bot, function(message) client:heard(message) end, repl.interruptible)
+  bot.onMessage = function(name, text) client:heard { op = "print", text = ("to %s: %s"):format(name, text) } end
   return client
 end
 
 function M.run(args)
   if args.json and not args.eval then options.fail "--json goes with --eval" end
-  local connection, name = find(args[1])
+  local connection, name, path = find(args[1])
   if not connection and args.attached then fail "no bot of yours runs" end
   local client
   if connection then
-    client = attach(connection, name)
+    client = attach(connection, name, path)
   else
-    if host.isatty(0) and not args.eval then host.write(2, "luna: no bot runs: this is a sandbox of its own (luna repl --help)\n") end
+    if host.isatty(0) and not args.eval then host.write(2, "luna: no bot runs: this is a sandbox of its own, :help says how\n") end
     client = alone()
   end
   task.onExit(function() client:finish(0) end)

@@ -6,6 +6,7 @@ local Class = require "luna.class"
 local errors = require "luna.errors"
 local combinators = require "luna.combinators"
 local scope = require "luna.scope"
+local timer = require "_luna.timer"
 local Logger = require "luna.logger"
 
 local M = {}
@@ -90,7 +91,7 @@ function Base:start()
   end
   if type(self.loop) ~= "function" then error(("%s has no method loop()"):format(tostring(self)), 2) end
   local done = core.new()
-  s.done = done
+  s.done, s.since = done, timer.now()
   core.markHandled(done) -- an error of it is logged here
   core.setCanceller(done, function() self:stop() end)
   if self._started then self:_started(s) end

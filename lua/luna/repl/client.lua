@@ -1,15 +1,16 @@
 --- The person's end of the REPL: lines of standard input go to a session, what it answers to standard output; with a terminal, line
---- editing, history and Ctrl-C. Made by luna.cli.repl. `say(message)` reaches the session, `interrupt()` its running line.
+--- editing, history and Ctrl-C. Made by luna.cli.repl. `say(message)` reaches the session, `interrupt()` its running line,
+--- `complete(word, before)` asks it and waits.
 local host = require "_luna.host"
 local promise = require "_luna.promise"
 local Class = require "luna.class"
 
 local Client = Class.new "Client"
 
---- opts: name, say(message), interrupt(), history = path | nil. Its `over` is a promise of the exit status.
+--- opts: name, say(message), interrupt(), complete(word, before), history = path | nil. Its `over` is a promise of the exit status.
 function Client:init(opts)
   self.name, self.say, self.interruptLine = opts.name, opts.say, opts.interrupt
-  self.history = opts.history
+  self.history, self.complete = opts.history, opts.complete
   self.over = promise.new()
   self.block, self.pending, self.id, self.failed = nil, 0, 0, false
 end
@@ -79,7 +80,7 @@ function Client:line(line)
   end
   self.asked = self.block and self.block .. "\n" .. line or line
   self.block = nil
-  self:request { op = "eval", code = self.asked, names = self.editor and true or nil }
+  self:request { op = "eval", code = self.asked, hints = self.editor and true or nil }
 end
 
 function Client:prompt()
@@ -107,7 +108,6 @@ function Client:heard(message)
   end
   if message.quit then return self:finish(0) end
   if self.single or self.inputEnded then return self:finish(self.failed and 1 or 0) end
-  if message.names then self.names = message.names end
   self:prompt()
   nextLine(self)
 end
@@ -138,7 +138,7 @@ function Client:start()
     self.shown = self.name .. "> "
     self.editor = host.edit {
       prompt = self.shown, history = self.history, onLine = function(line) self:line(line) end,
-      complete = function(word, before) return require("luna.repl.complete")(word, before, self.names) end,
+      complete = self.complete,
     }
     return
   end

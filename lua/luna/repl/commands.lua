@@ -1,84 +1,12 @@
---- The commands of the REPL, which begin with a colon. Called by luna.repl.session; each gives the text that the client prints.
-local host = require "_luna.host"
-local task = require "_luna.task"
-local errors = require "luna.errors"
+--- The commands of the REPL, which begin with a colon. Called by luna.repl.session; each gives the text that the client prints. They are
+--- lists of { name, arguments, what it does, function(session, rest) }: of tasks in looking, of break points in debugging, the rest here.
 local suggest = require "luna.suggest"
 local show = require "luna.repl.show"
+local looking = require "luna.repl.looking"
 
 local M = {}
-local commands, about = {}, {}
 
-local function frames(traceback, all)
-  local lines = {}
-  for line in traceback:gmatch "[^\n]+" do
-    local where = line:match "^%s+(.-): in "
-    if where and (all or where ~= "[C]" and not where:find "^%?" and not where:find "^luna[%.:]" and not where:find "/lua/luna/") then
-      lines[#lines + 1] = line:gsub("^%s+", "")
-    end
-  end
-  return lines
-end
-
-local function byId(word)
-  local id = math.tointeger(tonumber(word))
-  if not id then error("which task? Its number, as :tasks shows it", 0) end
-  for _, t in ipairs(task.all()) do
-    if t.id == id then return t end
-  end
-  error(("there is no task %d (any more)"):format(id), 0)
-end
-
-local function line(t)
-  local state, kind = t:status()
-  local where = t:where() or ""
-  local own = frames(where)[1] or "in the program itself"
-  return ("%6d  %-8s %-8s %s%s"):format(t.id, state, kind or "", t.name and t.name .. ": " or "", own)
-end
-
-about.tasks = { ":tasks", "every task: its number, whether it waits and for what, where" }
-function commands.tasks()
-  local list = task.all()
-  table.sort(list, function(a, b) return a.id < b.id end)
-  local lines = {}
-  for _, t in ipairs(list) do lines[#lines + 1] = line(t) end
-  return table.concat(lines, "\n")
-end
-
-about.task = { ":task N", "one task with its whole stack" }
-function commands.task(_, word)
-  local t = byId(word)
-  return line(t) .. "\n" .. (t:where() or "")
-end
-
-about.kill = { ":kill N", "cancels what the task waits for" }
-function commands.kill(session, word)
-  local t = byId(word)
-  local current = task.current()
-  if current and current.id == t.id or session.running and session.running.id == t.id then error("that is this REPL itself", 0) end
-  t:cancel(errors.classes.CancelledException "killed in the REPL")
-  return ("task %d is told at its wait"):format(t.id)
-end
-
-about.rpc = { ":rpc", "calls in flight" }
-function commands.rpc(session)
-  local conn = session.bot.core.conn
-  local lines = { "there is no connection" }
-  if conn then lines[1] = ("%d in flight; the connection is %s"):format(conn:inFlight(), tostring(conn:state())) end
-  for _, t in ipairs(task.all()) do
-    local state, kind = t:status()
-    if state == "waiting" and kind == "rpc" then lines[#lines + 1] = line(t) end
-  end
-  return table.concat(lines, "\n")
-end
-
-about.mem = { ":mem", "memory of Lua and of the process, CPU time" }
-function commands.mem()
-  local before = collectgarbage "count"
-  collectgarbage()
-  local after = collectgarbage "count"
-  local cpu, rss = host.usage()
-  return ("Lua %.0f KiB (%.0f before collecting), the process at most %d KiB, CPU %.2f s"):format(after, before, rss, cpu)
-end
+local MORE = 5 -- cuts that one :more shows
 
 -- FILTER: a name or a part of one, without regard to case, or an expression of `update` ("update.message.out").
 local function filterOf(session, text)
@@ -97,34 +25,64 @@ local function filterOf(session, text)
   end
 end
 
-about.watch = { ":watch FILTER", "prints updates as they come: all, by a part of the name, by an expression of `update`; :watch off" }
-function commands.watch(session, text)
+local function watch(session, text)
   if session.unwatch then session.unwatch() end
   if text == "off" then return "" end
   local wanted = filterOf(session, text)
-  local dispatch = session.bot.core.dispatch
-  dispatch.watchers = dispatch.watchers or {}
-  if not rawget(dispatch, "handle") then
-    local handle = dispatch.handle
-    dispatch.handle = function(self, update, seq)
-      for _, fn in pairs(self.watchers) do fn(update) end
-      return handle(self, update, seq)
-    end
-  end
-  dispatch.watchers[session] = function(update)
-    local ok, fits = pcall(wanted, update)
-    if ok and fits then session:print(show(update)) end
-  end
+  local over = require("luna.repl.taps").add(session.bot.core, {
+    update = function(update)
+      if wanted(update) then session:print(show(update)) end
+    end,
+  })
   session.unwatch = function()
     session.unwatch = nil
-    dispatch.watchers[session] = nil
-    if next(dispatch.watchers) == nil then dispatch.handle = nil end
+    over()
   end
   return "watching; :watch off ends it"
 end
 
-about.reload = { ":reload", "loads the script anew" }
-function commands.reload(session)
+local function clock()
+  local now = require("_luna.timer").wall()
+  return ("%s.%03d"):format(os.date("%H:%M:%S", now // 1 | 0), (now % 1 * 1000) // 1 | 0)
+end
+
+local function trace(session, word)
+  if word ~= "on" and word ~= "off" and word ~= "" then error(":trace on or :trace off", 0) end
+  if session.untrace then session.untrace() end
+  if word == "off" then return "" end
+  local function say(text, ...) session:print(("%s %s"):format(clock(), text:format(...))) end
+  local over = require("luna.repl.taps").add(session.bot.core, {
+    update = function(update) say("<- %s", tostring(update._)) end,
+    handled = function(update, s) say("   %s handled in %.1f ms", tostring(update._), s * 1000) end,
+    calling = function(method) say("-> %s", tostring(method)) end,
+    called = function(method, s, why) say("   %s %s after %.1f ms", tostring(method), why or "answered", s * 1000) end,
+  })
+  session.untrace = function()
+    session.untrace = nil
+    over()
+  end
+  return "tracing; :trace off ends it"
+end
+
+local function more(session)
+  local cuts = session.cuts
+  if #cuts == 0 then error("nothing more was cut", 0) end
+  local parts, left, new = {}, {}, {}
+  for i, cut in ipairs(cuts) do
+    if i <= MORE then
+      local text, inner = show.more(cut)
+      parts[#parts + 1] = text
+      table.move(inner, 1, #inner, #new + 1, new)
+    else
+      left[#left + 1] = cut
+    end
+  end
+  session.cuts = table.move(new, 1, #new, #left + 1, left)
+  if #session.cuts > 0 then parts[#parts + 1] = "-- :more goes on" end
+  return table.concat(parts, "\n")
+end
+
+local function reload(session)
   local bot = session.bot
   local fn = bot.reload
   if not fn then error("this bot cannot be reloaded", 0) end
@@ -133,32 +91,91 @@ function commands.reload(session)
   return "reloaded"
 end
 
-about.help = { ":help", "this text; luna help NAME has the methods" }
-function commands.help()
-  local lines = {}
-  for _, name in ipairs { "help", "tasks", "task", "kill", "rpc", "mem", "watch", "reload", "quit" } do
-    lines[#lines + 1] = ("  %-15s %s"):format(about[name][1], about[name][2])
+local byName, ordered = {}, {}
+
+local playground = [[
+A bot of your own, line by line, and two people who chat with it:
+  function Bot:onUpdateNewMessage(update)
+    if not update.message.out then update.message:reply("hello " .. update.message.message) end
   end
-  lines[#lines + 1] = "A line is Lua in the bot: api, handler, bot, up.name (the script's file-level locals), _ (the last value)."
+  alice:send "hi"          bob:send "hi"          alice:click "a button"
+Its class is Bot; a method counts from the moment that it is typed. What people get is printed.]]
+
+local function help(session, word)
+  if word ~= "" then
+    local name = word:gsub("^:", "")
+    local command = byName[name]
+    if command then return (":%s %s\n  %s"):format(command[1], command[2], command[3]) end
+    local text, guess = require("luna.help").text(word)
+    if not text then error(("nothing is called %q%s"):format(word, guess and ('; did you mean "%s"?'):format(guess) or ""), 0) end
+    return text
+  end
+  local lines = {}
+  for _, c in ipairs(ordered) do
+    local usage = ":" .. c[1] .. (c[2] ~= "" and " " .. c[2] or "")
+    if #usage > 18 then
+      lines[#lines + 1] = "  " .. usage
+      usage = ""
+    end
+    lines[#lines + 1] = ("  %-18s %s"):format(usage, c[3])
+  end
+  lines[#lines + 1] = "A line is Lua in the bot: api, handler, bot, up.name (the script's file-level locals), _ (the last value). Calls are"
+  lines[#lines + 1] = "awaited. Tab completes, Ctrl-C ends a line, Ctrl-D leaves."
+  if session.bot.playground then lines[#lines + 1] = playground end
   return table.concat(lines, "\n")
 end
 
-about.quit = { ":quit", "leaves (Ctrl-D does too); the bot goes on" }
-function commands.quit() return "", true end
+local function quit() return "", true end
+
+local function add(list)
+  for _, command in ipairs(list) do
+    ordered[#ordered + 1] = command
+    byName[command[1]] = command
+  end
+end
+
+add { { "help", "[NAME]", "this text; what a command, method, type, update, error or function is", help } }
+add(looking.commands)
+add {
+  { "watch", "[FILTER]", "prints updates as they come: all, by a part of the name, by an expression of `update`; :watch off", watch },
+  { "trace", "on|off", "prints updates and calls as they go, with times", trace },
+}
+-- Loaded when it is first wanted: it tells the host of itself.
+for _, entry in ipairs {
+  { "break", "FUNCTION|FILE:LINE [if CONDITION]", "holds a task that comes there, others go on; alone: a list; :break off [N]" },
+  { "step", "[TASK]", "the held task goes on to its next line, into functions too" },
+  { "next", "[TASK]", "to the next line of its function" },
+  { "out", "[TASK]", "to the end of its function" },
+  { "continue", "[TASK|all]", "it goes on" },
+  { "where", "[TASK]", "its stack and the lines around; of several held tasks, this is the one from now on" },
+  { "frame", "N", "looks at another frame of its stack" },
+  { "locals", "", "locals and upvalues there; at the prompt they are read and set by name" },
+} do
+  local name = entry[1]
+  entry[4] = function(session, rest) return require("luna.repl.debugging")[name](session, rest) end
+  add { entry }
+end
+add {
+  { "more", "", "what was cut in the last value", more },
+  { "reload", "", "loads the script anew", reload },
+  { "quit", "", "leaves (Ctrl-D does too); the bot goes on", quit },
+}
 
 --- Runs one line; gives its text, and true where the client is to leave. Raises what was wrong.
 function M.run(session, text)
   local name, rest = text:match "^:%s*(%S*)%s*(.-)%s*$"
-  local fn = name and commands[name]
-  if not fn then error(("no command :%s%s; :help lists them"):format(name or "", suggest.hint(name or "", commands)), 0) end
-  return fn(session, rest)
+  local command = name and byName[name]
+  if not command then
+    local names = M.names()
+    error(("no command :%s%s; :help lists them"):format(name or "", suggest.hint(name or "", names)), 0)
+  end
+  return command[4](session, rest)
 end
 
---- Their names, for completion.
+--- Their names without the colon, in order.
 function M.names()
   local list = {}
-  for name in pairs(commands) do list[#list + 1] = ":" .. name end
-  table.sort(list)
+  for i, c in ipairs(ordered) do list[i] = c[1] end
   return list
 end
 

@@ -7,10 +7,14 @@ local Logger = require "luna.logger"
 
 local server = {}
 
+local sessions, lastSession = setmetatable({}, { __mode = "v" }), 0
+
 local function serve(bot, connection)
   local json = require "luna.json"
   local session = require "luna.repl.session"(bot, function(message) return connection:send(json.encode(message)) end,
     function(on) connection:evaluating(on) end)
+  lastSession = lastSession + 1
+  sessions[lastSession] = session
   connection:onLine(function(line)
     if line == nil then return session:close() end
     if line == "\3" then return session:interrupt() end
@@ -22,9 +26,16 @@ local function serve(bot, connection)
     if type(message) == "table" and message.op == "status" then -- of `luna status`: nothing runs for it
       return connection:send(json.encode { op = "status", id = message.id, status = require("luna.status").of(bot) })
     end
+    if type(message) == "table" and message.op == "complete" then -- by a connection of its own, which waits
+      local asker = sessions[message.session]
+      local fine, words = pcall(asker and asker.complete or function() return {} end, asker, message.word, message.before)
+      return connection:send(json.encode { op = "completed", words = fine and words or {} })
+    end
     session:handle(message)
   end)
-  connection:send(json.encode { op = "hello", name = bot.name, path = bot.path or "", pid = host.pid(), version = host.version })
+  connection:send(json.encode {
+    op = "hello", name = bot.name, path = bot.path or "", pid = host.pid(), version = host.version, session = lastSession,
+  })
 end
 
 --- Listens for each bot ({ name, core, api, … }). Returns what ends it. That it cannot is told in the log and stops nothing.

@@ -6,7 +6,9 @@ local Class = require "luna.class"
 local errors = require "luna.errors"
 local scope = require "luna.scope"
 local Logger = require "luna.logger"
+local frames = require "luna.frames"
 local locals = require "luna.repl.locals"
+local script = require "luna.repl.script"
 local show = require "luna.repl.show"
 
 local Session = Class.new "Session"
@@ -37,59 +39,16 @@ local function takePrint()
   rawset(_G, "print", wrapped)
 end
 
-local function ownFunctions(bot)
-  local dispatch, list = bot.core.dispatch, {}
-  if type(bot.handler) == "function" then list[1] = bot.handler end
-  for _, fn in next, dispatch.class or {} do
-    if type(fn) == "function" then list[#list + 1] = fn end
-  end
-  return list
-end
-
 -- The environment of the version of the script that runs now.
 local function environment(bot) return bot.env or _G end
-
--- Where a file-level local of the script is: a function that holds it, and the number of the upvalue.
-local function findLocal(bot, name)
-  local seen, found, at = {}, nil, nil
-  local function look(fn, depth)
-    if seen[fn] or found or depth == 0 then return end
-    seen[fn] = true
-    for i = 1, 255 do
-      local n, value = debug.getupvalue(fn, i)
-      if n == nil then break end
-      if n == name then
-        found, at = fn, i
-        return
-      end
-      if type(value) == "function" and debug.getinfo(value, "S").what == "Lua" then look(value, depth - 1) end
-    end
-  end
-  for _, fn in ipairs(ownFunctions(bot)) do look(fn, 4) end
-  return found, at
-end
-
-local function upvalues(bot)
-  return setmetatable({}, {
-    __name = "the script's file-level locals",
-    __index = function(_, name)
-      local fn, at = findLocal(bot, name)
-      if not fn then error(('the script has no file-level local "%s" that its handlers use'):format(tostring(name)), 2) end
-      return select(2, debug.getupvalue(fn, at))
-    end,
-    __newindex = function(_, name, value)
-      local fn, at = findLocal(bot, name)
-      if not fn then error(('the script has no file-level local "%s" that its handlers use'):format(tostring(name)), 2) end
-      debug.setupvalue(fn, at, value)
-    end,
-  })
-end
 
 --- bot: { core, api, name, path, handler, env }; send(message); evaluating(on): told around what computes, in its task.
 function Session:init(bot, send, evaluating)
   self.bot, self.send, self.evaluating = bot, send, evaluating or function() end
   self.queue, self.first, self.last = {}, 1, 0
-  local up = upvalues(bot)
+  self.held, self.holds = {}, {} -- tasks at break points: in order, and by id
+  self.cuts = {} -- what the last value's text left out
+  local up = script.upvalues(bot)
   local about = { name = bot.name, path = bot.path, api = bot.api }
   local given = {
     api = function() return bot.api end,
@@ -124,12 +83,7 @@ local function describe(err)
     traceback = err.traceback
   end
   local lines = { tostring(text) }
-  for line in (traceback or ""):gmatch "[^\n]+" do
-    local where = line:match "^%s+(.-): in "
-    if where and where ~= "[C]" and not where:find "^%?" and not where:find "^luna[%.:]" and not where:find "/lua/luna/" then
-      lines[#lines + 1] = "  " .. line:gsub("^%s+", "")
-    end
-  end
+  for _, line in ipairs(frames.own(traceback)) do lines[#lines + 1] = "  " .. line end
   return Logger.redact(table.concat(lines, "\n"))
 end
 
@@ -138,12 +92,23 @@ local function trace(err)
   return { err = err, traced = debug.traceback(nil, 2) }
 end
 
--- A line as a function; nil and why, and whether more lines may mend it.
+--- The names that a line sees: those of the frame where a task is held, then the client's own, then the bot's.
+function Session:scope()
+  local breaks = package.loaded["luna.repl.breaks"]
+  local hold = breaks and #self.held > 0 and breaks.current(self)
+  if not hold then return self.env, false end
+  local frame = breaks.frame(hold)
+  return frame:environment(self.env, function() return hold.frame == frame and breaks.isHeld(hold) end), true
+end
+
+-- A line as a function; nil and why, and whether more lines may mend it. While a task is held, a `local` lives as long as its line: it
+-- must not become an assignment to the task's own.
 local function compile(self, code)
-  local chunk, asValue = load("return " .. code, "=repl", "t", self.env)
+  local env, inFrame = self:scope()
+  local chunk, asValue = load("return " .. code, "=repl", "t", env)
   if chunk then return chunk end
   local why
-  chunk, why = load(locals(code), "=repl", "t", self.env)
+  chunk, why = load(inFrame and code or locals(code), "=repl", "t", env)
   return chunk, why, not chunk and (why:find "<eof>$" or asValue:find "<eof>$") ~= nil
 end
 
@@ -187,44 +152,59 @@ local function asJson(results)
   return require("luna.json").encode(value)
 end
 
-local function evaluate(self, message)
-  local chunk, why, incomplete = compile(self, message.code)
-  if not chunk then
-    return { op = "done", id = message.id, ok = false, incomplete = incomplete and not message.whole or nil, text = Logger.redact(why) }
-  end
-  local results = table.pack(pcall(promise.await, task.spawn(execute, self, chunk)))
-  self.running = nil
+-- What a line has come to, as the answer to it.
+local function outcome(self, message, results)
   local ok, first = results[1], results[2]
   if not ok then return { op = "done", id = message.id, ok = false, text = describe(results[2]) } end
   if not first then return { op = "done", id = message.id, ok = false, text = describe(results[3]) } end
   local values = table.pack(table.unpack(results, 3, results.n))
   if values.n > 0 then self.env._ = values[1] end
+  local cuts = {}
   local fine, text = pcall(function()
     if message.json then return Logger.redact(asJson(values)) end
     local parts = {}
-    for i = 1, values.n do parts[i] = show(values[i]) end
+    for i = 1, values.n do
+      local more
+      parts[i], more = show.value(values[i], i == 1 and "_" or ("(value %d)"):format(i))
+      table.move(more, 1, #more, #cuts + 1, cuts)
+    end
     return table.concat(parts, "\n")
   end)
+  if values.n > 0 then self.cuts = cuts end
   if fine and #text > TEXT_MAX then
     fine, text = not message.json, ("%s\n-- %d bytes more"):format(text:sub(1, TEXT_MAX), #text - TEXT_MAX)
   end
+  if fine and #cuts > 0 and values.n > 0 and message.hints then text = text .. "\n-- :more shows what was cut" end
   return { op = "done", id = message.id, ok = fine, text = fine and text or tostring(text) }
 end
 
-local NAMES_MAX = 1000
-
--- The names that a line can begin with, for completion.
-local function names(self)
-  local list, seen = {}, {}
-  local function add(name)
-    if type(name) ~= "string" or seen[name] or #list >= NAMES_MAX or not name:find "^[%a_][%w_]*$" then return end
-    seen[name] = true
-    list[#list + 1] = name
+local function evaluate(self, message)
+  local chunk, why, incomplete = compile(self, message.code)
+  if not chunk then
+    return { op = "done", id = message.id, ok = false, incomplete = incomplete and not message.whole or nil, text = Logger.redact(why) }
   end
-  for _, t in ipairs { self.given, self.env, environment(self.bot), _G } do
-    for name in next, t do add(name) end
+  local breaks = package.loaded["luna.repl.breaks"]
+  local held = breaks and breaks.whenHeld(self) -- it may come to a break point itself
+  local run = task.spawn(execute, self, chunk)
+  if held then
+    local line = self.running
+    promise.onResolve(run, function()
+      if promise.state(held) == "pending" then promise.resolve(held, false) end
+    end)
+    if promise.await(held) then
+      promise.markHandled(run)
+      self.running = nil
+      promise.onResolve(run, function()
+        if self.closed then return end
+        local answer = outcome(self, message, table.pack(pcall(promise.await, run)))
+        self:print(("the line of task %d has ended%s"):format(line.id, answer.text == "" and "" or "\n" .. answer.text))
+      end)
+      return { op = "done", id = message.id, ok = true, text = "" }
+    end
   end
-  return list
+  local results = table.pack(pcall(promise.await, run))
+  self.running, self.onHeld = nil, nil
+  return outcome(self, message, results)
 end
 
 local function command(self, message)
@@ -240,7 +220,6 @@ local function work(self)
     self.first = self.first + 1
     local ok, answer = pcall(message.op == "eval" and evaluate or command, self, message)
     if not ok then answer = { op = "done", id = message.id, ok = false, text = Logger.redact(tostring(answer)) } end
-    if message.names then answer.names = names(self) end
     if not self.closed then self.send(answer) end
   end
   self.busy = false
@@ -264,11 +243,17 @@ function Session:interrupt()
   if self.running and not self.running:isDone() then self.running:cancel(errors.classes.CancelledException "interrupted") end
 end
 
---- The client has gone.
+--- What a word of a line may become: for a client's Tab, which waits for it.
+function Session:complete(word, before) return require "luna.repl.complete"(word, before, self) end
+
+--- The client has gone: what it was told of ends, what it held goes on.
 function Session:close()
   self.closed = true
   self:interrupt()
   if self.unwatch then self.unwatch() end
+  if self.untrace then self.untrace() end
+  local breaks = package.loaded["luna.repl.breaks"]
+  if breaks then breaks.leave(self) end
 end
 
 return Session

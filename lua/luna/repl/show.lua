@@ -1,9 +1,9 @@
 --- A value as Lua text that one can paste back: three levels, a hundred entries, what is left out or has no text of its own in comments,
---- secrets masked. Called by luna.repl.session.
+--- secrets masked. What was cut is kept for :more. Called by luna.repl.session, its commands and luna.repl.frame.
 local Logger = require "luna.logger"
 local promise = require "_luna.promise"
 
-local DEPTH, ENTRIES, STRING, WIDTH = 3, 100, 4000, 100
+local DEPTH, ENTRIES, STRING, WIDTH, CUTS, BRIEF = 3, 100, 4000, 100, 200, 160
 local MASK = "***"
 
 local keywords = {}
@@ -14,10 +14,16 @@ for word in words:gmatch "%a+" do keywords[word] = true end
 local secrets = {}
 for name in ("token botToken bot_token api_hash apiHash auth_key authKey password"):gmatch "%S+" do secrets[name] = true end
 
-local function text(s)
+-- `state.cuts`: what was left out, for :more: { path, value, from }. from: the byte or entry it goes on with.
+local function cut(state, path, x, from)
+  if state.cuts and #state.cuts < CUTS then state.cuts[#state.cuts + 1] = { path = path, value = x, from = from } end
+end
+
+local function text(s, state, path)
   local left = ""
   if #s > STRING then
     left = (" --[[%d bytes more]]"):format(#s - STRING)
+    if state then cut(state, path, s, STRING + 1) end
     s = s:sub(1, STRING)
   end
   s = ("%q"):format(Logger.redact(s)):gsub("\\\n", "\\n"):gsub("\\r", "\\r")
@@ -62,16 +68,20 @@ end
 
 local value
 
-local function fields(x, state, depth, path)
-  local parts, left, n = {}, 0, #x
+-- skip: entries that were shown before.
+local function fields(x, state, depth, path, skip)
+  local parts, left, n, at = {}, 0, #x, 0
   local function put(prefix, v, where, masked)
+    at = at + 1
+    if at <= skip then return end
     if #parts >= ENTRIES then
+      if left == 0 then cut(state, path, x, at) end
       left = left + 1
       return
     end
     parts[#parts + 1] = prefix .. (masked and type(v) == "string" and '"' .. MASK .. '"' or value(v, state, depth + 1, where))
   end
-  for i = 1, n do put("", rawget(x, i), ("%s[%d]"):format(path, i)) end
+  for i = 1, n do put(skip > 0 and ("[%d] = "):format(i) or "", rawget(x, i), ("%s[%d]"):format(path, i)) end
   local keys = {}
   for k in next, x do
     if not (math.type(k) == "integer" and k >= 1 and k <= n) then keys[#keys + 1] = k end
@@ -88,9 +98,9 @@ local function fields(x, state, depth, path)
   return parts, left
 end
 
-function value(x, state, depth, path)
+function value(x, state, depth, path, skip)
   local kind = type(x)
-  if kind == "string" then return text(x) end
+  if kind == "string" then return text(x, state, path) end
   if kind == "number" then return number(x) end
   if kind == "nil" or kind == "boolean" then return tostring(x) end
   if kind ~= "table" then return comment(named(x)) end
@@ -98,9 +108,13 @@ function value(x, state, depth, path)
   if type(meta) == "table" and (meta.__tostring or meta.__name) then return comment(named(x)) end
   if promise.isPromise and promise.isPromise(x) then return comment(named(x)) end
   if state.seen[x] then return comment("cycle: " .. state.seen[x]) end
-  if depth >= DEPTH then return next(x) == nil and "{}" or "{ --[[…]] }" end
+  if depth >= DEPTH then
+    if next(x) == nil then return "{}" end
+    cut(state, path, x)
+    return "{ --[[…]] }"
+  end
   state.seen[x] = path
-  local parts, left = fields(x, state, depth, path)
+  local parts, left = fields(x, state, depth, path, skip or 0)
   state.seen[x] = nil
   if left > 0 then parts[#parts + 1] = ("--[[%d more]]"):format(left) end
   if #parts == 0 then return "{}" end
@@ -112,5 +126,36 @@ function value(x, state, depth, path)
   return "{\n" .. rows .. indent .. last .. "\n" .. ("  "):rep(depth) .. "}"
 end
 
---- show(value): its text.
-return function(x) return value(x, { seen = {} }, 0, "_") end
+local show = {}
+
+--- The text of a value, and what was cut of it: for show.more. path: how it is named there.
+function show.value(x, path)
+  local cuts = {}
+  return value(x, { seen = {}, cuts = cuts }, 0, path or "_"), cuts
+end
+
+--- What one cut left out, and what that cuts in turn.
+function show.more(cut_)
+  local cuts = {}
+  local state = { seen = {}, cuts = cuts }
+  local x, from, path = cut_.value, cut_.from, cut_.path
+  if type(x) == "string" then
+    local rest = x:sub(from, from + STRING - 1)
+    if from + STRING <= #x then cut(state, path, x, from + STRING) end
+    return ("-- %s, from byte %d of %d on\n%s"):format(path, from, #x, text(rest)), cuts
+  end
+  if not from then return ("-- %s\n%s"):format(path, value(x, state, 0, path)), cuts end
+  return ("-- %s, from entry %d on\n%s"):format(path, from, value(x, state, 0, path, from - 1)), cuts
+end
+
+--- A value in one short line.
+function show.brief(x)
+  local ok, s = pcall(value, x, { seen = {} }, type(x) == "table" and DEPTH - 1 or 0, "_")
+  s = ok and s:gsub("%s*\n%s*", " ") or comment(named(x))
+  if #s <= BRIEF then return s end
+  local last = BRIEF
+  while last > 1 and (s:byte(last + 1) or 0) & 0xC0 == 0x80 do last = last - 1 end
+  return s:sub(1, last) .. "…"
+end
+
+return setmetatable(show, { __call = function(_, x) return (show.value(x)) end })

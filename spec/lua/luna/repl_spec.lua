@@ -87,14 +87,46 @@ end)
 describe("completion", function()
   local complete = require "luna.repl.complete"
 
-  it("knows commands, namespaces, methods, parameters and the bot's names", function()
-    assert.same({ ":task", ":tasks" }, complete(":tas", "", {}))
-    assert.same({ "api.users." }, complete("api.use", "x = ", {}))
-    assert.same({ "self.users.getFullUser" }, complete("self.users.getF", "", {}))
-    assert.same({ "message = " }, complete("mess", "api.messages.sendMessage{ peer = f{ 1 }, ", { "message", "messages" }))
-    assert.same({ "message", "messages" }, complete("mess", "api.messages.sendMessage{ } ", { "messages", "x", "message" }))
-    assert.same({}, complete("", "", { "x" }))
-    assert.same({}, complete("nothing.like.it", "", { "nothing" }))
+  local asked = 0
+  local class = { onAny = function() end, helper = 1 }
+  local session = {
+    given = { api = function() return nil end, up = function() return false end }, held = {},
+    env = { mine = { deep = { list = {}, ["no name"] = 1, fn = function() end } } },
+    bot = { core = { dispatch = { class = class } }, path = "bots/echo.lua", env = {
+      messages = 1, object = setmetatable({ own = 1 }, { __index = setmetatable({ inherited = function() end }, {
+        __index = function() asked = asked + 1 end }) }),
+    } },
+  }
+  local function same(expected, word, before) assert.same(expected, complete(word, before or "", session)) end
+
+  it("knows commands and their arguments", function()
+    same({ ":task", ":tasks" }, ":tas")
+    same({ "on" }, "on", ":trace ")
+    same({ "off", "onAny" }, "o", ":break ")
+    same({ "updateNewMessage" }, "updateNewMessage", ":watch ")
+    same({ "messages.sendMessage" }, "messages.sendMessag", ":help ")
+  end)
+
+  it("knows globals and fields to any depth, and calls nothing of the bot's for that", function()
+    same({ "math", "messages", "mine" }, "m")
+    same({ "mine.deep.fn", "mine.deep.list" }, "mine.deep.")
+    same({ "mine.deep:fn" }, "mine.deep:", "x = ")
+    same({ "object.inherited" }, "object.in")
+    same({ "string.gmatch", "string.gsub" }, "string.g")
+    same({}, "nothing.like.it")
+    assert.equal(0, asked)
+  end)
+
+  it("knows the schema: namespaces, methods, parameters, constructors", function()
+    same({ "api.users." }, "api.use", "x = ")
+    same({ "self.users.getFullUser" }, "self.users.getF")
+    same({ "message = " }, "mess", "api.messages.sendMessage{ peer = f{ 1 }, ")
+    same({ "messages" }, "mess", "api.messages.sendMessage{ } ")
+    same({ "messages" }, "mess", "api.messages.sendMessage{ message = 1, ") -- no parameter twice
+    same({ "replyInlineMarkup" }, "replyI", 'api.messages.sendMessage{ reply_markup = { _ = "')
+    same({ "rows = " }, "ro", 'api.messages.sendMessage{ reply_markup = { _ = "replyInlineMarkup", ')
+    same({ "buttons = " }, "", 'api.messages.sendMessage{ reply_markup = { _ = "replyInlineMarkup", rows = { { ')
+    same({ "inputPeerSelf" }, "inputPeerSe", 'x = { _ = "')
   end)
 end)
 
@@ -166,7 +198,9 @@ describe("the REPL of a bot", function()
       c.say { op = "command", line = line }
       return c.done()
     end
-    assert.equal("hello", c.next().op)
+    local hello = c.next()
+    assert.equal("hello", hello.op)
+    c.number = hello.session
     return c
   end
 
@@ -282,14 +316,14 @@ describe("the REPL of a bot", function()
       task.current().name = "victim"
       promise.await(bot.env.never)
     end)
-    local id = c.command(":tasks").text:match "(%d+)%s+waiting%s+promise%s+victim"
+    local id = c.command(":tasks").text:match "(%d+)%s+waits: promise, for %d+ ms%s+victim"
     assert.is_string(id)
-    assert.matches("stack traceback", c.command(":task " .. id).text)
+    assert.matches("^task %d+ %(victim%): waits: promise, for .*repl_spec.lua:%d+ in function", c.command(":task " .. id).text)
     assert.is_true(c.command(":kill " .. id).ok)
     assert.is_false(pcall(promise.await, victim))
     assert.is_false(c.command(":kill " .. id).ok)
     assert.matches('did you mean "mem"', c.command(":memm").text)
-    assert.matches(":watch FILTER", c.command(":help").text)
+    assert.matches(":watch %[FILTER%]", c.command(":help").text)
     assert.is_true(c.command(":quit").quit)
     c.connection:close()
   end)
@@ -332,14 +366,220 @@ describe("the REPL of a bot", function()
     c.connection:close()
   end)
 
-  it("gives the names that a line may begin with where it is asked", function()
+  it("completes for a client by another connection, which waits", function()
     local c = client()
-    c.ask "mine = 1"
-    c.say { op = "eval", code = "1", names = true }
-    local known = {}
-    for _, name in ipairs(c.done().names) do known[name] = true end
-    for _, name in ipairs { "api", "handler", "up", "mine", "shared", "string" } do assert.is_true(known[name], name) end
+    c.ask "mine = { inner = { leaf = 1 } }"
+    local question = json.encode { op = "complete", session = c.number, word = "mine.inner.l", before = "" } .. "\n"
+    -- Whoever asks stands still, so the answer comes from another process in earnest; here from a task.
+    local other = assert(repl.connect(folder .. "/bot.sock"))
+    local answers, came = {}, promise.new()
+    other:onLine(function(line)
+      answers[#answers + 1] = line and json.decode(line)
+      if #answers == 2 then promise.resolve(came) end
+    end)
+    other:send((question:gsub("\n", "")))
+    promise.awaitTimeout(came, 5)
+    assert.same({ op = "completed", words = { "mine.inner.leaf" } }, answers[2])
+    other:close()
     c.connection:close()
+  end)
+
+  it("shows with :more what was cut, part by part", function()
+    local c = client()
+    c.ask "local t = {} for i = 1, 250 do t[i] = i end return { t, { { { deep = 7 } } }, ('x'):rep(5000) }"
+    local text = c.command(":more").text
+    assert.matches("%-%- _%[1%], from entry 101 on\n{\n  %[101%] = 101,", text)
+    assert.matches("%-%- _%[2%]%[1%]%[1%]\n{ deep = 7 }", text)
+    assert.matches('%-%- _%[3%], from byte 4001 of 5000 on\n"x+"', text)
+    assert.matches("%[250%] = 250", c.command(":more").text)
+    assert.is_false(c.command(":more").ok)
+    c.connection:close()
+  end)
+
+  it("shows loops and watchers with their next time, and calls with their names", function()
+    local c = client()
+    local luna = require "luna"
+    local api = setmetatable({ _core = core }, {})
+    local loop = luna.PeriodicLoop(api, function() end, "tick", 50)
+    loop:start()
+    local id = luna.loop.delay(20000, function() end)
+    local text = c.command(":loops").text
+    assert.matches("tick .-pauses, runs for %d+ ms, next in 50%.0 s", text)
+    assert.matches(("watcher %s: delay 20%%.0 s, next in [12][09]%%.%%d s"):format(id), text)
+    luna.loop.cancel(id)
+    loop:stop()
+    core.conn.state = function() return "up" end
+    core.conn.calls = function() return { { method = "users.getUsers", seconds = 1.5 } } end
+    assert.matches("1 without an answer; the connection is up\n%s+1%.5 s  users.getUsers", c.command(":rpc").text)
+    c.connection:close()
+  end)
+
+  it("traces updates with the time that their handlers take", function()
+    local c = client()
+    core.dispatch:setCallback(function() task.sleep(0.001) end)
+    assert.is_true(c.command(":trace on").ok)
+    core.dispatch:handle { _ = "updateNewMessage", message = { id = 1 } }
+    assert.matches("%d+:%d+:%d+%.%d+ <%- updateNewMessage$", c.next().text)
+    assert.matches("updateNewMessage handled in %d+%.%d ms$", c.next().text)
+    assert.is_true(c.command(":trace off").ok)
+    assert.is_nil(rawget(core.dispatch, "handle"))
+    c.connection:close()
+  end)
+
+  it("explains a method of the schema, and guesses", function()
+    local c = client()
+    assert.matches("random_id", c.command(":help messages.sendMessage").text)
+    assert.matches(":break FUNCTION", c.command(":help break").text)
+    local answer = c.command ":help messages.sendMesage"
+    assert.is_false(answer.ok)
+    assert.matches("did you mean", answer.text)
+    c.connection:close()
+  end)
+
+  describe("break points", function()
+    local path, ran
+
+    before_each(function()
+      path, ran = folder .. "/held.lua", {}
+      local file = assert(io.open(path, "w"))
+      file:write [[
+local total = 10
+local Bot = {}
+-- a comment
+local function add(a, b)
+  local sum = a + b
+  return sum
+end
+function Bot:work(n)
+  local twice = n * 2
+  local all = add(twice, 1)
+  total = total + all
+  done(n, all)
+  return all
+end
+function Bot:sorted()
+  local t = { 2, 1 }
+  table.sort(t, function(a, b)
+    return a < b
+  end)
+  return t[1]
+end
+return Bot
+]]
+      file:close()
+      bot.path = path
+      local class = assert(loadfile(path, "t", bot.env))()
+      bot.env.done = function(n, all) ran[#ran + 1] = n .. ":" .. all end
+      core.dispatch.class, core.dispatch.instance = class, setmetatable({}, { __index = class })
+    end)
+
+    local function work(n) return task.spawn(core.dispatch.class.work, core.dispatch.instance, n) end
+
+    it("hold one task, whose locals are read and set, while others go on", function()
+      local c = client()
+      local answer = c.command ":break held.lua:11 if n > 1"
+      assert.is_true(answer.ok, answer.text)
+      assert.matches("^break %d+ at held.lua:11\n>   11    total = total %+ all", answer.text)
+      local held = work(5)
+      assert.matches("^task %d+ is held at .*held.lua:11 in function .*\n>   11    total = total %+ all\n", c.next().text)
+      assert.equal("pending", promise.state(held))
+      assert.equal(3, promise.await(work(1))) -- another one, for which the condition is not true
+      assert.equal("5\n10\n11\n13", c.ask "n, twice, all, total")
+      c.ask "all = 100 total = 1"
+      assert.equal("100\n1", c.ask "all, total")
+      assert.matches("n = 5\n.*twice = 10\n.*all = 100\n.*total = 1  %-%- upvalue", c.command(":locals").text)
+      assert.matches("> 0  .*held.lua:11", c.command(":where").text)
+      assert.matches("held.lua:11 if n > 1  %(1 time%)\n> task %d+ is held", c.command(":break").text)
+      assert.matches("waits: held at a break point", c.command(":tasks").text)
+      assert.is_true(c.command(":continue").ok)
+      assert.equal(100, promise.await(held))
+      assert.same({ "1:3", "5:100" }, ran)
+      assert.equal("101", c.ask "up.total")
+      c.connection:close()
+    end)
+
+    it("go on step by step: over, into and out of functions", function()
+      local c = client()
+      assert.is_true(c.command(":break work").ok)
+      local held = work(5)
+      local function at(line) assert.matches(("held.lua:%d in"):format(line), c.next().text) end
+      at(9)
+      c.command ":next"
+      at(10)
+      c.command ":step"
+      at(5)
+      c.command ":next"
+      at(6)
+      assert.equal("11", c.ask "sum")
+      assert.same({ true, "" }, { (function(a) return a.ok, a.text end)(c.command ":out") })
+      at(11)
+      c.command ":next"
+      at(12)
+      assert.equal("1 break point taken back", c.command(":break off").text)
+      c.command ":continue"
+      assert.equal(11, promise.await(held))
+      assert.is_false(c.command(":continue").ok)
+      c.connection:close()
+    end)
+
+    it("let a task go on when the client has gone, and cost it nothing more", function()
+      local c = client()
+      c.command ":break held.lua:10"
+      local held = work(5)
+      assert.matches("held.lua:10", c.next().text)
+      c.connection:close()
+      assert.equal(11, promise.await(held))
+      assert.equal(3, promise.await(work(1)))
+    end)
+
+    it("let a held task be killed at its line", function()
+      local c = client()
+      c.command ":break held.lua:10"
+      local held = work(5)
+      local id = c.next().text:match "task (%d+)"
+      assert.is_true(c.command(":kill " .. id).ok)
+      assert.matches("killed in the REPL", tostring(select(2, pcall(promise.await, held))))
+      assert.same({}, ran)
+      c.connection:close()
+    end)
+
+    it("hold a line of the prompt too, whose value comes when it goes on", function()
+      local c = client()
+      c.command ":break work"
+      assert.equal("", c.ask "handler:work(5)")
+      assert.matches("held.lua:9", c.printed[1])
+      assert.equal("5", c.ask "n")
+      c.command ":continue"
+      assert.matches("^the line of task %d+ has ended\n11$", c.next().text)
+      c.connection:close()
+    end)
+
+    it("say where a task cannot be held, and where there is nothing to hold", function()
+      local c = client()
+      c.command ":break held.lua:18"
+      assert.equal("1", c.ask "handler:sorted()")
+      assert.matches("cannot wait", c.printed[1])
+      assert.matches("^break %d+ at held.lua:4", c.command(":break held.lua:3").text)
+      assert.is_false(c.command(":break held.lua:99").ok)
+      assert.is_false(c.command(":break nosuch").ok)
+      assert.is_false(c.command(":break print").ok)
+      assert.is_false(c.command(":break work if n >").ok)
+      c.connection:close()
+    end)
+
+    it("take a task that is held for another handler's chat out of no budget", function()
+      local c = client()
+      task.setBudget(0.05)
+      c.command ":break held.lua:10"
+      local held = work(5)
+      assert.matches("held.lua:10", c.next().text)
+      task.sleep(0.1) -- twice the budget, in which it would have been stopped
+      c.command ":continue"
+      local ok, value = pcall(promise.await, held)
+      task.setBudget(5)
+      assert.same({ true, 11 }, { ok, value })
+      c.connection:close()
+    end)
   end)
 
   it("drops a peer that speaks something else", function()

@@ -38,6 +38,13 @@ describe("the chat at a terminal", function()
     assert.is_nil(text:find("NO_COLOR", 1, true))
   end)
 
+  it("guesses a command that is no more than misspelt; other words after a colon are the bot's", function()
+    local text, status = play("bots/echo.lua", {
+      "expect you> ", "type :hlep", "expect there is no :hlep; did you mean :help?", "type :wonderful", "expect echo: ", "expect :wonderful", "end",
+    })
+    assert.equal(0, status, text)
+  end)
+
   it("keeps what was typed for each bot apart", function()
     assert.equal(0, select(2, play("bots/echo.lua", { "expect you> ", "type first words", "expect echo: ", "end" })))
     assert.equal(0, select(2, play("bots/menu.lua", { "expect you> ", "type other words", "end" })))

@@ -3,6 +3,7 @@
 local host = require "_luna.host"
 local task = require "_luna.task"
 local Logger = require "luna.logger"
+local suggest = require "luna.suggest"
 
 -- People whom :join makes up, where no name is given.
 local NAMES = { "Bob", "Carol", "Dave", "Erin", "Frank", "Grace" }
@@ -121,6 +122,8 @@ return function(self)
     if not line:find "%S" then return end
     local name, rest = line:match "^:(%l+)%s*(.-)%s*$"
     if name and commands[name] then return command(name, rest) end
+    local near = name and suggest.nearest(name, commands)
+    if near then return show(dim(("there is no :%s; did you mean :%s?"):format(name, near))) end
     local ok, why = self.person:send(line)
     if not ok then show(dim("not sent: " .. why)) end
   end, true)

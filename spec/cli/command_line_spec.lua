@@ -159,7 +159,7 @@ describe("luna", function()
   end)
 
   it("writes what an editor wants beside a bot, and leaves what is there", function()
-    local host, json = require "_luna.host", require "luna.json"
+    local json = require "luna.json"
     local place = cli.folder()
     assert.equal(0, cli.run({ "new", "first", cd = place }).status)
     local settings = json.decode((assert(host.readFile(place .. "/.luarc.json"))))

@@ -40,7 +40,8 @@ describe("the chat at a terminal", function()
 
   it("guesses a command that is no more than misspelt; other words after a colon are the bot's", function()
     local text, status = play("bots/echo.lua", {
-      "expect you> ", "type :hlep", "expect there is no :hlep; did you mean :help?", "type :wonderful", "expect echo: ", "expect :wonderful", "end",
+      "expect you> ", "type :hlep", "expect there is no :hlep; did you mean :help?", "type :wonderful", "expect echo: ",
+      "expect :wonderful", "end",
     })
     assert.equal(0, status, text)
   end)

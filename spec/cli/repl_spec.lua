@@ -106,6 +106,60 @@ describe("luna repl", function()
     assert.is_nil((host.stat(bot.socket)))
   end)
 
+  -- The program at a terminal: say(keys), wait(text) → all that has come up to it.
+  local function terminal(...)
+    local fifo = folder .. "/keys"
+    os.execute(("rm -f '%s' && mkfifo '%s'"):format(fifo, fifo))
+    local command = ("env -u XDG_RUNTIME_DIR TERM=dumb XDG_STATE_HOME='%s' '%s' %s"):format(folder, cli.program, table.concat({ ... }, " "))
+    local t = { pipe = assert(io.popen(("echo $$; exec timeout 30 script -qec \"%s\" /dev/null <'%s' 2>&1"):format(command, fifo))) }
+    t.hold = assert(io.open(fifo, "w"))
+    t.hold:setvbuf "no"
+    t.pid = t.pipe:read "l"
+    started[#started + 1] = t
+    function t.say(keys) assert(t.hold:write(keys)) end
+    function t.wait(text)
+      local got = ""
+      while not got:find(text, 1, true) do
+        local c = t.pipe:read(1)
+        if not c then error(("%q did not come, but %q"):format(text, got)) end
+        got = got .. c
+      end
+      return got
+    end
+    return t
+  end
+
+  it("takes a bot line by line, which two people chat with, and Ctrl-C ends a line that computes", function()
+    local t = terminal "repl"
+    t.wait "sandbox> "
+    t.say "function Bot:onUpdateNewMessage(update)\r"
+    t.wait "... "
+    t.say "  if not update.message.out then update.message:reply('hi ' .. update.message.message) end\r"
+    t.wait "... "
+    t.say "end\r"
+    t.wait "sandbox> "
+    t.say "alice:send 'one' bob:send 'two'\r"
+    local got = t.wait "to alice: hi one"
+    assert.is_true(got:find "to bob: hi two" ~= nil or t.wait "to bob: hi two" ~= nil)
+    t.say "print('comp' .. 'uting') while true do end\r"
+    t.wait "computing"
+    t.say "\3"
+    t.wait "interrupted"
+    t.say "Bot.onUpdateN\t\r"
+    t.wait "ewMessage"
+    t.wait "function: 0x"
+    t.say ":break onUpdateNewMessage if not update.message.out\r"
+    t.wait "break 1 at repl:2"
+    t.say "alice:send 'again'\r"
+    t.wait "is held at repl:2"
+    t.say "update.message.message .. '!'\r"
+    t.wait '"again!"'
+    t.say ":continue\r"
+    t.wait "to alice: hi again"
+    t.say "\4"
+    assert.is_nil(t.pipe:read "a":find "rror")
+  end)
+
   it("is a sandbox with two people where no bot runs", function()
     local r = cli.run { "repl", state = folder, input = [[
 api:setCallback(function(u)

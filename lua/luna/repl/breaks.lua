@@ -155,6 +155,14 @@ local function holds(point, values, func)
   return false
 end
 
+--- What a function is called, for a person: a handler's method by its name in the class.
+function breaks.what(session, info)
+  for name, fn in next, session.bot.core.dispatch.class or {} do
+    if fn == info.func then return "function " .. tostring(name) end
+  end
+  return Frame.what { info = info }
+end
+
 local function decide(t, index, possible)
   local info = debug.getinfo(2, "Slnf")
   local point = points[index]
@@ -184,7 +192,7 @@ local function decide(t, index, possible)
   end
   steppers[t.id] = nil
   local hold = { task = t, session = session, point = point, source = info.source, line = info.currentline, names = names }
-  hold.what = Frame.what { info = debug.getinfo(2, "Sn") }
+  hold.what = breaks.what(session, info)
   session.holds[t.id] = hold
   session.held[#session.held + 1] = hold
   session.at = hold

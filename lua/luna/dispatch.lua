@@ -313,9 +313,9 @@ function Dispatch:isIdle() return next(self.entries) == nil and self.waiting == 
 local function where(self, serial)
   local owner = self.core.scope << 32 | serial
   for _, t in ipairs(task.all()) do
-    if t.owner == owner then return t:where() or "" end
+    if t.owner == owner then return t:where() or "", select(2, t:status()) == "break" end
   end
-  return ""
+  return "", false
 end
 
 -- Logs lanes that have been held too long; runs only while updates wait.
@@ -330,8 +330,10 @@ function Dispatch:check()
         lane.heldBy, lane.since, lane.told = lane.busy, now, nil
       elseif now - lane.since >= HELD and not lane.told then
         lane.told = true
-        self.core:log(Logger.WARNING, "chat %s: one handler has run for %d s while %d updates wait: self:release() lets them begin\n%s",
-          tostring(key), now - lane.since, lane.last - lane.first + 1, where(self, lane.busy.serial))
+        local at, held = where(self, lane.busy.serial)
+        self.core:log(held and Logger.NOTICE or Logger.WARNING, "chat %s: one handler has run for %d s while %d updates wait: %s\n%s",
+          tostring(key), now - lane.since, lane.last - lane.first + 1,
+          held and "the REPL holds it at a break point" or "self:release() lets them begin", at)
       end
     else
       lane.heldBy, lane.since = nil, nil

@@ -26,7 +26,7 @@ local function typed(...)
     for _, t in ipairs(wanted) do
       if type(v) == t or (t == "integer" and math.type(v) == "integer") then return true end
     end
-    return false, "a " .. table.concat(wanted, " or a ")
+    return false, (wanted[1]:find "^[aeiou]" and "an " or "a ") .. table.concat(wanted, " or a ")
   end
 end
 local function positive(v) return type(v) == "number" and v > 0, "a number above 0" end
@@ -65,7 +65,7 @@ local schema = {
   slowCallback = positive, handlerBudget = positive,
   logger = { level = typed("string", "integer"), target = typed("string", "function"), json = typed "boolean" },
   device = { model = typed "string", system = typed "string", app = typed "string", lang = typed "string" },
-  untrusted = typed "boolean",
+  untrusted = function(v) return v == false, "false: a script that is not trusted cannot be held in yet, run nothing but your own" end,
 }
 
 local defaults = {
@@ -101,7 +101,7 @@ local function check(values, rules, path, where, level)
       local ok, expected = rule(value)
       if not ok then
         local secret = key == "botToken" or key == "phone" or path == "app." -- hash and id are easily mixed up
-        local got = "a " .. type(value)
+        local got = type(value) == "boolean" and tostring(value) or "a " .. type(value)
         if type(value) == "string" and not secret then got = ('"%s"'):format((value:gsub("(://)[^/@%s]+@", "%1***@"))) end
         error(SettingsException(('%s: setting "%s" is %s, expected %s'):format(where, full, got, expected)), level)
       end

@@ -26,7 +26,7 @@
 ---@field handlerBudget? number seconds that a handler may compute without a wait before it is stopped; 5
 ---@field logger? luna.Settings.Logger
 ---@field device? luna.Settings.Device what the server is told of this client
----@field untrusted? boolean scripts are not trusted
+---@field untrusted? false scripts that are not trusted cannot be held in yet
 
 ---@class luna.Settings.App
 ---@field id integer

@@ -27,6 +27,12 @@ describe("luna.settings", function()
     assert.equal("1:line", s.botToken)
   end)
 
+  it("promises no protection that is not there", function()
+    assert.has_no.errors(function() settings.resolve { own = { untrusted = false } } end)
+    assert.error_matches(function() settings.resolve { own = { untrusted = true } } end, 'setting "untrusted" is true, .*not trusted')
+    assert.error_matches(function() settings.resolve { own = { app = { id = "1" } } } end, "expected an integer")
+  end)
+
   it("merges tables key by key", function()
     settings.file = { updates = { order = "none" }, app = { id = 5 } }
     local s = settings.resolve { own = { app = { hash = "h" } } }

@@ -61,6 +61,7 @@ function errors.split(rpc)
 end
 
 function RPCErrorException:init(rpc, code, method, fields)
+  if type(rpc) ~= "string" then error("luna.RPCErrorException wants the server's text, as in \"FLOOD_WAIT_3\", got a " .. type(rpc), 3) end
   Exception.init(self, rpc, fields)
   self.rpc, self.code, self.method = rpc, code, method
   self.name, self.value = errors.split(rpc)
@@ -83,6 +84,9 @@ end
 
 --- reasons: the errors, by the keys of what failed; values: what did not fail.
 function MultiReasonException:init(reasons, values, message)
+  if reasons ~= nil and type(reasons) ~= "table" then
+    error("luna.MultiReasonException wants a table of errors, got a " .. type(reasons), 3)
+  end
   self.reasons, self.values = reasons or {}, values or {}
   if not message then
     local key, first = next(self.reasons)

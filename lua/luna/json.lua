@@ -40,7 +40,11 @@ function json.decode(text, opts)
 end
 
 --- json.array{…}, json.object{…}: the table, to be encoded as a list or as an object where it is empty.
-function json.array(t) return setmetatable(t or {}, raw.arrays) end
-function json.object(t) return setmetatable(t or {}, raw.objects) end
+local function marked(name, t, meta)
+  if t ~= nil and type(t) ~= "table" then error(("json.%s wants a table, got a %s"):format(name, type(t)), 3) end
+  return (setmetatable(t or {}, meta))
+end
+function json.array(t) return (marked("array", t, raw.arrays)) end
+function json.object(t) return (marked("object", t, raw.objects)) end
 
 return json

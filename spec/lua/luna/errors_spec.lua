@@ -62,6 +62,17 @@ describe("luna.errors", function()
     assert.equal("text", errors.annotate("text", "first"))
   end)
 
+  it("is not made of what is no error", function()
+    for _, case in ipairs { { classes.RPCErrorException }, { classes.RPCErrorException, 5 }, { classes.MultiReasonException, "x" } } do
+      local ok, err = pcall(function()
+        local made = case[1](case[2])
+        return made
+      end)
+      assert.is_false(ok)
+      assert.matches("errors_spec.lua:%d+: luna.%a+ wants", err)
+    end
+  end)
+
   it("tells how many failed and shows one", function()
     local err = classes.MultiReasonException({ [2] = classes.Exception "bad" }, { "good" })
     assert.equal("1 failed; item 2: bad", tostring(err))

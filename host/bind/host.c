@@ -237,11 +237,21 @@ static int panic(lua_State *L)
   return 0;
 }
 
+/* Lua hands a warning over in pieces ("error in ", "__gc", …): they are one line of the log. */
 static void warn(void *ctx, const char *text, int more)
 {
+  static char line[1024];
+  static size_t n;
   (void)ctx;
-  (void)more;
-  if (*text != '@') ln_log(LN_LOG_WARNING, "lua", "%s", text);
+  if (n == 0 && !more && *text == '@') return; /* "@on" and its like: they are always on */
+  size_t len = strlen(text), room = sizeof line - 1 - n;
+  if (len > room) len = room;
+  memcpy(line + n, text, len);
+  n += len;
+  line[n] = 0;
+  if (more) return;
+  n = 0;
+  ln_log(LN_LOG_WARNING, "lua", "%s", line);
 }
 
 static int open_all(lua_State *L)

@@ -66,6 +66,22 @@ describe("luna.Logger", function()
     assert.equal(1, complaints)
   end)
 
+  it("has a warning of Lua's in one line, though it comes in pieces", function()
+    local seen = {}
+    Logger.configure { target = function(text, _, room) seen[#seen + 1] = room .. ": " .. text end }
+    warn("@on")
+    warn("one ", "two ", ("x"):rep(3000))
+    setmetatable({}, { __gc = function() error "in a finalizer" end })
+    collectgarbage()
+    for _ = 1, 50 do
+      if #seen >= 2 then break end
+      luna.sleep(0)
+    end
+    assert.equal(2, #seen)
+    assert.matches("^lua: one two x+$", seen[1])
+    assert.matches("^lua: error in __gc .*in a finalizer", seen[2])
+  end)
+
   it("takes syslog, and complains of what it cannot take", function()
     Logger.configure { target = "syslog" }
     Logger.log("a line of the specs", Logger.VERBOSE)

@@ -86,6 +86,9 @@ function api.API(session, own)
   if session ~= nil and type(session) ~= "string" then
     error(("luna.API(session, settings): the session is a path, not a %s"):format(type(session)), 2)
   end
+  if session and session:find("\0", 1, true) then
+    error("luna.API(session, settings): the session's path has a zero byte in it, where a file's name would end", 2)
+  end
   local ok, made = pcall(api.new, session or settings.commandLine.session, { own = own, where = "luna.API" })
   if not ok then
     if errors.isException(made) then errors.throw(made) end

@@ -9,6 +9,7 @@ local flock = { LOCK_SH = 1, LOCK_EX = 2 }
 --- Raises wrong arguments at `level`.
 function flock.check(path, mode, poll, level)
   if type(path) ~= "string" then error(("flock wants a path, got a %s"):format(type(path)), level + 1) end
+  if path:find("\0", 1, true) then error("flock: the path has a zero byte in it, where a file's name would end", level + 1) end
   if mode ~= flock.LOCK_SH and mode ~= flock.LOCK_EX then
     error(("flock: the mode is luna.LOCK_SH or luna.LOCK_EX, not %s"):format(tostring(mode)), level + 1)
   end

@@ -368,6 +368,11 @@ describe("luna.API", function()
     assert.error_matches(function() object:getUpdates { ofset = 3 } end, 'did you mean "offset"')
   end)
 
+  it("takes no path that a system call would cut", function()
+    assert.error_matches(function() luna.API("a\0b", { botToken = TOKEN }) end, "zero byte")
+    assert.error_matches(function() luna.flock("a\0b", luna.LOCK_EX) end, "zero byte")
+  end)
+
   it("does not wait for updates that cannot come any more", function()
     local object = api(miniServer())
     object:start()

@@ -29,7 +29,9 @@ local function ended(core, name, began, ...)
 end
 
 local function tapCalls(core)
-  local methods = type(core.conn) == "userdata" and debug.getmetatable(core.conn).__index
+  local home = core.dcs.connections[core.home] -- core.conn may be a record's own
+  local conn = home and home.conn
+  local methods = type(conn) == "userdata" and debug.getmetatable(conn).__index
   if not methods then return end
   if next(tapped) == nil then
     realCall = methods.call
@@ -58,6 +60,7 @@ local function begin(core)
   core.taps = list
   local dispatch = core.dispatch
   local handle, wrappers = dispatch.handle, setmetatable({}, { __mode = "k" })
+  core.untapped = rawget(dispatch, "handle") -- of a record, where there is one
   dispatch.handle = function(self, update, ...)
     each(list, "update", update)
     local fn = self:lookup(update._)
@@ -75,8 +78,8 @@ local function begin(core)
 end
 
 local function finish(core)
-  core.taps = nil
-  core.dispatch.handle, core.dispatch.found = nil, {}
+  core.dispatch.handle, core.dispatch.found = core.untapped, {}
+  core.taps, core.untapped = nil, nil
   untapCalls(core)
 end
 

@@ -225,6 +225,25 @@ describe("a record", function()
     assert.equal("userdata", type(core.conn))
   end)
 
+  it("goes on while somebody watches at the prompt, and afterwards", function()
+    begin()
+    local bot = world:run(echo, { name = "echo" })
+    local alice = world:user "Alice"
+    local seen = {}
+    local finish = require("luna.repl.taps").add(bot.api._core, {
+      update = function(update) seen[#seen + 1] = update._ end, calling = function(method) seen[#seen + 1] = method end,
+    })
+    alice:send(bot, "one")
+    world:clock():advance(1)
+    finish()
+    alice:send(bot, "two")
+    world:clock():advance(1)
+    recorder:close()
+    assert.same({ "updateNewMessage", "messages.sendMessage" }, { seen[1], seen[2] })
+    local list = lines(path)
+    assert.same({ 2, 6 }, { #ofKind(list, "call"), #ofKind(list, "update") })
+  end)
+
   it("leaves out what a person at the prompt, a test or the library itself calls", function()
     begin()
     local bot = world:run(echo, { name = "echo" })

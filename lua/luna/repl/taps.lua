@@ -30,8 +30,8 @@ end
 
 local function tapCalls(core)
   local home = core.dcs.connections[core.home] -- core.conn may be a record's own
-  local conn = home and home.conn
-  local methods = type(conn) == "userdata" and debug.getmetatable(conn).__index
+  local own = home and home.conn
+  local methods = type(own) == "userdata" and debug.getmetatable(own).__index
   if not methods then return end
   if next(tapped) == nil then
     realCall = methods.call

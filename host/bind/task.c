@@ -150,6 +150,26 @@ static int body(lua_State *L)
   return body_done(L, lua_pcallk(L, n, LUA_MULTRET, 2, 0, body_done), 0);
 }
 
+/* 1 finish, 2 and 3 what it gets, 4 message handler, 5… results or the error */
+static int work_done(lua_State *L, int status, lua_KContext ctx)
+{
+  (void)ctx;
+  bool ok = status == LUA_OK || status == LUA_YIELD;
+  if (ok) {
+    lua_settop(L, 3);
+    lua_pushnil(L);
+  } else {
+    lua_remove(L, 4);
+  }
+  lua_callk(L, 3, 0, 0, NULL);
+  return 0;
+}
+
+static int work(lua_State *L)
+{
+  return work_done(L, lua_pcallk(L, lua_gettop(L) - 5, LUA_MULTRET, 4, 0, work_done), 0);
+}
+
 static int settle_failed(lua_State *L)
 {
   struct ln_task *t = lua_touserdata(L, 1);
@@ -256,32 +276,50 @@ void ln_task_spawn(lua_State *L, int n, bool later)
     ln_task_spawn_as(L, n, later, ln_loop_clock(h->loop), 0);
 }
 
-void ln_task_spawn_as(lua_State *L, int n, bool later, struct ln_clock *clock, lua_Integer owner)
+/* The n values on top of L (popped) are the function's arguments. */
+static struct ln_task *begin_task(lua_State *L, lua_CFunction function, int n, struct ln_clock *clock,
+                                  lua_Integer owner)
 {
-  struct ln_host *h = ln_host_get();
-  luaL_checkstack(L, 4, NULL);
-  struct ln_promise *p = ln_promise_push(L);
   struct ln_task *t = task_new(L, clock, owner);
   if (!lua_checkstack(t->L, n + 8)) {
     task_end(t);
     luaL_error(L, "too many arguments");
   }
-  lua_pushcfunction(t->L, body);
-  p->task = t;
-  p->task_id = t->id;
-  p->owner = t->owner;
-  lua_pushvalue(L, -1);
-  lua_xmove(L, t->L, 1);
-  lua_insert(L, -n - 2); /* promise, function, arguments */
-  lua_xmove(L, t->L, n + 1);
+  lua_pushcfunction(t->L, function);
+  lua_xmove(L, t->L, n);
+  return t;
+}
+
+static void start_task(lua_State *L, struct ln_task *t, int n, bool later)
+{
+  struct ln_host *h = ln_host_get();
   if (later || h->depth >= MAX_NESTED) {
     t->state = LN_TASK_READY;
     *h->later_end = t;
     h->later_end = &t->next;
     ln_loop_defer_turn(h->loop, &h->begin);
   } else {
-    run(t, h->depth ? L : NULL, n + 2);
+    run(t, h->depth ? L : NULL, n);
   }
+}
+
+void ln_task_spawn_as(lua_State *L, int n, bool later, struct ln_clock *clock, lua_Integer owner)
+{
+  luaL_checkstack(L, 4, NULL);
+  struct ln_promise *p = ln_promise_push(L);
+  lua_insert(L, -n - 2);
+  lua_pushvalue(L, -n - 2);
+  lua_insert(L, -n - 2); /* promise, promise, function, arguments */
+  struct ln_task *t = begin_task(L, body, n + 2, clock, owner);
+  p->task = t;
+  p->task_id = t->id;
+  p->owner = t->owner;
+  start_task(L, t, n + 2, later);
+}
+
+void ln_task_work(lua_State *L, int n, bool later, struct ln_clock *clock, lua_Integer owner)
+{
+  start_task(L, begin_task(L, work, n + 5, clock, owner), n + 5, later);
 }
 
 /* The name of the C function that stands in the way, for the message. */

@@ -13,7 +13,8 @@ struct ln_promise;
 #define LN_ANNOTATOR "luna.annotator" /* registry: function(err, traceback) → err */
 
 struct ln_task {
-  lua_State *L; /* its thread, anchored in the registry; slot 1 holds the promise of its result */
+  lua_State *L; /* its thread, anchored in the registry; its slot 1 holds the promise of its result, where it
+                   has one */
   int thread_ref;
   uint64_t id;
   enum ln_task_state state;
@@ -49,6 +50,9 @@ struct ln_task {
 void ln_task_spawn(lua_State *L, int n, bool later);
 /* The same with a clock and an owner of its own. */
 void ln_task_spawn_as(lua_State *L, int n, bool later, struct ln_clock *clock, lua_Integer owner);
+/* A task without a promise: on top of L (popped) are finish, a, b, a message handler, the function and its n
+ * arguments. When it has ended finish(a, b, error | nil) is called in it. */
+void ln_task_work(lua_State *L, int n, bool later, struct ln_clock *clock, lua_Integer owner);
 struct ln_task *ln_task_current(lua_State *L); /* raises outside of a task */
 /* Raises "cannot wait inside NAME" where L cannot be suspended. */
 void ln_task_check_wait(lua_State *L);

@@ -52,15 +52,17 @@ static int f_defer(lua_State *L)
   return 1;
 }
 
-/* spawnAs(owner, later, fn, …) → promise: a task that has an owner of its own from the start. */
-static int f_spawn_as(lua_State *L)
+/* work(owner, later, finish, a, b, handler, fn, …): fn(…) in a task of that owner, without a promise; when it
+ * has ended, finish(a, b, error | nil) in that task. handler: xpcall's. */
+static int f_work(lua_State *L)
 {
   lua_Integer owner = luaL_checkinteger(L, 1);
   struct ln_host *h = ln_host_get();
   luaL_checktype(L, 3, LUA_TFUNCTION);
-  ln_task_spawn_as(L, lua_gettop(L) - 3, lua_toboolean(L, 2),
-                   h->current ? h->current->clock : ln_loop_clock(h->loop), owner);
-  return 1;
+  luaL_checktype(L, 7, LUA_TFUNCTION);
+  ln_task_work(L, lua_gettop(L) - 7, lua_toboolean(L, 2),
+               h->current ? h->current->clock : ln_loop_clock(h->loop), owner);
+  return 0;
 }
 
 static int f_current(lua_State *L)
@@ -337,7 +339,7 @@ int luaopen__luna_task(lua_State *L)
                                      {"cancel", h_cancel}, {"isDone", h_is_done},      {"__eq", h_eq},
                                      {"__index", h_index}, {"__newindex", h_newindex}, {NULL, NULL}};
   static const luaL_Reg functions[] = {{"spawn", f_spawn},
-                                       {"spawnAs", f_spawn_as},
+                                       {"work", f_work},
                                        {"defer", f_defer},
                                        {"current", f_current},
                                        {"all", f_all},

@@ -31,15 +31,14 @@ static bool is_shared(uint16_t type)
 
 static void decode_shared(struct decoder *d, const struct ln_tl_type *type, int depth)
 {
-  struct ln_reader probe = d->r;
-  ln_tl_skip_object(&probe, type, depth);
-  struct ln_slice bytes = ln_slice(d->r.p, probe.err ? 0 : (size_t)(probe.p - d->r.p));
-  if (bytes.n && ln_bind_tl_memo_get(d->L, bytes)) {
-    d->r.p = probe.p;
+  const uint8_t *begin = d->r.p;
+  size_t n = d->r.err ? 0 : ln_bind_tl_memo_get(d->L, type, ln_slice(begin, ln_reader_left(&d->r)));
+  if (n) {
+    d->r.p += n;
     return;
   }
   decode_object(d, type, false, depth);
-  if (bytes.n && !d->r.err) ln_bind_tl_memo_put(d->L, bytes);
+  if (!d->r.err) ln_bind_tl_memo_put(d->L, type, ln_slice(begin, (size_t)(d->r.p - begin)));
 }
 
 /* Pushes one value always, nil after an error. */

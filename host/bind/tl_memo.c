@@ -6,9 +6,10 @@
 
 #define PLACES 512u
 #define MAX_BYTES 2048u
+#define HEAD 20u
 
 struct memo {
-  uint64_t hash;
+  const struct ln_tl_type *type;
   uint8_t *bytes;
   size_t n;
   int ref;
@@ -41,47 +42,41 @@ static struct memo *places(lua_State *L)
   return memos;
 }
 
-/* Only spreads; equality is decided by the bytes. */
-static uint64_t hash_of(struct ln_slice s)
+/* Of the constructor, the flags and the id, which nearly always tell objects apart; equality is decided by
+ * the bytes. */
+static uint64_t hash_of(const uint8_t *p)
 {
-  uint64_t h = s.n * UINT64_C(0x9E3779B97F4A7C15);
-  size_t i = 0;
-  for (; i + 8 <= s.n; i += 8) {
-    h = (h ^ ln_le64(s.p + i)) * UINT64_C(0xff51afd7ed558ccd);
-    h ^= h >> 32;
-  }
-  if (i + 4 <= s.n) h = (h ^ ln_le32(s.p + i)) * UINT64_C(0xc4ceb9fe1a85ec53);
+  uint64_t h = ln_le64(p) * UINT64_C(0x9E3779B97F4A7C15);
+  h = (h ^ h >> 32 ^ ln_le64(p + 8)) * UINT64_C(0xff51afd7ed558ccd);
+  h = (h ^ h >> 32 ^ ln_le32(p + HEAD - 4)) * UINT64_C(0xc4ceb9fe1a85ec53);
   return h ^ h >> 29;
 }
 
-bool ln_bind_tl_memo_get(lua_State *L, struct ln_slice bytes)
+size_t ln_bind_tl_memo_get(lua_State *L, const struct ln_tl_type *type, struct ln_slice rest)
 {
-  if (bytes.n > MAX_BYTES) return false;
-  uint64_t h = hash_of(bytes);
-  const struct memo *m = &places(L)[h % PLACES];
-  if (!m->bytes || m->hash != h || m->n != bytes.n || memcmp(m->bytes, bytes.p, bytes.n) != 0) return false;
+  if (rest.n < HEAD) return 0;
+  const struct memo *m = &places(L)[hash_of(rest.p) % PLACES];
+  if (!m->n || m->n > rest.n || m->type != type || memcmp(m->bytes, rest.p, m->n) != 0) return 0;
   lua_rawgeti(L, LUA_REGISTRYINDEX, m->ref);
-  return true;
+  return m->n;
 }
 
-void ln_bind_tl_memo_put(lua_State *L, struct ln_slice bytes)
+void ln_bind_tl_memo_put(lua_State *L, const struct ln_tl_type *type, struct ln_slice bytes)
 {
-  if (bytes.n > MAX_BYTES) return;
-  uint64_t h = hash_of(bytes);
-  struct memo *m = &places(L)[h % PLACES];
+  if (bytes.n < HEAD || bytes.n > MAX_BYTES) return;
+  struct memo *m = &places(L)[hash_of(bytes.p) % PLACES];
   uint8_t *copy = ln_malloc(bytes.n);
   if (!copy) return;
   memcpy(copy, bytes.p, bytes.n);
   if (m->bytes) {
     luaL_unref(L, LUA_REGISTRYINDEX, m->ref);
     ln_free(m->bytes);
-    m->bytes = NULL;
   }
   m->bytes = copy; /* before what may throw, so that it is not lost */
   m->n = 0;
   m->ref = LUA_NOREF;
   lua_pushvalue(L, -1);
   m->ref = luaL_ref(L, LUA_REGISTRYINDEX);
-  m->hash = h;
+  m->type = type;
   m->n = bytes.n;
 }

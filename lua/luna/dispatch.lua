@@ -18,7 +18,7 @@ local giveBack = { __close = function(before) task.owner(before[1]) end }
 local function ignore() end
 
 local LAST_SERIAL = scope.LAST_SERIAL
-local spawnAs = task.spawnAs
+local work = task.work
 
 local HELD = 30 -- seconds after which a lane that keeps others waiting is logged
 
@@ -27,7 +27,8 @@ function Dispatch:init(core)
   self.owner = core.scope << 32 -- of the tasks that have the serial 0
   self.entries = {} -- serial → entry of a running handler
   self.serial, self.running, self.waiting = 0, 0, 0
-  self.current = { mark = scope.newMark(), running = 0 } -- the version of the script that the updates go to
+  self.crowded = false -- somebody waits for a handler to end
+  self.current = { mark = scope.newMark() } -- the version of the script that the updates go to
   self.lanes = {} -- key → { busy = entry | nil, first, last, [n] = entry }
   self.ready, self.readyFirst, self.readyLast = {}, 1, 0 -- lanes that may run but for the limit
   self.found = {} -- update name → function(instance, update) or false
@@ -38,7 +39,7 @@ end
 --- Makes what is to get the updates, a class's instance or a function, without handing it any yet: a version { mark, instance, class,
 --- callback }. mark: that of the script's version; state: the table that lives on. The class's init may wait, or raise.
 function Dispatch:prepare(handler, mark, state)
-  local version = { mark = mark or scope.mark() or scope.newMark(), running = 0, handler = handler }
+  local version = { mark = mark or scope.mark() or scope.newMark(), handler = handler }
   if type(handler) == "function" then
     version.callback = function(_, update) return handler(update) end
     return version
@@ -60,7 +61,7 @@ end
 
 --- The handler class's instance that gets the updates.
 function Dispatch:setHandler(instance, class)
-  self:install { mark = scope.newMark(), running = 0, instance = instance, class = class }
+  self:install { mark = scope.newMark(), instance = instance, class = class }
 end
 
 --- One function for all updates.
@@ -79,9 +80,9 @@ end
 
 --- The version gets no more updates: once its last handler has ended, onStop(reason) is called on its instance.
 function Dispatch:retire(version, reason)
-  if version.running > 0 then
-    version.retired = reason
-    return
+  version.retired = reason
+  for _, entry in pairs(self.entries) do
+    if entry.version == version then return end
   end
   version.retired = nil
   local instance, class = version.instance, version.class
@@ -178,9 +179,8 @@ function Dispatch:guard(name, fn, ...)
   return false
 end
 
--- One less that counts to the limit.
+-- One less that counts to the limit, where anybody waits for that.
 local function free(self)
-  self.running = self.running - 1
   while self.readyFirst <= self.readyLast and self.running < self.limit do
     local lane = self.ready[self.readyFirst]
     self.ready[self.readyFirst] = nil
@@ -192,35 +192,26 @@ local function free(self)
     self.room = nil
     core_.resolve(room)
   end
+  self.crowded = self.room ~= nil or self.readyFirst <= self.readyLast
 end
 
-local function done(self, entry)
+-- A handler has ended, with an error or without.
+local function done(self, entry, err)
   local version, lane = entry.version, entry.lane
+  if err and not (entry.ended and errors.is(err, errors.classes.CancelledException)) then
+    local original, text = unpackTrace(err)
+    self:report(original, entry.update, "the handler of " .. tostring(entry.update._), text, version)
+  end
   self.entries[entry.serial] = nil
   entry.serial = false
   if lane then leave(self, entry) end
-  if entry.seq then self.core.updates:handled(entry) end
-  if version then
-    local running = version.running - 1
-    version.running = running
-    if running == 0 and version.retired then self:retire(version, version.retired) end
+  if entry.seq then self.core.updates.journal:forget(entry.seq) end
+  if version.retired then self:retire(version, version.retired) end
+  if not entry.released then
+    self.running = self.running - 1
+    if self.crowded then free(self) end
   end
-  if not entry.released then free(self) end
-end
-
-local function failed(self, entry, version, err)
-  if entry.ended and errors.is(err, errors.classes.CancelledException) then return end
-  local original, text = unpackTrace(err)
-  self:report(original, entry.update, "the handler of " .. tostring(entry.update._), text, version)
-end
-
-local function body(self, entry)
-  local version, update = self.current, entry.update -- it may have waited while a new version came
-  entry.version = version
-  version.running = version.running + 1
-  local ok, err = xpcall(self.found[update._] or lookup(self, update._) or ignore, trace, version.instance, update)
-  if not ok then failed(self, entry, version, err) end
-  done(self, entry)
+  if self.change and core_.state(self.change) == "pending" then core_.resolve(self.change) end
 end
 
 local function postpone(self, lane, entry)
@@ -230,19 +221,20 @@ local function postpone(self, lane, entry)
   self.waiting = self.waiting + 1
   self.readyLast = self.readyLast + 1
   self.ready[self.readyLast] = lane
+  self.crowded = true
 end
 
 function start(self, lane, entry, later)
-  local running = self.running
+  local running, version, update = self.running, self.current, entry.update
   if running >= self.limit then return postpone(self, lane, entry) end -- bounded: the lane waits until a handler has ended
   local serial = self.serial
   serial = serial < LAST_SERIAL and serial + 1 or 1
-  self.serial = serial
-  entry.serial = serial
+  self.serial, self.running = serial, running + 1
+  entry.serial, entry.version = serial, version
   self.entries[serial] = entry
-  self.running = running + 1
   if lane then lane.busy, entry.lane = entry, lane end
-  entry.promise = spawnAs(self.owner + serial, later, body, self, entry)
+  local fn = self.found[update._] or lookup(self, update._) or ignore -- a new version may have come while it waited
+  work(self.owner + serial, later, done, self, entry, trace, fn, version.instance, update)
 end
 
 --- Hands an update to its handler. Returns the entry, or nil where no handler wants it. `seq` is its number in the store's inbox, where
@@ -252,7 +244,7 @@ function Dispatch:handle(update, seq)
   if fn == nil then fn = lookup(self, update._) end
   if not fn then return nil end
   -- Its usual fields at once: a table that grows field by field is made anew three times.
-  local entry = { update = update, seq = seq, serial = nil, version = nil, promise = nil, lane = nil, sent = nil, released = nil }
+  local entry = { update = update, seq = seq, serial = nil, version = nil, lane = nil, sent = nil, released = nil, ended = nil }
   local order = self.order
   if order == "none" then
     start(self, nil, entry)
@@ -293,7 +285,8 @@ function Dispatch:release()
   leave(self, entry)
   if not entry.released and entry.serial then
     entry.released = true
-    free(self)
+    self.running = self.running - 1
+    if self.crowded then free(self) end
   end
 end
 
@@ -304,6 +297,7 @@ function Dispatch:isFull() return self.running + self.waiting >= self.limit end
 function Dispatch:waitForRoom()
   while self:isFull() do
     self.room = self.room or core_.new()
+    self.crowded = true
     core_.await(self.room)
   end
 end
@@ -347,28 +341,43 @@ function Dispatch:watch()
   self.watching = timer.unref(timer.after(5, self.check, self))
 end
 
+-- Whether a handler other than that one still runs.
+local function others(self, mine)
+  local serial, entry = next(self.entries)
+  if entry == mine and entry then entry = select(2, next(self.entries, serial)) end
+  return entry ~= nil
+end
+
 --- Ends: handlers get `grace` seconds, then a CancelledException at their wait.
 function Dispatch:stop(reason, grace)
   if self.watching then timer.cancel(self.watching) end
   self.lanes, self.waiting = {}, 0
   local limit = timer.now() + grace
   local mine = self:context()
-  for _, t in ipairs(task.all()) do -- a handler that called os.exit waits for this very stop: it is done
-    local _, kind = t:status()
-    local entry = kind == "exit" and t.owner >> 32 == self.core.scope and self.entries[t.owner & 0xffffffff]
+  local tasks = {} -- serial → the handler's own, which is older than any that it has begun
+  for _, t in ipairs(task.all()) do
+    local entry = t.owner >> 32 == self.core.scope and self.entries[t.owner & 0xffffffff]
     if entry then
+      local _, kind = t:status()
       entry.lane = nil
-      done(self, entry)
+      if kind == "exit" then -- a handler that called os.exit waits for this very stop: it is done
+        done(self, entry)
+      elseif not tasks[entry.serial] or t.id < tasks[entry.serial].id then
+        tasks[entry.serial] = t
+      end
     end
   end
-  for _, entry in pairs(self.entries) do
-    entry.lane = nil
-    if entry ~= mine and entry.promise and core_.state(entry.promise) == "pending" then
-      local left = limit - timer.now()
-      if left <= 0 or core_.awaitTimeout(entry.promise, left) == false then
-        entry.ended = true
-        core_.cancel(entry.promise, errors.classes.CancelledException(reason))
-      end
+  while others(self, mine) do
+    local left = limit - timer.now()
+    self.change = core_.new()
+    if left <= 0 or core_.awaitTimeout(self.change, left) == false then break end
+  end
+  self.change = nil
+  for serial, t in pairs(tasks) do
+    local entry = self.entries[serial]
+    if entry and entry ~= mine then
+      entry.ended = true
+      t:cancel(errors.classes.CancelledException(reason))
     end
   end
   if self.instance and self.class.onStop then

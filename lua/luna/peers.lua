@@ -83,7 +83,6 @@ end
 function Peers:addUser(user)
   if user._ ~= "user" then return end
   local id = user.id
-  if self.seen[id] == user then return end -- containers of updates share the tables of users they have in common
   self.seen[id] = user
   local entry = self.young[id]
   if entry and entry.hash == user.access_hash and entry.username == user.username and entry.first == user.first_name then return end
@@ -108,11 +107,14 @@ end
 
 --- Learns from the `users` and `chats` of a result or an update container.
 function Peers:harvest(result)
-  local users, chats = result.users, result.chats
+  local users, chats, seen = result.users, result.chats, self.seen
   if users then
-    for i = 1, #users do self:addUser(users[i]) end
+    for i = 1, #users do
+      local user = users[i]
+      if seen[user.id] ~= user then self:addUser(user) end -- containers of updates share the tables of users they have in common
+    end
   end
-  if chats then
+  if chats and chats[1] then
     for i = 1, #chats do self:addChat(chats[i]) end
   end
 end

@@ -161,18 +161,17 @@ end
 local function place(self, update, own)
   local count = update.pts_count
   if not count then return self.qts, update.qts, 1 end
-  local message, channel = update.message, update.channel_id
-  if not channel and type(message) == "table" then
-    local peer = message.peer_id
+  local channel = update.channel_id
+  if not channel then
+    local message = update.message
+    local peer = message and type(message) == "table" and message.peer_id
     channel = peer and peer.channel_id
+    if not channel then return self.common, update.pts, count end
   end
-  if channel then
-    local marked = ids.channel(channel)
-    local box = self:channelBox(marked, update.pts - count)
-    if not own and self.core.dispatch:isFull() then difference.channel(self, marked, box) end
-    return box, update.pts, count
-  end
-  return self.common, update.pts, count
+  local marked = ids.channel(channel)
+  local box = self:channelBox(marked, update.pts - count)
+  if not own and self.core.dispatch:isFull() then difference.channel(self, marked, box) end
+  return box, update.pts, count
 end
 
 --- One update that came by a difference of another box.
@@ -234,19 +233,19 @@ Updates.drainSeq = drainSeq
 
 --- A full container. Its ack is owed once all of it is in place; own: it is a call's result.
 function Updates:takeContainer(full, own, conn, ack, raw)
-  local list, unit = full.updates, nil
+  local list, journal, unit = full.updates, self.journal, nil
   local n = #list
-  local ordered = true
+  local ordered, seq = true, full.seq
   harvest(self.core.peers, full)
   if n ~= 1 then raw = nil end
-  if (full.seq or 0) ~= 0 then ordered = inSequence(self, full) end
+  if seq and seq ~= 0 then ordered = inSequence(self, full) end
   for i = 1, n do
     local update = list[i]
     if update.pts_count or update.qts then
       local box, pts, count = place(self, update, own)
       if box.pts == pts - count and box.n == 0 and not box.fetching then -- its turn: nearly always
         box.pts = pts
-        take(self.journal, update, box.name, own, raw)
+        take(journal, update, box.name, own, raw)
       else
         unit = unit or { left = 1, own = own, conn = conn, ack = ack, raw = raw }
         unit.left = unit.left + 1
@@ -274,7 +273,7 @@ function Updates:takeContainer(full, own, conn, ack, raw)
   if unit then
     settle(self, unit)
   elseif ack then
-    self.journal:ack(conn, ack)
+    journal:ack(conn, ack)
   end
 end
 
@@ -299,12 +298,15 @@ function Updates:receive(conn, u, ack, raw, errname)
     if ack then conn:ack(ack) end
     return
   end
-  local me = self.core.me
-  local full = expand.container(u, me and me.id)
-  local unknown = full and full.needs and not (me and me.bot) and not self.core.peers:get(full.needs)
-  if not full or unknown then -- updatesTooLong, or a short form about somebody never met
-    if ack then conn:ack(ack) end
-    return difference.common(self)
+  local full = u
+  if u._ ~= "updates" then
+    local me = self.core.me
+    full = expand.container(u, me and me.id)
+    local unknown = full and full.needs and not (me and me.bot) and not self.core.peers:get(full.needs)
+    if not full or unknown then -- updatesTooLong, or a short form about somebody never met
+      if ack then conn:ack(ack) end
+      return difference.common(self)
+    end
   end
   -- Handlers do not keep up: from here on the difference brings what comes, as fast as they take it; the server keeps it meanwhile.
   if self.core.dispatch:isFull() then difference.common(self) end
@@ -317,9 +319,12 @@ function Updates:fromResult(u, request)
     if u.users then self.core.peers:harvest(u) end
     return
   end
-  local me = self.core.me
-  local full = expand.container(u, me and me.id, request)
-  if not full then return difference.common(self) end
+  local full = u
+  if u._ ~= "updates" then
+    local me = self.core.me
+    full = expand.container(u, me and me.id, request)
+    if not full then return difference.common(self) end
+  end
   self:takeContainer(full, true)
 end
 
@@ -349,9 +354,6 @@ function Updates:isIdle()
   end
   return true
 end
-
---- A handler has ended.
-function Updates:handled(entry) self.journal:handled(entry) end
 
 function Updates:flush() self.journal:flush() end
 

@@ -14,7 +14,7 @@ Journal.COMMON, Journal.QTS, Journal.NONE = 0, 1, 2
 local GROUP_SECONDS, GROUP_UPDATES = 0.01, 256
 
 function Journal:init(core)
-  self.core = core
+  self.core, self.dispatch = core, core.dispatch
   self.entries, self.n = {}, 0 -- an entry, its box, its bytes or false, and so on
   self.acks, self.done, self.channels = {}, {}, nil -- acks: a connection, a msg_id, and so on
   self.group = {} -- what a commit takes; filled anew each time
@@ -34,7 +34,7 @@ function Journal:take(update, box, own, raw)
   if not self.scheduled then self:touch() end
   if box < 0 then self:moved(box) end
   self.count = self.count + 1
-  local entry = self.core.dispatch:handle(update)
+  local entry = self.dispatch:handle(update)
   if not entry or entry.serial == false then return end
   if own then -- what the bot did itself needs no second telling
     local message = update.message
@@ -61,11 +61,7 @@ function Journal:ack(conn, id)
   if not self.scheduled then self:touch() end
 end
 
---- A handler has ended.
-function Journal:handled(entry)
-  if entry.seq then self:forget(entry.seq) end
-end
-
+--- What the inbox has under that number is done.
 function Journal:forget(seq)
   self.done[#self.done + 1] = seq
   self:touch()

@@ -2,6 +2,7 @@
 local host = require "_luna.host"
 local task = require "_luna.task"
 local promise = require "_luna.promise"
+local errors = require "luna.errors"
 local options = require "luna.cli.options"
 local signals = require "luna.cli.signals"
 
@@ -42,6 +43,9 @@ local function bots(list)
   return out
 end
 
+-- What serve() refuses of what the command line says, by its words; the rest (a port in use, damaged data) is no wrong use.
+local wrongUse = { "listen address", "on loopback addresses alone", "is not of the form", "is no private RSA key" }
+
 function M.run(args)
   require("luna.cli.run").commandLine { log = args.log, ["log-json"] = args["log-json"] }
   local opts = { listen = args.listen or "127.0.0.1:0", dcs = dcs(args.dc), key = args.key, data = args.data, bots = bots(args.bot) }
@@ -49,7 +53,13 @@ function M.run(args)
   local over = promise.new()
   signals.install(function() promise.resolve(over) end)
   local ok, place = pcall(require("luna.sandbox").serve, opts)
-  if not ok then error("luna sandbox: " .. tostring(place):gsub("^[^%s:]+:%d+: ", ""), 0) end
+  if not ok then
+    local why = tostring(place):gsub("[^%s:]+%.lua:%d+: ", "")
+    for _, wrong in ipairs(wrongUse) do
+      if why:find(wrong, 1, true) then options.fail("luna sandbox: " .. why) end
+    end
+    error(errors.classes.Exception("luna sandbox: " .. why), 0)
+  end
   -- Beside the data it can be found again; else it is a temporary file, removed at the end.
   local keyPath = place:writeKey(args.data and args.data .. ".pem" or nil)
   local lines = {}

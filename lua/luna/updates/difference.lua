@@ -74,6 +74,10 @@ end
 
 local function succeeded(owner) owner.failures, owner.retryAt = nil, nil end
 
+-- A part of the difference that leads nowhere: asked again, the server would say the same, thousands of times in a row. As a failure it
+-- is asked for ever more slowly.
+local function standstill() errors.throw(errors.classes.Exception "the server's difference does not get on") end
+
 -- All slices from where the box stands to where the server stands.
 local function fetchCommon(self)
   local core = self.core
@@ -86,10 +90,12 @@ local function fetchCommon(self)
       self.date, self.seq = r.date, r.seq
       return pts, qts
     elseif r._ == "updates.differenceTooLong" then
+      if r.pts <= pts then standstill() end
       core:log(Logger.WARNING, "too much was missed: the server gives no updates before pts %d", r.pts)
       onGap(self, { box = "common", from = pts, to = r.pts })
       pts = r.pts
     else
+      if r._ == "updates.differenceSlice" and state.pts == pts and state.qts == qts and state.date == self.date then standstill() end
       pts, qts = state.pts, state.qts
       self.date, self.seq = state.date, state.seq
       self.common.pts, self.qts.pts = pts, qts -- before anything is journalled: one commit holds both
@@ -172,6 +178,7 @@ local function fetchChannel(self, id, box)
       onGap(self, { box = "channel", channel_id = -1000000000000 - id, bot_api_id = id, from = pts, to = to, messages = r.messages })
       return to
     end
+    if not r.final and r.pts <= pts then standstill() end
     pts = r.pts
     box.pts = pts
     if r._ == "updates.channelDifference" then apply(self, r, "updateNewChannelMessage", id, pts) end

@@ -102,6 +102,32 @@ describe("luna.updates", function()
     assert.equal(202, core.account:state().pts)
   end)
 
+  it("asks a server whose difference leads nowhere ever more slowly", function()
+    local function state(pts) return { _ = "updates.state", pts = pts, qts = 0, date = 1000, seq = 0, unread_count = 0 } end
+    local empty = { new_messages = {}, new_encrypted_messages = {}, other_updates = {}, users = {}, chats = {} }
+    local timer = require "_luna.timer"
+    for _, answer in ipairs { { _ = "updates.differenceTooLong", pts = 100 },
+      { _ = "updates.differenceSlice", intermediate_state = state(100) } } do
+      for k, v in pairs(answer._ == "updates.differenceSlice" and empty or {}) do answer[k] = v end
+      local asked = 0
+      timer.useClock(timer.newVirtual())
+      local core = fake { catchUp = true, answers = { ["updates.getDifference"] = function()
+        asked = asked + 1
+        return answer
+      end } }
+      core.dispatch:setCallback(function() end)
+      core.account:commit { state = { pts = 100, qts = 0, date = 1000, seq = 0 } }
+      core.updates:prepare()
+      core.updates:activate()
+      core:settle()
+      assert.equal(1, asked)
+      luna.sleep(10)
+      assert.is_true(asked >= 3 and asked <= 5, tostring(asked))
+      core.updates:stop()
+      timer.useClock(nil)
+    end
+  end)
+
   it("knows the short forms", function()
     local got = {}
     local core = start { callback = function(update) got[#got + 1] = update end }

@@ -29,7 +29,7 @@ local function ended(core, name, began, ...)
 end
 
 local function tapCalls(core)
-  local home = core.dcs.connections[core.home] -- core.conn may be a record's own
+  local home = core.dcs and core.dcs.connections[core.home] -- core.conn may be a record's own
   local own = home and home.conn
   local methods = type(own) == "userdata" and debug.getmetatable(own).__index
   if not methods then return end

@@ -46,6 +46,22 @@ describe("a break point in a running bot", function()
     alice:expect(bot, 5, "got hold")
   end)
 
+  it("is named in the log where the chat's next message waits for it", function()
+    local core, logged = bot.api._core, {}
+    local s, ask = session()
+    ask("command", ":break onUpdateNewMessage if update.message.message == 'hold'")
+    core.log = function(_, level, text, ...) logged[#logged + 1] = level .. " " .. text:format(...) end
+    alice:send(bot, "hold")
+    alice:send(bot, "next")
+    alice:expectNothing(bot, 60)
+    core.log = nil
+    assert.equal(1, #logged)
+    assert.matches("1 updates wait: the REPL holds it at a break point\n.*breaks_spec.lua:%d+", logged[1])
+    s:close()
+    alice:expect(bot, 5, "got hold")
+    alice:expect(bot, 5, "got next")
+  end)
+
   it("ends with the client, and what it held goes on", function()
     local s, ask, printed = session()
     ask("command", ":break onUpdateNewMessage if not update.message.out")

@@ -220,10 +220,12 @@ function breaks.locate(text, path, lookup)
   end
   local fn = lookup(text)
   if type(fn) ~= "function" then error(('"%s" is no function that the bot has, and not FILE:LINE'):format(text), 0) end
-  local info = debug.getinfo(fn, "SL")
-  if info.what == "C" or source.isLibrary(info.source) then error(("%s is the program's own"):format(text), 0) end
+  local info = debug.getinfo(fn, "S")
+  if info.what == "C" or source.isLibrary(info.source) then
+    error(("%s is the program's own"):format(text), 0) -- which has no lines, and Lua 5.4.4 crashes where it is asked for them
+  end
   local first
-  for at in pairs(info.activelines or {}) do
+  for at in pairs(debug.getinfo(fn, "L").activelines or {}) do
     if (at > info.linedefined or info.linedefined == info.lastlinedefined) and (not first or at < first) then first = at end
   end
   if not first then error(("%s has no line with code"):format(text), 0) end

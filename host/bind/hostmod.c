@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/trim.h"
 #include "loop/poll.h"
 
 #include <errno.h>
@@ -416,6 +417,13 @@ void ln_logs_close(struct ln_host *h)
   logs.waker = NULL;
 }
 
+static int f_trim(lua_State *L)
+{
+  lua_gc(L, LUA_GCCOLLECT);
+  ln_trim();
+  return 0;
+}
+
 int luaopen__luna_host(lua_State *L)
 {
   static const luaL_Reg functions[] = {{"readFile", f_read_file},
@@ -431,6 +439,7 @@ int luaopen__luna_host(lua_State *L)
                                        {"pid", f_pid},
                                        {"hostname", f_hostname},
                                        {"usage", f_usage},
+                                       {"trim", f_trim},
                                        {"onSignal", f_on_signal},
                                        {"offSignal", f_off_signal},
                                        {"log", f_log},

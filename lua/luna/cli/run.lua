@@ -11,9 +11,12 @@ local report = require "luna.cli.report"
 local settings = require "luna.settings"
 local signals = require "luna.cli.signals"
 local status = require "luna.status"
+local timer = require "_luna.timer"
 local Logger = require "luna.logger"
 
 local M = {}
+
+local REST = 0.5 -- seconds after the start in which a bot has come to rest
 
 M.spec = {
   usage = "FILE...", about = "Runs bots, several in one process if need be; a file that returns no handler is a plain script (- reads it\n"
@@ -284,16 +287,20 @@ local function attend(self)
     end
     listen(self, bots)
   end
+  local function ready()
+    notify.ready(status.line())
+    timer.unref(timer.after(REST, host.trim))
+  end
   if #self.args == 1 then
     go(self.bots)
-    return notify.ready(status.line())
+    return ready()
   end
   local left = #self.loads
   for _, load in ipairs(self.loads) do
     task.spawn(function()
       go(promise.await(load))
       left = left - 1
-      if left == 0 then notify.ready(status.line()) end
+      if left == 0 then ready() end
     end)
   end
 end

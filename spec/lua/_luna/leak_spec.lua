@@ -92,7 +92,8 @@ describe("a million", function()
       local before = held()
       run(whole[name] and MILLION or MILLION // 5)
       local grown = held() - before
-      assert.is_true(grown < 100, ("%.0f KiB more than before"):format(grown))
+      -- Lua's table of strings may stand at twice its size; whatever were left of each would come to many times as much.
+      assert.is_true(grown < 1000, ("%.0f KiB more than before"):format(grown))
       assert.is_true(#task.all() < tasks + 10) -- the runner may have one or two of its own
     end)
   end

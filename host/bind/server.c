@@ -304,6 +304,13 @@ static int s_forget(lua_State *L)
   return 0;
 }
 
+static int s_new_salts(lua_State *L)
+{
+  int err = ln_sandbox_new_salts(check(L, 1)->sandbox);
+  if (err) return luaL_error(L, "new salts: %s", ln_err_text(err));
+  return 0;
+}
+
 static int s_transport_error(lua_State *L)
 {
   ln_sandbox_transport_error(check(L, 1)->sandbox, (int)luaL_checkinteger(L, 2));
@@ -478,6 +485,7 @@ int luaopen__luna_server(lua_State *L)
                                     {"addAuthKey", s_add_auth_key},
                                     {"cut", s_cut},
                                     {"forget", s_forget},
+                                    {"newSalts", s_new_salts},
                                     {"transportError", s_transport_error},
                                     {"faults", s_faults},
                                     {"close", s_close},

@@ -23,6 +23,14 @@ static void refresh(struct ln_server_session *s)
   s->salt_period = period;
 }
 
+void ln_server_session_new_salts(struct ln_server_session *s, const uint8_t secret[32])
+{
+  memcpy(s->salt_secret, secret, sizeof s->salt_secret);
+  s->salt_period = -1;
+  refresh(s);
+  s->first_salt = s->salts[0];
+}
+
 uint64_t ln_server_salt_now(struct ln_server_session *s)
 {
   refresh(s);

@@ -66,5 +66,7 @@ void ln_server_session_connected(struct ln_server_session *s);
 /* Faults, for the test kit: the next n answers go out with a wrong salt notice, etc. are made by the owner;
  * here: forget all state as a restarted server would (new_session_created follows). */
 void ln_server_session_forget(struct ln_server_session *s);
+/* Salts are made of another secret from now on: what the client has is wrong (bad_server_salt follows). */
+void ln_server_session_new_salts(struct ln_server_session *s, const uint8_t secret[32]);
 
 #endif

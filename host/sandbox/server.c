@@ -196,6 +196,23 @@ void ln_sandbox_cut(struct ln_sandbox *s)
   ln_sandbox_leave(s);
 }
 
+int ln_sandbox_new_salts(struct ln_sandbox *s)
+{
+  size_t at = 0;
+  uint64_t id;
+  void *value;
+  int err = ln_rng_fill(&s->rng, s->salt_secret, sizeof s->salt_secret);
+  while (!err && ln_map_next(&s->keys, &at, &id, &value)) {
+    struct ln_sandbox_key *k = value;
+    size_t n = 0;
+    void *session;
+    err = ln_rng_fill(&s->rng, &k->salt, sizeof k->salt); /* the one of the exchange, for sessions to come */
+    while (ln_map_next(&k->sessions, &n, &id, &session))
+      ln_server_session_new_salts(((struct ln_sandbox_session *)session)->wire, s->salt_secret);
+  }
+  return err;
+}
+
 void ln_sandbox_forget(struct ln_sandbox *s)
 {
   size_t at = 0;

@@ -54,10 +54,11 @@ bool ln_sandbox_session_is_up(const struct ln_sandbox_session *s);
 void *ln_sandbox_session_get_user(const struct ln_sandbox_session *s);
 void ln_sandbox_session_set_user(struct ln_sandbox_session *s, void *user);
 
-/* Faults: cut all connections; forget a session's state as a restarted server would; a filter over all
- * in-memory pipes. */
+/* Faults: cut all connections; forget a session's state as a restarted server would; make every salt that
+ * clients hold wrong; a filter over all in-memory pipes. */
 void ln_sandbox_cut(struct ln_sandbox *s);
 void ln_sandbox_forget(struct ln_sandbox *s);
+int ln_sandbox_new_salts(struct ln_sandbox *s); /* or what the source of randomness failed with */
 void ln_sandbox_set_filter(struct ln_sandbox *s, ln_pipe_filter filter, void *ctx);
 /* Sends a transport error code on every connection (-404, -429, -444 as positive numbers). */
 void ln_sandbox_transport_error(struct ln_sandbox *s, int code);

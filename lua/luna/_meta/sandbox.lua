@@ -102,6 +102,7 @@ function World:close() end
 ---@field seed? integer
 ---@field cut? boolean every connection breaks
 ---@field forget? boolean sessions are forgotten
+---@field salt? boolean every salt that clients hold is wrong from now on
 ---@field restart? boolean both
 ---@field transportError? integer
 ---@field flood? number|table seconds, or { seconds, method =, times = }

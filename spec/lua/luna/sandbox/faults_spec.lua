@@ -39,6 +39,20 @@ describe("faults", function()
     chat(1)
   end)
 
+  it("salt: it takes the new one, and nothing is lost or doubled", function()
+    local core = bot.api._core
+    local function salt() return core.account:authKey(core.home).salt end
+    local first = salt()
+    world:fault { salt = true }
+    chat(2)
+    local second = salt()
+    assert.not_equal(first, second)
+    world:fault { salt = true, restart = true }
+    alice:send(bot, "while it is away")
+    assert.equal("while it is away", alice:expect(bot, 120).message)
+    assert.not_equal(second, salt())
+  end)
+
   it("gap: what was not pushed is fetched", function()
     world:fault { gap = 1 }
     alice:send(bot, "lost on the way")

@@ -2,6 +2,7 @@
 #include "bind/traceback.h"
 
 #include <lauxlib.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -43,9 +44,41 @@ static int traceback(lua_State *L)
   return 1;
 }
 
+static lua_CFunction original_getinfo;
+
+/* debug.getinfo([thread,] f [, what]): Lua 5.4.4 crashes where a function without lines, as the library's
+ * are, is asked for its active ones ("L"): then it is not asked. */
+static int getinfo(lua_State *L)
+{
+  int arg = lua_isthread(L, 1) ? 1 : 0;
+  lua_State *of = arg ? lua_tothread(L, 1) : L;
+  const char *what = lua_tostring(L, arg + 2);
+  const char *lines = what ? strchr(what, 'L') : NULL;
+  lua_Debug ar = {0};
+  bool found = false;
+  if (lines && lua_isfunction(L, arg + 1)) {
+    lua_pushvalue(L, arg + 1);
+    found = lua_getinfo(L, ">S", &ar);
+  } else if (lines && lua_isinteger(L, arg + 1) && lua_tointeger(L, arg + 1) >= 0 &&
+             lua_tointeger(L, arg + 1) < INT_MAX) {
+    found = lua_getstack(of, (int)lua_tointeger(L, arg + 1), &ar) && lua_getinfo(of, "S", &ar);
+  }
+  if (found && ar.source && strcmp(ar.source, "=?") == 0) {
+    luaL_gsub(L, what, "L", "");
+    lua_replace(L, arg + 2);
+  }
+  return original_getinfo(L);
+}
+
 void ln_traceback_install(lua_State *L)
 {
   lua_getglobal(L, "debug");
+  if (lua_getfield(L, -1, "getinfo") == LUA_TFUNCTION && lua_tocfunction(L, -1) != getinfo) {
+    original_getinfo = lua_tocfunction(L, -1);
+    lua_pushcfunction(L, getinfo);
+    lua_setfield(L, -3, "getinfo");
+  }
+  lua_pop(L, 1);
   lua_pushcfunction(L, traceback);
   lua_setfield(L, -2, "traceback");
   lua_pop(L, 1);

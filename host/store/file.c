@@ -12,6 +12,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 #include "base/alloc.h"
 
@@ -103,11 +104,34 @@ static int check_sibling(const char *path, const char *suffix, off_t *size)
   return error;
 }
 
+/* Whether a process goes on: one that was killed keeps its lock until the last of its threads is gone, for
+ * which the kernel takes its time, while its first is a zombie already or out of every list. */
+static bool lives(long pid)
+{
+  char name[48], text[256];
+  snprintf(name, sizeof name, "/proc/%ld/stat", pid);
+  FILE *f = fopen(name, "re");
+  if (!f) return false;
+  size_t n = fread(text, 1, sizeof text - 1, f);
+  fclose(f);
+  text[n] = 0;
+  const char *end = strrchr(text, ')'); /* pid (name) state */
+  return end && end[1] == ' ' && !strchr("ZXx", end[2]);
+}
+
+/* Who starts the program anew right after it was killed is not refused for the rest of the old one: it is
+ * waited for. */
 static int lock(struct ln_store_file *f, struct stat *st, char errtext[LN_STORE_ERRTEXT])
 {
-  if (flock(f->fd, LOCK_EX | LOCK_NB) == 0) return LN_OK;
-  if (errno != EWOULDBLOCK) return fail_errno(errtext, f->path, errno);
-  long pid = holder(st);
+  enum { PATIENCE_MS = 1000, STEP_MS = 5 };
+  long pid = 0;
+  for (int waited = 0;; waited += STEP_MS) {
+    if (flock(f->fd, LOCK_EX | LOCK_NB) == 0) return LN_OK;
+    if (errno != EWOULDBLOCK) return fail_errno(errtext, f->path, errno);
+    pid = holder(st);
+    if ((pid && lives(pid)) || waited >= PATIENCE_MS) break;
+    nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000000L}, NULL);
+  }
   char what[96] = "is in use by another process";
   if (pid) snprintf(what, sizeof what, "is in use by process %ld", pid);
   return fail(errtext, LN_E_BUSY, f->path, what);

@@ -4,8 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <sqlite3.h>
 #include <sys/wait.h>
+#include "store/file.h"
 
 static char errtext[LN_STORE_ERRTEXT];
 
@@ -164,6 +167,59 @@ static void a_second_process_is_refused(void **state)
   put(f, "k", "v"); /* the attempt has not taken SQLite's locks from the first */
   assert_int_equal(ln_store_flush(f->store), LN_OK);
   close(ready[0]), close(ready[1]), close(go[0]), close(go[1]);
+}
+
+/* What is left of a killed process: its first thread is gone, another still runs, and with it every file is
+ * open. */
+static void *rest_of_a_process(void *watch)
+{
+  char *path = watch, name[64], target[200] = "";
+  for (bool seen = false; !seen; sched_yield()) { /* until the spec has the file open too */
+    for (int fd = 0; fd < 64 && !seen; fd++) {
+      snprintf(name, sizeof name, "/proc/%ld/fd/%d", (long)getppid(), fd);
+      ssize_t n = readlink(name, target, sizeof target - 1);
+      if (n > 0) target[n] = 0;
+      seen = n > 0 && strcmp(target, path) == 0;
+    }
+    if (getppid() == 1) break;
+  }
+  _exit(0);
+}
+
+static void a_killed_process_is_waited_for(void **state)
+{
+  struct fixture *f = *state;
+  int ready[2];
+  char c;
+  if (access("/proc/locks", R_OK) != 0) skip();
+  assert_int_equal(pipe(ready), 0);
+  pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    pthread_t thread;
+    struct ln_store_file file;
+    if (ln_store_file_open(f->path, &file, errtext) ||
+        pthread_create(&thread, NULL, rest_of_a_process, file.path))
+      _exit(1);
+    if (write(ready[1], "y", 1) != 1) _exit(1);
+    pthread_exit(NULL);
+  }
+  close(ready[1]);
+  assert_int_equal(read(ready[0], &c, 1), 1);
+  /* A zombie as far as the kernel's list goes. */
+  char name[48], text[256] = "";
+  snprintf(name, sizeof name, "/proc/%ld/stat", (long)child);
+  while (!strstr(text, ") Z")) {
+    FILE *stat = fopen(name, "r");
+    assert_non_null(stat);
+    assert_non_null(fgets(text, sizeof text, stat));
+    fclose(stat);
+  }
+  assert_int_equal(try_open(f, f->path), LN_OK);
+  int status;
+  assert_true(waitpid(child, &status, 0) == child);
+  assert_int_equal(status, 0);
+  close(ready[0]);
 }
 
 static void assert_untouched(struct fixture *f, const void *bytes, size_t n, int want)
@@ -367,6 +423,7 @@ int main(void)
       TEST(places),
       TEST(of_another_user),
       TEST(a_second_process_is_refused),
+      TEST(a_killed_process_is_waited_for),
       TEST(what_is_not_ours_is_left_alone),
       TEST(an_empty_file_becomes_a_session),
       TEST(damage_never_crashes),

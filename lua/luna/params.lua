@@ -82,17 +82,23 @@ steps["Vector<InputSingleMedia>"] = function(core, q, field, method)
   q[field] = out
 end
 
+-- A text in a mode → the plain text and its entities.
+local function parse(core, method, text, mode)
+  local parser = require("luna.entities").parser(mode)
+  if not parser then bad(method, "parse_mode", ('"%s" is neither "HTML" nor "Markdown"'):format(tostring(mode))) end
+  if type(text) ~= "string" then return text, {} end
+  local plain, found = parser(text)
+  for _, entity in ipairs(found) do
+    if entity._ == "inputMessageEntityMentionName" then entity.user_id = forms.inputUser(core.peers, entity.user_id) end
+  end
+  return plain, found
+end
+
 function steps.parseMode(core, q, _, method)
   local mode = q.parse_mode
   if mode == nil then return end
   q.parse_mode = nil
-  local parse = require("luna.entities").parser(mode)
-  if not parse then bad(method, "parse_mode", ('"%s" is neither "HTML" nor "Markdown"'):format(tostring(mode))) end
-  if type(q.message) ~= "string" then return end
-  local text, found = parse(q.message)
-  for _, entity in ipairs(found) do
-    if entity._ == "inputMessageEntityMentionName" then entity.user_id = forms.inputUser(core.peers, entity.user_id) end
-  end
+  local text, found = parse(core, method, q.message, mode)
   q.message = text
   if #found > 0 and q.entities == nil then q.entities = found end
 end
@@ -113,10 +119,15 @@ function steps.replyTo(core, q, _, method)
   end
 end
 
+local function keyboard(core, x)
+  if type(x) == "table" and x._ ~= nil then return x end
+  return markup.toTL(x, function(user) return forms.inputUser(core.peers, user) end)
+end
+
 function steps.ReplyMarkup(core, q, field, method)
   local x = q[field]
-  if x == nil or (type(x) == "table" and x._ ~= nil) then return end
-  local made, why = markup.toTL(x, function(user) return forms.inputUser(core.peers, user) end)
+  if x == nil then return end
+  local made, why = keyboard(core, x)
   if not made then bad(method, field, why) end
   q[field] = made
 end
@@ -127,6 +138,23 @@ function steps.InputMedia(_, q, field, method)
   local made, why = require("luna.media").toInput(x)
   if not made then bad(method, field, why) end
   q[field] = made
+end
+
+steps["Vector<InputBotInlineResult>"] = function(core, q, field, method)
+  if q[field] == nil then return end
+  local made, why = require("luna.inline_results").toTL(q[field], {
+    parse = function(text, mode) return parse(core, method, text, mode) end,
+    markup = function(x) return keyboard(core, x) end,
+    media = require("luna.media").toInput,
+  })
+  if not made then bad(method, field, why) end
+  q[field] = made
+end
+
+-- What has but one constructor needs no name.
+function steps.InlineBotSwitchPM(_, q, field)
+  local x = q[field]
+  if type(x) == "table" and x._ == nil then q[field] = { _ = "inlineBotSwitchPM", text = x.text, start_param = x.start_param } end
 end
 
 -- hash = 0 asks for the whole list, which is what one wants who does not say.

@@ -132,3 +132,35 @@ function Message:getSender() end
 ---@field request_location? boolean
 ---@field request_poll? boolean|{ type: string }
 ---@field web_app? string|{ url: string }
+
+---A result of an inline query as the Bot API writes it, for messages.setInlineBotResults.
+---@class luna.InlineResult
+---@field type? string article where nothing else is said; photo, gif, mpeg4_gif, video, audio, voice, document, location, venue, contact
+---@field id? string|integer its place in the list where it is not given
+---@field title? string
+---@field description? string
+---@field url? string
+---@field thumbnail_url? string
+---@field input_message_content? string|luna.InlineContent|tl.InputBotInlineMessage what is sent where it is chosen: a text, or a table
+---@field reply_markup? luna.Keyboard|tl.ReplyMarkup
+---@field caption? string
+---@field parse_mode? luna.ParseMode of the caption
+---@field photo? luna.MediaLike a photo that Telegram has
+---@field document? luna.MediaLike a document that Telegram has
+---@field photo_url? string
+---@field [string] any
+
+---What is sent where a result is chosen.
+---@class luna.InlineContent
+---@field message_text? string
+---@field parse_mode? luna.ParseMode
+---@field entities? tl.MessageEntity[]
+---@field disable_web_page_preview? boolean
+---@field latitude? number
+---@field longitude? number
+---@field title? string
+---@field address? string
+---@field phone_number? string
+---@field first_name? string
+---@field last_name? string
+---@field [string] any

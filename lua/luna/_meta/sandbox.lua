@@ -43,7 +43,7 @@ local World = {}
 ---local bot = world:run("bots/reminder.lua", { settings = { floodTimeout = 0 } })
 ---```
 ---@param what string|luna.EventHandler|fun(update: tl.Update)
----@param options? { name?: string, settings?: luna.Settings, session?: string, privacy?: boolean }
+---@param options? { name?: string, settings?: luna.Settings, session?: string, privacy?: boolean, inline?: boolean }
 ---@return luna.TestBot
 function World:run(what, options) end
 
@@ -258,5 +258,33 @@ function Person:expectNothing(peer, seconds) end
 ---@param column? integer
 ---@return { message?: string, alert?: boolean, url?: string }|tl.message
 function Person:click(message, label, column) end
+
+---Types `@bot query` into a chat: the list of what the bot answers, with next_offset, cache_time, gallery and switch_pm.
+---```lua
+---local results = alice:inline(bot, "tea", { chat = group })
+---assert.equal("Green tea", results[1].title)
+---local more = alice:inline(bot, "tea", { offset = results.next_offset })
+---```
+---@param bot luna.TestPeer
+---@param query? string
+---@param options? { offset?: string, chat?: luna.TestPeer, location?: { lat: number, long: number } }
+---@return luna.TestResults
+function Person:inline(bot, query, options) end
+
+---Sends one of the results of person:inline to a chat, the one in which it was asked for where none is given; gives the message.
+---```lua
+---local message = alice:choose(results[1], group)
+---```
+---@param result tl.BotInlineResult
+---@param chat? luna.TestPeer
+---@return tl.message
+function Person:choose(result, chat) end
+
+---@class luna.TestResults
+---@field [integer] tl.BotInlineResult
+---@field next_offset? string
+---@field cache_time integer
+---@field gallery? boolean
+---@field switch_pm? tl.InlineBotSwitchPM
 
 return sandbox

@@ -96,8 +96,9 @@ end
 
 -- Fields of classes and of options tables, but for the settings, which have pages of their own, for what
 -- is a class itself, and for parameters.
+local parameters = { luna = true, ["luna.MessageOptions"] = true, ["luna.InlineResult"] = true, ["luna.InlineContent"] = true }
 local function hasFields(entry)
-  return entry.kind == "class" and not entry.name:find "^luna%.Settings" and entry.name ~= "luna" and entry.name ~= "luna.MessageOptions"
+  return entry.kind == "class" and not entry.name:find "^luna%.Settings" and not parameters[entry.name]
 end
 
 --- Calls each(name) for every such field.

@@ -16,6 +16,10 @@ local byType = {
   ["Vector<InputSingleMedia>"] = { type = "tl.InputSingleMedia[]", words = "a list; random_id is filled in" },
   ReplyMarkup = { type = "luna.Keyboard|tl.ReplyMarkup",
     words = "a keyboard of the Bot API: inline_keyboard, keyboard, remove_keyboard, force_reply" },
+  ["Vector<InputBotInlineResult>"] = { type = "(luna.InlineResult|tl.InputBotInlineResult)[]",
+    words = "results of the Bot API, each at least { title =, input_message_content = }; type and id are filled in" },
+  InlineBotSwitchPM = { type = "{ text: string, start_param: string }|tl.InlineBotSwitchPM",
+    words = "a line above the results: { text =, start_param = }" },
   InputMedia = { type = "luna.MediaLike", words = "media, or an update or a message with media, which is sent again" },
 }
 

@@ -23,7 +23,7 @@ function actions.owner(by, peer) return peer < CHANNEL and peer or by.user.id en
 
 -- A bot that sees only what is meant for it: commands, answers to it, its name, and what has happened to the group.
 local function concerns(model, bot, core)
-  if core.action or bot.seesAll then return true end
+  if core.action or bot.seesAll or core.via == bot.id then return true end
   if core.text and core.text:find "^/" then return true end
   local to = core.reply and model.state.cores[core.reply]
   if to and to.from == bot.id then return true end
@@ -130,7 +130,7 @@ function actions.send(model, by, peer, m)
     if kept == "" and not m.media then rpc.fail(400, "MESSAGE_EMPTY") end
   end
   local owner = actions.owner(by, peer)
-  local draft = { action = m.action, text = kept }
+  local draft = { action = m.action, text = kept, via = m.via }
   if m.reply then draft.reply = resolveReply(model, owner, peer, m.reply) end
   local list = recipients(model, me, peer, draft)
   local channel = peer < CHANNEL and model:channel(CHANNEL - peer) or nil
@@ -166,15 +166,16 @@ local function same(a, b)
   return true
 end
 
---- Logs one kind of entry for every box that holds the core and pushes it. Returns the asker's entry.
-local function tell(model, by, core, kind)
+-- Logs one kind of entry for every box that holds the core and pushes it. actor: whose deed it is, where it is not the sender's. Returns
+-- the asker's entry.
+local function tell(model, by, core, kind, actor)
   local mine
   for owner in pairs(core.ids) do
     if owner < CHANNEL then
-      mine = boxes.log(model, owner, { k = kind, gid = core.gid, chan = owner })
+      mine = boxes.log(model, owner, { k = kind, gid = core.gid, chan = owner, actor = actor })
       actions.toChannel(model, owner, mine, by.session)
     else
-      local entry = boxes.log(model, owner, { k = kind, gid = core.gid })
+      local entry = boxes.log(model, owner, { k = kind, gid = core.gid, actor = actor })
       if owner == by.user.id then mine = entry end
       updates.push(model, owner, { entry }, by.session)
     end
@@ -182,14 +183,17 @@ local function tell(model, by, core, kind)
   return mine
 end
 
---- Edits a message: m as for send; without text and media only the keyboard changes. Returns the asker's entry.
+--- Edits a message: m as for send, and actor: the bot that changes what was sent by way of it; without text and media only the keyboard
+--- changes. Returns the asker's entry.
 function actions.edit(model, by, peer, id, m)
   local core = actions.find(model, by, peer, id)
   local me = by.user
   if core.action or core.fwd then rpc.fail(400, "MESSAGE_ID_INVALID") end
   local channel = core.post and model:channel(CHANNEL - peer)
   if core.by ~= me.id and not (channel and isAdmin(channel, me.id)) then rpc.fail(403, "MESSAGE_AUTHOR_REQUIRED") end
-  if not me.bot and not core.post and model:now() - core.date > EDIT_LIMIT then rpc.fail(400, "MESSAGE_EDIT_TIME_EXPIRED") end
+  if not me.bot and not m.actor and not core.post and model:now() - core.date > EDIT_LIMIT then
+    rpc.fail(400, "MESSAGE_EDIT_TIME_EXPIRED")
+  end
   local media = m.media or core.media
   local kept, entities = core.text, core.entities
   if m.text then
@@ -201,7 +205,7 @@ function actions.edit(model, by, peer, id, m)
   core.text, core.entities, core.media, core.markup = kept, entities, media, m.markup
   core.edited = model:now()
   core.editHidden = not shown and true or nil
-  return tell(model, by, core, "edit"), core
+  return tell(model, by, core, "edit", m.actor), core
 end
 
 -- Takes messages out of one box and tells its account. Returns the entry, or nil where none of them was there.

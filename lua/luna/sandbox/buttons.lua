@@ -26,8 +26,9 @@ function buttons.press(model, by, peer, id, data)
   local query = model:random()
   model.queries[query] = { bot = bot.id, promise = promise, core = core, data = data }
   local scope = peer < ids.CHANNEL and peer or core.gid
+  local kind = core.via and core.by ~= core.via and "inlineCallback" or "callback"
   updates.push(model, bot.id, {
-    { k = "callback", gid = core.gid, query = query, from = by.user.id, data = data, instance = model:hash(bot.id, core.chat or scope) },
+    { k = kind, gid = core.gid, query = query, from = by.user.id, data = data, instance = model:hash(bot.id, core.chat or scope) },
   })
   local done, answer = core_.awaitTimeout(promise, buttons.TIMEOUT)
   model.queries[query] = nil

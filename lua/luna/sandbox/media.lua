@@ -177,6 +177,23 @@ function media.file(ctx, location)
   return file
 end
 
+-- What a link of an inline result is, by the result's type.
+local linked = {
+  gif = { _ = "documentAttributeAnimated" }, mpeg4_gif = { _ = "documentAttributeAnimated" },
+  sticker = { _ = "documentAttributeSticker", alt = "", stickerset = { _ = "inputStickerSetEmpty" } },
+  audio = { _ = "documentAttributeAudio", duration = 0 }, voice = { _ = "documentAttributeAudio", voice = true, duration = 0 },
+  video = { _ = "documentAttributeVideo", duration = 0.0, w = 1, h = 1 },
+}
+
+--- The media of a link in an inline result. The sandbox fetches nothing: the file is empty.
+function media.fromWeb(ctx, kind, web)
+  if kind == "photo" then return { _ = "messageMediaPhoto", photo = photo(keep(ctx, "photo", "", { w = 1, h = 1 })) } end
+  local attributes = { table.unpack(web.attributes) }
+  attributes[#attributes + 1] = linked[kind]
+  attributes[#attributes + 1] = { _ = "documentAttributeFilename", file_name = web.url:match "([^/?#]+)[^/]*$" or "file" }
+  return documentMedia(keep(ctx, "document", "", { mime = web.mime_type, attributes = attributes }), {})
+end
+
 --- For the test kit's people: a file that is there at once. m: { photo = bytes } or { document = bytes, name =, mime = }.
 function media.make(ctx, m)
   if m.photo then

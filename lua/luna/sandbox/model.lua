@@ -28,6 +28,7 @@ function Model:init(opts)
   self.sessions = {} -- user id → set of sessions that get its updates
   self.watchers = {} -- user id → fn(entry): the test kit's people
   self.queries, self.codes, self.exports, self.parts, self.waiting = {}, {}, {}, {}, {}
+  self.inline = { queries = {}, cache = {}, order = {} } -- see inline.lua
   self.partBytes = 0
   self.hashes = {}
 end

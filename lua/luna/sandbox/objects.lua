@@ -41,6 +41,7 @@ function objects.user(model, viewer, id)
     user.bot = true
     user.bot_info_version = u.infoVersion or 1
     user.bot_chat_history = u.seesAll and true or nil
+    user.bot_inline_placeholder = not u.noInline and "" or nil
   else
     if isSelf or mine then user.phone = u.phone end
     user.contact = mine and true or nil
@@ -170,6 +171,16 @@ function objects.message(model, owner, viewer, id, layer, seen)
   end
   if core.media and core.media.user_id and core.media.user_id ~= 0 then seen[core.media.user_id] = true end
   return message
+end
+
+--- How a bot names a message that somebody has sent by way of it; nil where its sender has no such message any more.
+function objects.inlineId(model, bot, core)
+  local owner = core.chat and core.chat < CHANNEL and core.chat or core.by
+  local id = core.ids[owner]
+  if not id then return nil end
+  return {
+    _ = "inputBotInlineMessageID64", dc_id = model.dcs[1], owner_id = owner, id = id, access_hash = model:hash(bot, core.gid),
+  }
 end
 
 --- The dialog of an account with a peer (marked).

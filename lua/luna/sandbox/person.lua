@@ -11,6 +11,7 @@ local boxes = require "luna.sandbox.boxes"
 local buttons = require "luna.sandbox.buttons"
 local conversation = require "luna.sandbox.conversation"
 local groups = require "luna.sandbox.groups"
+local inline = require "luna.sandbox.inline"
 local keyboards = require "luna.sandbox.keyboards"
 local media = require "luna.sandbox.media"
 local objects = require "luna.sandbox.objects"
@@ -29,7 +30,7 @@ end
 --- What others do to this person's dialogs: k is "new", "edit", "delete", "typing", …
 function Person:see(entry)
   local core = entry.gid and self.world.model.state.cores[entry.gid]
-  if not core or core.by == self.id or entry.k ~= "new" and entry.k ~= "edit" then return end
+  if not core or (entry.actor or core.by) == self.id or entry.k ~= "new" and entry.k ~= "edit" then return end
   if core.action then return end
   local owner = entry.chan or self.id
   local peer = boxes.peerOf(core, owner)
@@ -64,13 +65,18 @@ local function marked(self, x, level)
   error(("a peer is a bot, a person, a group, a channel or a username, not %s"):format(tostring(x)), (level or 1) + 2)
 end
 
+-- What a refusal means where its name alone does not say it.
+local reasons = { BOT_RESPONSE_TIMEOUT = "the bot has not answered within 10 s" }
+
 -- Runs an action as this person; a refusal is an error at the test's line.
 local function act(self, fn, ...)
   self.world:enter()
   local result = table.pack(pcall(fn, ...))
   if result[1] then return table.unpack(result, 2, result.n) end
-  if rpc.is(result[2]) then error(("%s: the sandbox refuses it: %s"):format(self.name, result[2].text), 3) end
-  return error(result[2], 0)
+  if not rpc.is(result[2]) then error(result[2], 0) end
+  local text = result[2].text
+  local reason = reasons[text] and (" (%s)"):format(reasons[text]) or ""
+  error(("%s: the sandbox refuses it: %s%s%s"):format(self.name, text, reason, self.world:failures()), 3)
 end
 
 local function by(self) return { user = self.account } end
@@ -293,6 +299,37 @@ function Person:click(message, label, column)
   if button.type.url then return { url = button.type.url } end
   if button._ == "keyboardButton" then return self:send(peer, button.text) end
   return error(("%s: a button of the kind %s cannot be pressed in a test"):format(self.name, kind), 2)
+end
+
+local asked = { offset = true, chat = true, location = true }
+
+--- Types `@bot query` into a chat (opts.chat; the bot's own where it is not given): the list of what the bot answers, each a
+--- botInlineResult with its query_id, the list with next_offset, cache_time, gallery, switch_pm. opts: offset, location = { lat, long }.
+function Person:inline(bot, query, opts)
+  if query ~= nil and type(query) ~= "string" then error(("a query is a text, not a %s"):format(type(query)), 2) end
+  opts = suggest.check(opts or {}, asked, "person:inline: unknown option", 2)
+  local model = self.world.model
+  local id = marked(self, bot)
+  local chat = opts.chat and marked(self, opts.chat) or id
+  local user = model:user(id)
+  if not user then error(("%s: a query goes to a bot, not to %s"):format(self.name, model:name(id)), 2) end
+  local geo = opts.location and { _ = "geoPoint", lat = opts.location.lat + 0.0, long = opts.location.long + 0.0, access_hash = 0 }
+  local q = act(self, inline.ask, model, by(self), user, chat, { query = query, offset = opts.offset, geo = geo })
+  local found = inline.show(q, tl.layer)
+  local list = found.results
+  for _, r in ipairs(list) do r.query_id, r.chat = q.id, chat end
+  list.next_offset, list.cache_time, list.gallery, list.switch_pm = found.next_offset, found.cache_time, found.gallery, found.switch_pm
+  return list
+end
+
+--- Sends one of the results of `inline` to a chat (where it is not given, the one in which it was asked for); gives the message.
+function Person:choose(result, chat)
+  if type(result) ~= "table" or not result.query_id then
+    error(("%s: what is chosen is one of the results that person:inline gives, as results[1]"):format(self.name), 2)
+  end
+  local to = chat and marked(self, chat) or result.chat
+  local _, _, core = act(self, inline.send, self.world.model, by(self), to, result.query_id, result.id, {})
+  return self:view(actions.owner(by(self), to), core)
 end
 
 function Person.__tostring(self) return "person " .. self.name end

@@ -7,7 +7,7 @@ local objects = require "luna.sandbox.objects"
 
 local updates = {}
 
-local WAITING_MAX = 100 -- passing updates (callback queries) kept for an account without a session
+local WAITING_MAX = 100 -- passing updates (queries) kept for an account without a session
 
 local function count(e) return e.count or 1 end
 
@@ -102,6 +102,33 @@ function make.callback(model, viewer, e, _, seen)
   }
 end
 
+function make.inlineCallback(model, viewer, e, _, seen)
+  local core = model.state.cores[e.gid]
+  local id = core and objects.inlineId(model, viewer, core)
+  if not id then return nil end
+  seen[e.from] = true
+  return {
+    _ = "updateInlineBotCallbackQuery", query_id = e.query, user_id = e.from, msg_id = id, chat_instance = e.instance, data = e.data,
+  }
+end
+
+function make.inlineQuery(_, _, e, _, seen)
+  seen[e.from] = true
+  return {
+    _ = "updateBotInlineQuery", query_id = e.query, user_id = e.from, query = e.text, geo = e.geo, peer_type = { _ = e.type },
+    offset = e.offset,
+  }
+end
+
+function make.inlineSend(model, viewer, e, _, seen)
+  local core = e.gid and model.state.cores[e.gid]
+  seen[e.from] = true
+  return {
+    _ = "updateBotInlineSend", user_id = e.from, query = e.text, geo = e.geo, id = e.id,
+    msg_id = core and objects.inlineId(model, viewer, core) or nil,
+  }
+end
+
 function make.participants(model, _, e, _, seen)
   seen[-e.chat] = true
   return { _ = "updateChatParticipants", participants = objects.participants(model, e.chat, seen) }
@@ -138,6 +165,9 @@ function updates.container(model, viewer, entries, layer)
   return { _ = "updates", updates = list, users = users, chats = chats, date = model:now(), seq = 0 }
 end
 
+-- What no difference tells: it waits for an account without a session.
+local passing = { callback = true, inlineCallback = true, inlineQuery = true, inlineSend = true }
+
 local lost = {} -- what a fault keeps from being pushed
 
 local function isUp(sessions)
@@ -154,7 +184,7 @@ function updates.push(model, uid, entries, except)
     for _, e in ipairs(entries) do watcher(e) end
   end
   local sessions = model.sessions[uid]
-  if entries[1] and entries[1].k == "callback" and not isUp(sessions) then return updates.keep(model, uid, entries) end
+  if entries[1] and passing[entries[1].k] and not isUp(sessions) then return updates.keep(model, uid, entries) end
   if not sessions then return end
   if model.faults and model.faults:loses(uid, entries) then return end
   local byLayer = {}
@@ -171,7 +201,7 @@ function updates.push(model, uid, entries, except)
   end
 end
 
---- Callback queries for an account that nobody is connected for: they wait, since no difference tells them.
+--- Queries for an account that nobody is connected for: they wait.
 function updates.keep(model, uid, entries)
   local list = model.waiting[uid] or {}
   model.waiting[uid] = list

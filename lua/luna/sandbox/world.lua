@@ -20,7 +20,7 @@ local PLACE = { __tostring = function(self) return ("%s %s"):format(self.kind, s
 -- What an options table may have, by who takes it.
 local known = {}
 for who, words in pairs {
-  world = "seed dcs wall", run = "name settings session privacy", user = "username phone last", group = "members owner",
+  world = "seed dcs wall", run = "name settings session privacy inline", user = "username phone last", group = "members owner",
   channel = "members owner admins username about megagroup",
 } do
   known[who] = {}
@@ -75,7 +75,8 @@ local function freeName(self, stem)
 end
 
 --- Starts a bot: a script's path, a handler class or a function (as setCallback). opts: name, settings (as of luna.API), session (a path),
---- privacy = true (in groups it sees only what is meant for it). Returns once it is logged in: { id, username, api, handler, errors }.
+--- privacy = true (in groups it sees only what is meant for it), inline = false (nobody may ask it inline). Returns once it is logged in:
+--- { id, username, api, handler, errors }.
 function World:run(what, opts)
   opts = options(opts, "run")
   self:enter()
@@ -90,7 +91,8 @@ function World:run(what, opts)
   end
   if type(handler) == "table" then settings = handler.settings end
   local username = freeName(self, stem)
-  local user = self.model:addUser { bot = true, first_name = username, username = username, seesAll = not opts.privacy or nil }
+  local user = self.model:addUser { bot = true, first_name = username, username = username, seesAll = not opts.privacy or nil,
+    noInline = opts.inline == false or nil }
   user.token = ("%d:world-%s"):format(user.id, username)
   self.model.state.tokens[user.token] = user.id
   local own = {}

@@ -65,6 +65,39 @@ describe("luna.params", function()
       '^messages.sendMessage: parameter "reply_markup": expected inline_keyboard')
   end)
 
+  it("takes results of an inline query as the Bot API writes them", function()
+    local function results(list) return prepare("messages.setInlineBotResults", { query_id = 1, results = list }).results end
+    local r = results {
+      { title = "A", input_message_content = "plain" },
+      { id = 7, title = "B", input_message_content = { message_text = "<b>x</b>", parse_mode = "HTML" },
+        reply_markup = { inline_keyboard = { { { text = "A", callback_data = "a" } } } } },
+      { type = "document", title = "D", document_url = "https://example.com/d.pdf", mime_type = "application/pdf", caption = "c" },
+      { type = "location", title = "L", latitude = 1, longitude = 2 },
+    }
+    assert.same({ _ = "inputBotInlineResult", id = "1", type = "article", title = "A",
+      send_message = { _ = "inputBotInlineMessageText", message = "plain" } }, r[1])
+    assert.same({ "7", "x", "messageEntityBold", "replyInlineMarkup" },
+      { r[2].id, r[2].send_message.message, r[2].send_message.entities[1]._, r[2].send_message.reply_markup._ })
+    assert.same({ "file", "c", "application/pdf" }, { r[3].type, r[3].send_message.message, r[3].content.mime_type })
+    assert.same({ "geo", 2.0 }, { r[4].type, r[4].send_message.geo_point.long })
+    assert.equal("inlineBotSwitchPM", prepare("messages.setInlineBotResults", { query_id = 1, results = {},
+      switch_pm = { text = "t", start_param = "p" } }).switch_pm._)
+    for text, list in pairs {
+      ["expected a list of results, got a single one"] = { title = "A", input_message_content = "x" },
+      ['result 1: it has no "titel"; did you mean "title"?'] = { { titel = "A", input_message_content = "x" } },
+      ['result 1: an article needs "input_message_content"'] = { { title = "A" } },
+      ['result 1: an article needs a "title"'] = { { input_message_content = "x" } },
+      ['result 1: input_message_content has no "message_txt"; did you mean "message_text"?'] =
+        { { title = "A", input_message_content = { message_txt = "x" } } },
+      ['result 1: a result of type photo needs "photo_url"'] = { { type = "photo" } },
+      ["photo_file_id is of the Bot API alone"] = { { type = "photo", photo_file_id = "x" } },
+    } do
+      local ok, err = pcall(results, list)
+      assert.is_false(ok)
+      assert.matches(text, tostring(err), 1, true)
+    end
+  end)
+
   it("takes media from a message", function()
     local message = { _ = "message", id = 1, media = { _ = "messageMediaPhoto", photo = { _ = "photo", id = 1, access_hash = 2,
       file_reference = "r" } } }

@@ -3,70 +3,14 @@ local rpc = require "luna.sandbox.rpc"
 local actions = require "luna.sandbox.actions"
 local boxes = require "luna.sandbox.boxes"
 local buttons = require "luna.sandbox.buttons"
-local keyboards = require "luna.sandbox.keyboards"
+local incoming = require "luna.sandbox.incoming"
 local media = require "luna.sandbox.media"
 local peers = require "luna.sandbox.peers"
-local updates = require "luna.sandbox.updates"
 local ids = require "luna.ids"
 
 local messages = {}
 
-local MARKUP_MAX = 100 -- buttons
-local MAX_DATA = 64
-
-local function by(ctx) return { user = ctx.user, session = ctx.session } end
-
--- Updates for the caller, an updateMessageID first for each random id.
-local function reply(ctx, entries)
-  return updates.container(ctx.model, ctx.user.id, entries, ctx.layer) or
-    { _ = "updates", updates = {}, users = {}, chats = {}, date = ctx.model:now(), seq = 0 }
-end
-
-local function markup(ctx, m)
-  if not m then return nil end
-  if not ctx.user.bot then return nil end -- people's keyboards are ignored
-  local kept = keyboards.keep(m, function(input)
-    if input._ == "inputUserSelf" then return ctx.user.id end
-    return input.user_id or 0
-  end)
-  if not kept then rpc.fail(400, "REPLY_MARKUP_INVALID") end
-  local n = 0
-  for _, row in ipairs(kept.rows or {}) do
-    if #row.buttons == 0 then rpc.fail(400, "REPLY_MARKUP_INVALID") end
-    for _, b in ipairs(row.buttons) do
-      n = n + 1
-      if not b.text:find "%S" then rpc.fail(400, "BUTTON_TEXT_INVALID") end
-      if b.type.data and (#b.type.data == 0 or #b.type.data > MAX_DATA) then rpc.fail(400, "BUTTON_DATA_INVALID") end
-      if b.type._ == "inlineButtonTypeUrl" and not b.type.url:find "^%a[%w+.-]*:" and not b.type.url:find "%." then
-        rpc.fail(400, "BUTTON_URL_INVALID")
-      end
-    end
-  end
-  if n > MARKUP_MAX then rpc.fail(400, "REPLY_MARKUP_TOO_LONG") end
-  return kept
-end
-
-local function mention(ctx)
-  return function(e)
-    local ok, user = pcall(peers.user, ctx, e.user_id)
-    return ok and user.id or nil
-  end
-end
-
--- The common parts of sendMessage, sendMedia and their kin.
-local function common(ctx, p)
-  if p.schedule_date then rpc.fail(400, "SCHEDULE_DATE_INVALID") end
-  if p.random_id == 0 then rpc.fail(400, "RANDOM_ID_EMPTY") end
-  local m = {
-    text = p.message, entities = p.entities, silent = p.silent, noforwards = p.noforwards, random = p.random_id,
-    markup = markup(ctx, p.reply_markup), mention = mention(ctx),
-  }
-  local to = p.reply_to
-  if to and to._ == "inputReplyToMessage" and to.reply_to_msg_id ~= 0 then
-    m.reply, m.quote, m.quoteEntities, m.quoteOffset = to.reply_to_msg_id, to.quote_text, to.quote_entities, to.quote_offset
-  end
-  return m
-end
+local by, common, markup, mention, reply = incoming.by, incoming.common, incoming.markup, incoming.mention, incoming.reply
 
 messages["messages.sendMessage"] = function(ctx, p)
   local peer = peers.marked(ctx, p.peer)

@@ -126,11 +126,13 @@ static int f_stat(lua_State *L)
   struct stat st;
   const char *path = luaL_checkstring(L, 1);
   if (stat(path, &st) != 0) return fail_errno(L, path);
-  lua_createtable(L, 0, 5);
+  lua_createtable(L, 0, 6);
   lua_pushstring(L, S_ISDIR(st.st_mode) ? "directory" : S_ISREG(st.st_mode) ? "file" : "other");
   lua_setfield(L, -2, "type");
   lua_pushinteger(L, st.st_size);
   lua_setfield(L, -2, "size");
+  lua_pushinteger(L, (lua_Integer)st.st_ino);
+  lua_setfield(L, -2, "ino");
   lua_pushnumber(L, (lua_Number)st.st_mtim.tv_sec + (lua_Number)st.st_mtim.tv_nsec / 1e9);
   lua_setfield(L, -2, "mtime");
   lua_pushinteger(L, st.st_mode & 07777);
@@ -147,6 +149,17 @@ static int f_realpath(lua_State *L)
   if (!real) return fail_errno(L, path);
   lua_pushstring(L, real);
   free(real);
+  return 1;
+}
+
+/* readlink(path) → where a symbolic link leads; nil, why: it is none. */
+static int f_readlink(lua_State *L)
+{
+  char target[4096];
+  const char *path = luaL_checkstring(L, 1);
+  ssize_t n = readlink(path, target, sizeof target);
+  if (n < 0) return fail_errno(L, path);
+  lua_pushlstring(L, target, (size_t)n);
   return 1;
 }
 
@@ -431,6 +444,7 @@ int luaopen__luna_host(lua_State *L)
                                        {"mkdirs", f_mkdirs},
                                        {"stat", f_stat},
                                        {"realpath", f_realpath},
+                                       {"readlink", f_readlink},
                                        {"remove", f_remove},
                                        {"loadText", f_load_text},
                                        {"loadModule", f_load_module},

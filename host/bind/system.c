@@ -20,6 +20,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#ifdef __linux__
+#include <sys/vfs.h>
+#endif
 #include <time.h>
 #include <unistd.h>
 
@@ -113,6 +116,27 @@ static int f_journal(lua_State *L)
   return 1;
 }
 
+/* remote(path) → the name of the file system, where it is one whose files change without the kernel's knowing
+ * (another machine's, another system's of this one); nil elsewhere, and where it cannot be told. */
+static int f_remote(lua_State *L)
+{
+  const char *path = luaL_checkstring(L, 1), *name = NULL;
+#ifdef __linux__
+  static const struct {
+    unsigned long magic;
+    const char *name;
+  } known[] = {{0x6969, "NFS"},      {0xff534d42, "CIFS"},  {0xfe534d42, "SMB"},    {0x517b, "SMB"},
+               {0x65735546, "FUSE"}, {0x01021997, "9P"},    {0x786f4256, "vboxsf"}, {0xc36400, "Ceph"},
+               {0x5346414f, "AFS"},  {0x0bd00bd0, "Lustre"}};
+  struct statfs fs;
+  if (statfs(path, &fs) == 0)
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+      if (known[i].magic == ((unsigned long)fs.f_type & 0xffffffff)) name = known[i].name;
+#endif
+  lua_pushstring(L, name); /* nil for NULL */
+  return 1;
+}
+
 /* names(folder) → the names in it, in no order, without those that begin with a dot; nil, why */
 static int f_names(lua_State *L)
 {
@@ -163,8 +187,9 @@ static int f_libraries(lua_State *L)
 int luaopen__luna_system(lua_State *L)
 {
   static const luaL_Reg functions[] = {
-      {"notify", f_notify},   {"monotonic", f_monotonic}, {"memory", f_memory}, {"limits", f_limits},
-      {"journal", f_journal}, {"libraries", f_libraries}, {"names", f_names},   {NULL, NULL}};
+      {"notify", f_notify}, {"monotonic", f_monotonic}, {"memory", f_memory},
+      {"limits", f_limits}, {"journal", f_journal},     {"libraries", f_libraries},
+      {"names", f_names},   {"remote", f_remote},       {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }

@@ -38,9 +38,9 @@ static int w_close(lua_State *L)
   return 0;
 }
 
-/* watchFiles(paths, fn) → watch, left out. fn() once for a burst of changes to any of them (made, written,
- * replaced, removed), in a task of its own; the folders of the paths have to be there, the files need not.
- * Keeps the program not alive. */
+/* watchFiles(paths, fn) → watch, a list of the paths that were left out. fn() once for a burst of changes to
+ * any of them (made, written, replaced, removed), in a task of its own; the folders of the paths have to be
+ * there, the files need not, and a star for a file's name is any. Does not keep the program alive. */
 static int f_watch_files(lua_State *L)
 {
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -50,28 +50,34 @@ static int f_watch_files(lua_State *L)
   lua_Integer n = luaL_len(L, 1);
   luaL_argcheck(L, n <= MAX_PATHS, 1, "too many files");
   const char **paths = lua_newuserdatauv(L, (size_t)(n ? n : 1) * sizeof *paths, 0);
-  lua_createtable(L, (int)n, 0); /* 4: keeps the strings */
+  lua_createtable(L, (int)n, 0); /* 4: the strings */
   for (lua_Integer i = 1; i <= n; i++) {
     lua_geti(L, 1, i);
     luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, 1, "paths are strings");
     paths[i - 1] = lua_tostring(L, -1);
     lua_rawseti(L, 4, i);
   }
-  struct files *f = lua_newuserdatauv(L, sizeof *f, 1); /* 5 */
+  bool *left = lua_newuserdatauv(L, (size_t)(n ? n : 1) * sizeof *left, 0); /* 5 */
+  struct files *f = lua_newuserdatauv(L, sizeof *f, 1);                     /* 6 */
   f->watch = NULL;
   f->owner = h->current ? h->current->owner : 0;
   luaL_setmetatable(L, WATCH);
   lua_pushvalue(L, 2);
-  lua_setiuservalue(L, 5, 1);
-  lua_pushvalue(L, 5);
+  lua_setiuservalue(L, 6, 1);
+  lua_pushvalue(L, 6);
   lua_rawsetp(L, LUA_REGISTRYINDEX, f);
-  size_t left_out;
-  if (ln_file_watch_open(h->loop, paths, (size_t)n, changed, f, &f->watch, &left_out)) {
+  if (ln_file_watch_open(h->loop, paths, (size_t)n, changed, f, &f->watch, left)) {
     lua_pushnil(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, f);
     return luaL_error(L, "out of memory");
   }
-  lua_pushinteger(L, (lua_Integer)left_out);
+  lua_newtable(L);
+  lua_Integer count = 0;
+  for (lua_Integer i = 0; i < n; i++) {
+    if (!left[i]) continue;
+    lua_geti(L, 4, i + 1);
+    lua_rawseti(L, -2, ++count);
+  }
   return 2;
 }
 

@@ -72,7 +72,7 @@ static void changed(uv_fs_event_t *h, const char *name, int events, int status)
   if (status < 0 || !w->folders) return;
   if (name) { /* without one it may be any */
     const char *known = f->names;
-    while (*known && strcmp(known, name) != 0) known += strlen(known) + 1;
+    while (*known && strcmp(known, "*") != 0 && strcmp(known, name) != 0) known += strlen(known) + 1;
     if (!*known) return;
   }
   struct ln_clock *clock = ln_loop_clock(w->loop);
@@ -129,10 +129,9 @@ static int add_folder(struct ln_file_watch *w, const char *path, size_t n, struc
 }
 
 int ln_file_watch_open(struct ln_loop *loop, const char *const *paths, size_t n, void (*fn)(void *ctx),
-                       void *ctx, struct ln_file_watch **out, size_t *left_out)
+                       void *ctx, struct ln_file_watch **out, bool *left)
 {
   struct ln_file_watch *w = ln_calloc(1, sizeof *w);
-  *left_out = 0;
   if (!w) return LN_E_NOMEM;
   w->loop = loop;
   w->fn = fn;
@@ -148,7 +147,7 @@ int ln_file_watch_open(struct ln_loop *loop, const char *const *paths, size_t n,
     struct folder *f = find_folder(w, path, length);
     if (!f) err = add_folder(w, path, length, &f);
     if (!err && f) err = add_name(f, name);
-    if (!err && !f) ++*left_out;
+    left[i] = !f;
   }
   if (err) {
     close_watch(&w->open);

@@ -1,5 +1,10 @@
 --- The environment of one bot: its own globals over the read-only ones of the program, and its own `require`, whose modules of the bot's
 --- folder are loaded into the same environment. So several bots share a process without meeting, and a reload starts anew.
+local host = require "_luna.host"
+local promise = require "_luna.promise"
+local system = require "_luna.system"
+local task = require "_luna.task"
+
 local environment = {}
 
 local function readOnlyGlobals()
@@ -34,26 +39,48 @@ local function mustBeSomewhere(name, folder)
     file, file, folder == "." and "the script's folder" or folder), 3)
 end
 
---- A new environment for the script at `path` (nil: for code without a file). Returns it and the list that its loaded files go to, which
---- may be given: paths, and `texts` (path → what was read) and `missing` (where a module was looked for and not found); its `added`, where
---- somebody sets it, is called when a handler requires one more.
+--- What `require "folder.*"` loads: the names of the modules in a folder (x.lua, x/init.lua), sorted, and those of its folders; nil where
+--- it is no folder. A name with a dot in it is none: editors and people keep copies so.
+function environment.modules(folder)
+  local all = system.names(folder)
+  if not all then return nil end
+  local names, folders, seen = {}, {}, {}
+  table.sort(all)
+  for _, name in ipairs(all) do
+    local stem = name:match "^([^.]+)%.lua$"
+    local stat = not name:find(".", 1, true) and host.stat(folder .. "/" .. name)
+    if stat and stat.type == "directory" then
+      folders[#folders + 1] = name
+      stem = host.stat(("%s/%s/init.lua"):format(folder, name)) and name
+    end
+    if stem and stem ~= "init" and not seen[stem] then
+      seen[stem] = true
+      names[#names + 1] = stem
+    end
+  end
+  table.sort(names)
+  return names, folders
+end
+
+--- A new environment for the script at `path` (nil: for code without a file). Returns it and what it has read, which may be given: `texts`
+--- (path → text), `missing` (the set of places where a module was looked for and not found) and `folders` (a folder of which all modules
+--- were wanted → their names, or false where it was not there); `added`, where somebody sets it, is called when a handler requires more.
 function environment.new(path, files)
   local folder = path and (path:match "^(.*)/[^/]*$" or ".") or "."
   local env = setmetatable({}, { __index = readOnlyGlobals() })
   env._G = env
   local loaded, loading, names = {}, {}, {}
   files = files or {}
-  files.texts, files.missing = files.texts or {}, files.missing or {}
+  files.texts, files.missing, files.folders = files.texts or {}, files.missing or {}, files.folders or {}
 
   local function take(where)
     local text = readable(where)
-    if not text then
-      files.missing[#files.missing + 1] = where
-      return nil
+    local new = not files.texts[where] and (text or not files.missing[where])
+    if text then
+      files.texts[where], files.missing[where] = text, nil
+    elseif not files.texts[where] then
+      files.missing[where] = true
     end
-    local new = not files.texts[where]
-    if new then files[#files + 1] = where end
-    files.texts[where] = text
     if new and files.added then files.added() end
     return text
   end
@@ -61,10 +88,59 @@ function environment.new(path, files)
   local places = { folder .. "/?.lua", folder .. "/?/init.lua", folder .. "/lua_modules/share/lua/5.4/?.lua",
     folder .. "/lua_modules/share/lua/5.4/?/init.lua" }
 
+  -- Every module of a folder: their values in the order of their names, and by name.
+  local function all(name)
+    local inside = name:sub(1, -3)
+    local where = ("%s/%s"):format(folder, (inside:gsub("%.", "/")))
+    local found = environment.modules(where)
+    local new = files.folders[where] == nil
+    files.folders[where] = found or false
+    if new and files.added then files.added() end
+    if not found then error(("require \"%s\": there is no folder %s"):format(name, where), 3) end
+    local values = {}
+    for i, stem in ipairs(found) do
+      values[i] = env.require(inside .. "." .. stem)
+      values[stem] = values[i]
+    end
+    loaded[name], names[name] = values, where
+    return values, where
+  end
+
+  -- Waits until another task has loaded a module, or has failed to. Raises at the require where that task waits for this one.
+  local function settle(name)
+    local me = task.current().id
+    local other = loading[name]
+    while other and other.id ~= me do other = loading[other.waits] end
+    if other then error(('the module "%s" requires itself'):format(name), 3) end
+    local function waits(what)
+      for _, one in pairs(loading) do
+        if one.id == me then one.waits = what end
+      end
+    end
+    waits(name)
+    promise.await(loading[name].over)
+    waits(nil)
+  end
+
+  -- Runs a module's top level, which may wait, and may be wanted by others meanwhile.
+  local function run(name, chunk, where)
+    local mine = { id = task.current().id, over = promise.new() }
+    loading[name] = mine
+    local _ <close> = setmetatable({}, { __close = function()
+      loading[name] = nil
+      promise.resolve(mine.over)
+    end })
+    return (chunk(name, where))
+  end
+
   --- require of this bot.
   function env.require(name)
     if type(name) ~= "string" then error(("require wants the name of a module, got a %s"):format(type(name)), 2) end
     if loaded[name] ~= nil then return loaded[name], names[name] end
+    if name:find "^[^*]+%.%*$" and not isShared(name) then
+      local values, where = all(name)
+      return values, where
+    end
     if isShared(name) then
       if package.loaded[name] ~= nil then return require(name) end
       local results = table.pack(pcall(require, name))
@@ -74,20 +150,18 @@ function environment.new(path, files)
       error(results[2], 0)
     end
     local file = name:gsub("%.", "/")
+    if loading[name] then
+      settle(name)
+      if loaded[name] ~= nil then return loaded[name], names[name] end
+    end
     for _, template in ipairs(places) do
       local where = template:gsub("%?", (file:gsub("%%", "%%%%")))
       local text = take(where)
       if text then
-        if loading[name] then error(('the module "%s" requires itself'):format(name), 2) end
-        loading[name] = true
         local chunk, why = load(text:gsub("^#[^\n]*", "", 1), "@" .. where, "t", env)
-        if not chunk then
-          loading[name] = nil
-          error(why, 0)
-        end
+        if not chunk then error(why, 0) end
         names[name] = where
-        local value = chunk(name, where)
-        loading[name] = nil
+        local value = run(name, chunk, where)
         if loaded[name] == nil then loaded[name] = value == nil and true or value end
         return loaded[name], where
       end

@@ -1,6 +1,6 @@
---- Hot reload of one script: watches its files, loads a new version beside the one that runs, and swaps the handlers between two updates.
---- What was sent and received, the lanes and the connection know nothing of it. Made by luna.cli.run and the test kit; owns the watch.
-local host = require "_luna.host"
+--- Hot reload of one script: has its files watched (luna.reload.watch), loads a new version beside the one that runs, and swaps the
+--- handlers between two updates. What was sent and received, the lanes and the connection know nothing of it. Made by luna.cli.run and the
+--- test kit.
 local task = require "_luna.task"
 local promise = require "_luna.promise"
 local Class = require "luna.class"
@@ -8,6 +8,7 @@ local ending = require "luna.ending"
 local errors = require "luna.errors"
 local runner = require "luna.runner"
 local Logger = require "luna.logger"
+local Watch = require "luna.reload.watch"
 
 local Reload = Class.new "Reload"
 
@@ -33,82 +34,18 @@ local function over(self)
   return true
 end
 
--- ---- watching ----
-
--- Every path whose change may change what a load gives: the files, where they really are, and the places where one would be found first.
-local function watched(self)
-  local paths, seen = {}, {}
-  local function add(path)
-    if path and not seen[path] then
-      seen[path] = true
-      paths[#paths + 1] = path
-    end
-  end
-  for path in pairs(self.files.texts) do
-    add(path)
-    add(host.realpath(path))
-  end
-  for _, path in ipairs(self.files.missing) do
-    local folder = path:match "^(.*)/[^/]*$"
-    if folder and host.stat(folder) then add(path) end
-  end
-  table.sort(paths)
-  return paths
-end
-
--- Whether a file differs from what the last load read. A script that is just being replaced has not changed yet.
-local function changed(self)
-  for path, text in pairs(self.files.texts) do
-    local now = host.readFile(path)
-    if now ~= text and (now or path ~= self.path) then return true end
-  end
-  for _, path in ipairs(self.files.missing) do
-    if host.stat(path) then return true end
-  end
-  return false
-end
-
-local function look(self)
-  if self.closed then return end
-  if over(self) then return self:close() end
-  if changed(self) then self:now() end
-end
-
-local function rewatch(self)
-  if not self.watching or self.closed then return end
-  local paths = watched(self)
-  local key = table.concat(paths, "\0")
-  if key == self.watchedPaths then return end
-  if self.handle then self.handle:close() end
-  local left
-  self.handle, left = host.watchFiles(paths, function() look(self) end)
-  self.watchedPaths = key
-  if left > 0 then
-    log(self, Logger.WARNING, ("%d files cannot be watched for changes: SIGHUP loads the script anew"):format(left))
-  end
-  task.defer(look, self) -- what was saved before the watch began
-end
-
--- The files of the version that runs; a handler may require more of them later.
-local function setFiles(self, files)
-  self.files.added = nil
-  self.files = files
-  files.added = function()
-    if self.watching and not self.closed then task.defer(rewatch, self) end
-  end
-  rewatch(self)
-end
-
 --- From now on a save loads the script anew.
 function Reload:watch()
-  self.watching = true
-  setFiles(self, self.files)
+  self.watcher = Watch {
+    path = self.path, log = function(level, text) log(self, level, text) end, over = function() return over(self) end,
+    changed = function() self:now() end,
+  }
+  self.watcher:follow(self.files)
 end
 
 function Reload:close()
   self.closed = true
-  if self.handle then self.handle:close() end
-  self.handle = nil
+  if self.watcher then self.watcher:close() end
 end
 
 -- ---- what went wrong ----
@@ -246,7 +183,8 @@ local function once(self, n)
     value = failed(self, value, record.files)
   end
   if next(record.files.texts) then -- a script that cannot be read leaves what is known
-    setFiles(self, record.files)
+    self.files = record.files
+    if self.watcher then self.watcher:follow(self.files) end
   end
   return ok, value
 end

@@ -56,7 +56,7 @@ local leave = {
 --- compile); an error of the top level is raised as it is.
 function runner.load(path, source, record)
   record = record or {}
-  record.files = { texts = {}, missing = {} }
+  record.files = { texts = {}, missing = {}, folders = {} }
   record.mark = scope.newMark()
   local text = source
   if not text then

@@ -1,6 +1,10 @@
 ---@meta
 
----What `require "luna"` gives: classes, promises, helpers that suspend the coroutine they are called in.
+---What `require "luna"` gives: classes, promises, helpers that suspend the coroutine they are called in. A bot's own modules lie beside its
+---script; `require "plugins.*"` loads all of a folder, and gives their values in the order of their names, and by name.
+---```lua
+---for _, plugin in ipairs(require "plugins.*") do plugin(Bot) end
+---```
 ---@class luna
 ---@field version string
 ---@field LOCK_SH integer a shared lock, for flock

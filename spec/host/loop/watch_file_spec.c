@@ -73,19 +73,21 @@ static void run(int64_t us)
   ln_timer_stop(&limit);
 }
 
-static size_t watch(void)
+static void watch(void)
 {
   const char *paths[] = {t.file, t.missing, t.file};
-  size_t left_out = 99;
-  assert_int_equal(ln_file_watch_open(t.loop, paths, 3, changed, &t, &t.watch, &left_out), LN_OK);
-  return left_out;
+  bool left[3] = {true, false, true};
+  assert_int_equal(ln_file_watch_open(t.loop, paths, 3, changed, &t, &t.watch, left), LN_OK);
+  assert_false(left[0]);
+  assert_true(left[1]); /* there is no folder */
+  assert_false(left[2]);
 }
 
 static void a_burst_is_one_call(void **state)
 {
   (void)state;
   put(t.file, "1");
-  assert_int_equal(watch(), 1); /* there is no folder */
+  watch();
   for (int i = 0; i < 10; i++) put(t.file, "2");
   run(5 * LN_US_PER_S);
   assert_int_equal(t.calls, 1);
@@ -131,6 +133,20 @@ static void others_are_not_its_business(void **state)
   assert_int_equal(t.calls, 1);
 }
 
+static void a_star_is_any_name(void **state)
+{
+  (void)state;
+  char any[80];
+  snprintf(any, sizeof any, "%s/*", t.folder);
+  const char *paths[] = {any};
+  bool left[1];
+  assert_int_equal(ln_file_watch_open(t.loop, paths, 1, changed, &t, &t.watch, left), LN_OK);
+  put(t.other, "1");
+  run(5 * LN_US_PER_S);
+  assert_int_equal(t.calls, 1);
+  ln_file_watch_close(t.watch);
+}
+
 static void closes_in_its_own_call(void **state)
 {
   (void)state;
@@ -151,6 +167,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(a_burst_is_one_call, set_up, tear_down),
       cmocka_unit_test_setup_teardown(a_replaced_file_is_still_watched, set_up, tear_down),
       cmocka_unit_test_setup_teardown(others_are_not_its_business, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_star_is_any_name, set_up, tear_down),
       cmocka_unit_test_setup_teardown(closes_in_its_own_call, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@ local environment = require "luna.environment"
 local runner = require "luna.runner"
 local errors = require "luna.errors"
 local luna = require "luna"
+local task = require "_luna.task"
 
 local folder = os.tmpname()
 os.remove(folder)
@@ -34,7 +35,7 @@ describe("a bot's environment", function()
     for _ = 1, 2 do
       local _, env, files = runner.load(path)
       assert.equal(1, env.out)
-      assert.same({ folder .. "/counter.lua" }, { files[1] })
+      assert.is_string(files.texts[folder .. "/counter.lua"])
     end
   end)
 
@@ -60,6 +61,80 @@ describe("a bot's environment", function()
     write("slow.lua", "require('luna').sleep(0.001) return 7")
     local _, env = runner.load(write("bot.lua", "out = require 'slow'"))
     assert.equal(7, env.out)
+  end)
+end)
+
+describe("require of a folder", function()
+  setup(function()
+    require("_luna.host").mkdirs(folder .. "/parts/deep")
+    require("_luna.host").mkdirs(folder .. "/parts/empty")
+    write("parts/b.lua", "return { name = ... }")
+    write("parts/a.lua", "return require 'parts.b'")
+    write("parts/deep/init.lua", "return 'deep'")
+    write("parts/init.lua", "error 'this is the module parts itself'")
+    write("parts/b.copy.lua", "error 'no module'")
+  end)
+  teardown(function() os.execute("rm -rf '" .. folder .. "'") end)
+
+  it("gives every module of it, in the order of their names and by name, each loaded once", function()
+    local _, env = runner.load(write("bot.lua", "all, where = require 'parts.*'; again = require 'parts.*'; b = require 'parts.b'"))
+    assert.equal(3, #env.all)
+    assert.same({ name = "parts.b" }, env.all.b)
+    assert.equal(env.all.a, env.b)
+    assert.same({ env.all.a, env.all.b, env.all.deep }, { table.unpack(env.all) })
+    assert.equal("deep", env.all.deep)
+    assert.equal(env.all, env.again)
+    assert.equal(folder .. "/parts", env.where)
+    local names = 0
+    for _ in pairs(env.all) do names = names + 1 end
+    assert.equal(6, names)
+  end)
+
+  it("is an empty list for an empty folder, and says where there is none", function()
+    local _, env = runner.load(write("bot.lua", "all = require 'parts.empty.*'"))
+    assert.same({}, env.all)
+    local ok, err = pcall(runner.load, write("bot.lua", "\nrequire 'nowhere.*'"))
+    assert.is_false(ok)
+    assert.matches('/bot%.lua:2: require "nowhere%.%*": there is no folder [^\n]*/nowhere$', err)
+  end)
+
+  it("names the file and the line of one that fails", function()
+    require("_luna.host").mkdirs(folder .. "/bad")
+    write("bad/one.lua", "\nlocal x = {} .. ''")
+    local ok, err = pcall(runner.load, write("bot.lua", "require 'bad.*'"))
+    assert.is_false(ok)
+    assert.matches("/bad/one%.lua:2: ", err)
+  end)
+end)
+
+describe("a module whose top level waits", function()
+  setup(function() require("_luna.host").mkdirs(folder) end)
+  teardown(function() os.execute("rm -rf '" .. folder .. "'") end)
+
+  it("is loaded once, though several tasks want it", function()
+    write("slow.lua", "runs = (runs or 0) + 1; require('luna').sleep(0.01) return { runs }")
+    local _, env = runner.load(write("bot.lua", ""))
+    local one, two = task.spawn(env.require, "slow"), task.spawn(env.require, "slow")
+    assert.equal(luna.await(one), (luna.await(two)))
+    assert.equal(1, env.runs)
+  end)
+
+  it("may fail for one and be tried by the next", function()
+    write("slow.lua", "runs = (runs or 0) + 1; require('luna').sleep(0.01) if runs == 1 then error 'not yet' end return 5")
+    local _, env = runner.load(write("bot.lua", ""))
+    local one, two = task.spawn(env.require, "slow"), task.spawn(env.require, "slow")
+    assert.error_matches(function() luna.await(one) end, "not yet")
+    assert.equal(5, (luna.await(two)))
+    assert.equal(5, (env.require "slow"))
+  end)
+
+  it("raises where two wait for each other", function()
+    write("x.lua", "require('luna').sleep(0.01) return require 'y'")
+    write("y.lua", "require('luna').sleep(0.02) return require 'x'")
+    local _, env = runner.load(write("bot.lua", ""))
+    local one, two = task.spawn(env.require, "x"), task.spawn(env.require, "y")
+    assert.error_matches(function() luna.await(one) end, "requires itself")
+    assert.error_matches(function() luna.await(two) end, "requires itself")
   end)
 end)
 

@@ -106,12 +106,16 @@ local function lookup(self, name)
   if fn == nil then
     local class = self.class
     fn = self.callback or (class and (class["on" .. name:sub(1, 1):upper() .. name:sub(2)] or class.onAny)) or false
+    if self.asks or class and class._routes then fn = require("luna.routes").over(self, name, fn) end
     self.found[name] = fn
   end
   return fn
 end
 
 Dispatch.lookup = lookup
+
+--- What handles an update has changed: each kind is looked up anew.
+function Dispatch:forget() self.found = {} end
 
 --- What the running task's handler is about: { update, sent, … }, or nil outside of handlers.
 function Dispatch:context()

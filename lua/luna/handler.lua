@@ -89,6 +89,19 @@ function handler.instantiate(class, core, state)
   return object
 end
 
+-- Routes: see luna.routes, which no bot loads that has none.
+function EventHandler:on(filter, fn) require("luna.routes").on(self, filter, fn, 2) end
+function EventHandler:command(name, fn, options) require("luna.routes").command(self, name, fn, options, 2) end
+function EventHandler:use(x) require("luna.routes").use(self, x, 2) end
+
+--- self:setCommands(options?): tells Telegram the commands that have a description.
+function EventHandler:setCommands(options)
+  local p = { scope = { _ = "botCommandScopeDefault" }, lang_code = "" }
+  for k, v in pairs(options or {}) do p[k] = v end
+  p.commands = require("luna.routes").described(getmetatable(self).class)
+  return self.bots.setBotCommands(p)
+end
+
 --- self:release(): the next update of this chat may begin though this handler still runs.
 function EventHandler:release() self._core.dispatch:release() end
 

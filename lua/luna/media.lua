@@ -1,5 +1,38 @@
---- Media that was received (an update or a message with media, a messageMedia…) → InputMedia that sends it again. Pure.
+--- Media that was received (an update or a message with media, a messageMedia…) → InputMedia that sends it again; and what kind of media it
+--- is. Pure.
 local media = {}
+
+-- Of a messageMedia…, by its constructor; a document is one of those below.
+local byConstructor = {
+  messageMediaPhoto = "photo", messageMediaGeo = "location", messageMediaGeoLive = "location", messageMediaVenue = "venue",
+  messageMediaContact = "contact", messageMediaPoll = "poll", messageMediaDice = "dice", messageMediaGame = "game",
+  messageMediaInvoice = "invoice", messageMediaStory = "story", messageMediaUnsupported = "media",
+}
+local byAttribute = {
+  documentAttributeSticker = "sticker", documentAttributeVideo = "video", documentAttributeAnimated = "animation",
+  documentAttributeAudio = "audio",
+}
+
+--- Every kind, and "document", which is any file.
+media.kinds = { document = true, file = true, voice = true, round = true }
+for _, kind in pairs(byConstructor) do media.kinds[kind] = true end
+for _, kind in pairs(byAttribute) do media.kinds[kind] = true end
+
+--- What a message's media is: "photo", "voice", …, "file" for a document that is nothing more; and then "document" for whatever is one.
+--- nil for none, and for the preview of a link.
+function media.kind(m)
+  if type(m) ~= "table" then return nil end
+  if m._ ~= "messageMediaDocument" then return byConstructor[m._] end
+  local kind
+  for _, a in ipairs(m.document and m.document.attributes or {}) do
+    local name = byAttribute[a._]
+    if name == "animation" then return name, "document" end -- a video, too
+    if name == "audio" and a.voice then name = "voice" end
+    if name == "video" and a.round_message then name = "round" end
+    kind = kind or name
+  end
+  return kind or "file", "document"
+end
 
 local function photo(p)
   return { _ = "inputPhoto", id = p.id, access_hash = p.access_hash, file_reference = p.file_reference }

@@ -1,5 +1,5 @@
---- Methods of messages: message:reply "text", :edit, :delete, :getChat, :getSender. Fields stay raw; what may wait is a method. A message
---- knows its API object by the task that handles it.
+--- Methods of messages: message:reply "text", :edit, :delete, :getChat, :getSender; and of the press of a button, which is an update:
+--- query:answer "text", :edit, :send. Fields stay raw; what may wait is a method. Both know their API object by the task that handles them.
 local tl = require "_luna.tl"
 local errors = require "luna.errors"
 local ids = require "luna.ids"
@@ -87,12 +87,66 @@ function methods:getSender()
   return require("luna.info").object(c, ids.ofPeer(from))
 end
 
+-- ---- the press of an inline button: updateBotCallbackQuery, updateInlineBotCallbackQuery ----
+
+local query = {}
+
+--- answer(text | { message =, alert =, url =, cache_time = } | nothing): what the person who pressed is told; ends the button's waiting.
+function query:answer(x)
+  local p = x == nil and {} or options(x, 2)
+  p.query_id, p.cache_time = self.query_id, p.cache_time or 0
+  return (call("messages.setBotCallbackAnswer", p, 2))
+end
+
+--- edit(text | table): changes the message that has the button.
+function query:edit(x)
+  local p = options(x, 2)
+  p.id = self.msg_id
+  if self._ == "updateInlineBotCallbackQuery" then return (call("messages.editInlineBotMessage", p, 2)) end
+  p.peer = self.peer
+  return (call("messages.editMessage", p, 2))
+end
+
+local function chatOf(self, level)
+  if self.peer then return self.peer end
+  error("this button is under a message that was sent by way of the bot: its chat is not known", level + 1)
+end
+
+--- send(text | table): to the chat of the button's message.
+function query:send(x)
+  local p = options(x, 2)
+  p.peer = p.peer or chatOf(self, 2)
+  return (call(p.media and "messages.sendMedia" or "messages.sendMessage", p, 2))
+end
+
+--- getMessage(): the message that has the button; nil where it is gone.
+function query:getMessage()
+  local peer = chatOf(self, 2)
+  local found
+  if peer.channel_id then
+    found = call("channels.getMessages", { channel = peer, id = { self.msg_id } }, 2)
+  else
+    found = call("messages.getMessages", { id = { self.msg_id } }, 2)
+  end
+  local first = found.messages[1]
+  return first and first._ ~= "messageEmpty" and first or nil
+end
+
+--- getChat(): the user, chat or channel object of its chat.
+function query:getChat() return require("luna.info").object(core(2), ids.ofPeer(chatOf(self, 2))) end
+
+--- getSender(): the user that pressed.
+function query:getSender() return require("luna.info").object(core(2), self.user_id) end
+
+message.query = query
 message.methods = methods
 message.meta = { __index = methods, __name = "luna.Message" }
 
-if tl.setMetatable then
-  tl.setMetatable("message", message.meta)
-end
+tl.setMetatable("message", message.meta)
+tl.setMetatable("messageService", message.meta)
+local queryMeta = { __index = query, __name = "luna.CallbackQuery" }
+tl.setMetatable("updateBotCallbackQuery", queryMeta)
+tl.setMetatable("updateInlineBotCallbackQuery", queryMeta)
 expand.setMessageMeta(message.meta)
 message.errors = errors
 

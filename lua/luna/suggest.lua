@@ -43,7 +43,7 @@ local sources = {
   method = function()
     local list = {
       require("luna.helpers").methods, require("luna.api").methods, require("luna.info").methods, require("luna.message").methods,
-      { "extend", "release" },
+      require("luna.message").query, require("luna.handler").EventHandler, { "extend" },
     }
     local World, Person = package.loaded["luna.sandbox.world"], package.loaded["luna.sandbox.person"]
     if World then table.move({ World, World.bot, Person }, 1, 3, #list + 1, list) end

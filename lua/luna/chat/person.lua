@@ -7,34 +7,14 @@ local boxes = require "luna.sandbox.boxes"
 local buttons = require "luna.sandbox.buttons"
 local groups = require "luna.sandbox.groups"
 local ids = require "luna.ids"
+local media = require "luna.media"
 local objects = require "luna.sandbox.objects"
 local rpc = require "luna.sandbox.rpc"
 local tl = require "_luna.tl"
 
 local Person = Class.new "Person"
 
--- What a message shows beside its text.
-local media = {
-  messageMediaPhoto = "photo", messageMediaGeo = "location", messageMediaGeoLive = "location", messageMediaVenue = "venue",
-  messageMediaContact = "contact", messageMediaPoll = "poll", messageMediaDice = "dice", messageMediaGame = "game",
-  messageMediaInvoice = "invoice", messageMediaStory = "story", messageMediaUnsupported = "media",
-}
-local attributes = {
-  documentAttributeSticker = "sticker", documentAttributeVideo = "video", documentAttributeAnimated = "animation",
-  documentAttributeAudio = "audio",
-}
-
 local services = { messageActionChatAddUser = "[joined]", messageActionChatDeleteUser = "[left]" }
-
-local function mediaName(m)
-  if m._ == "messageMediaDocument" then
-    for _, a in ipairs(m.document and m.document.attributes or {}) do
-      if attributes[a._] then return a.voice and "voice" or attributes[a._] end
-    end
-    return "file"
-  end
-  return media[m._]
-end
 
 --- The text of a message as one reads it in the chat: "[photo] caption".
 function Person.describe(message)
@@ -44,7 +24,7 @@ function Person.describe(message)
     return ("[%s]"):format(message.action._:gsub("^messageAction", ""):gsub("(%l)(%u)", "%1 %2"):lower())
   end
   local text = message.message or ""
-  local name = message.media and mediaName(message.media)
+  local name = media.kind(message.media)
   if not name then return text end
   return text == "" and ("[%s]"):format(name) or ("[%s] %s"):format(name, text)
 end

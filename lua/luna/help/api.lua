@@ -6,7 +6,8 @@ local M = {}
 
 -- How the owner of a function is written in front of it.
 local owners = {
-  luna = "luna", ["luna.API"] = "api", ["luna.EventHandler"] = "self", ["luna.MessageMethods"] = "message", ["luna.World"] = "world",
+  luna = "luna", ["luna.API"] = "api", ["luna.EventHandler"] = "self", ["luna.MessageMethods"] = "message",
+  ["luna.CallbackMethods"] = "query", ["luna.World"] = "world",
   ["luna.Person"] = "person", ["luna.TestBot"] = "bot", ["luna.Clock"] = "clock", ["luna.Promise"] = "promise",
   ["luna.Deferred"] = "deferred", ["luna.CancellationTokenSource"] = "source", ["luna.CancellationToken"] = "token",
   ["luna.LoopMethods"] = "loop", ["luna.PauseMethods"] = "loop", ["luna.SignalMethods"] = "loop", ["luna.Iterator"] = "iterator",
@@ -14,7 +15,13 @@ local owners = {
   ["luna.HTTPBody"] = "body", ["luna.HTTPRequest"] = "request", ["luna.HTTPCookies"] = "cookies", ["luna.Class"] = "class",
 }
 
-local function ownerOf(entry) return entry.owner and (owners[entry.owner] or entry.owner) end
+-- Functions that a script calls on its class, rather than on the instance.
+local ofClass = { on = true, command = true, use = true }
+
+local function ownerOf(entry)
+  if entry.owner == "luna.EventHandler" and ofClass[entry.name] then return "Bot" end
+  return entry.owner and (owners[entry.owner] or entry.owner)
+end
 
 --- Helpers that take no options table as methods, or are another thing there.
 M.plain = {

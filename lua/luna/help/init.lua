@@ -37,6 +37,8 @@ local function exact(word)
   if tl.namespaces()[bare] then add("api." .. bare, "a namespace of the schema", function() return schema.namespace(bare) end) end
 
   local wanted = word:gsub("^api:", "luna."):gsub("^self:", "luna.") -- a helper's method is its function's page
+  local ofClass = word:match "^%u%w*:(%w+)$" -- of a class of the script: Echo:on
+  if ofClass then wanted = "Bot:" .. ofClass end
   for _, entry in ipairs(api.entries()) do
     local key = api.key(entry)
     local short = entry.name:gsub("^luna%.", "")
@@ -47,7 +49,7 @@ local function exact(word)
   end
   -- One name asked for with its owner is that one alone.
   for _, f in ipairs(found) do
-    if f.key == word and word:find "[.:]" then return { f } end
+    if (f.key == word or ofClass) and word:find "[.:]" then return { f } end
   end
 
   for _, f in ipairs(api.fields(word)) do

@@ -6,7 +6,7 @@ local source = {}
 
 --- The files, in the order in which they are searched.
 source.names = {
-  "luna", "helpers", "handler", "api", "sandbox", "promise", "loops", "loop", "iterator", "http", "text", "settings", "spec",
+  "luna", "helpers", "handler", "routes", "api", "sandbox", "promise", "loops", "loop", "iterator", "http", "text", "settings", "spec",
 }
 
 --- Where each is among the stubs.

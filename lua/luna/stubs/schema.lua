@@ -72,10 +72,16 @@ local function reachable()
   return types, order, made
 end
 
+-- What has methods beside its fields.
+local withMethods = {
+  message = "luna.MessageMethods", messageService = "luna.MessageMethods",
+  updateBotCallbackQuery = "luna.CallbackMethods", updateInlineBotCallbackQuery = "luna.CallbackMethods",
+}
+
 local function constructor(out, c, parent)
   local parents = {}
   if parent then parents[#parents + 1] = "tl." .. c.type end
-  if c.name == "message" then parents[#parents + 1] = "luna.MessageMethods" end
+  if withMethods[c.name] then parents[#parents + 1] = withMethods[c.name] end
   out[#out + 1] = ("---@class tl.%s%s"):format(c.name, #parents > 0 and ": " .. table.concat(parents, ", ") or "")
   out[#out + 1] = field("_", c.name == "inputSingleMedia", ('"%s"'):format(c.name))
   for _, p in ipairs(c.params) do

@@ -47,6 +47,9 @@ describe("luna.help", function()
     says("click", "person:click(")
     says("world", "luna.sandbox.world(options?)", "world:run(what, options?)")
     says("EventHandler", "onStart", "self:release()")
+    for _, word in ipairs { "Bot:command", "Echo:command" } do says(word, "Bot:command(name, fn, options?)", "args.raw") end
+    says("Filter", "callback_data", "private")
+    says("query:answer", "query:answer(x?)")
     says("loop.delay", "luna.loop.delay(ms, fn, data?)")
   end)
 

@@ -90,6 +90,7 @@ describe("luna.stubs", function()
     assert.same(helpers, described("luna.Helpers", ":"))
     assert.same(public(require("luna.api").methods), described("luna.API", ":"))
     assert.same(public(require("luna.message").methods), described("luna.MessageMethods", ":"))
+    assert.same(public(require("luna.message").query), described("luna.CallbackMethods", ":"))
     assert.same(public(luna.EventHandler), described("luna.EventHandler", ":"))
   end)
 
@@ -117,6 +118,18 @@ describe("luna.stubs", function()
     assert.same(public(Person, set "init see queue view"), described("luna.Person", ":"))
     assert.same(public(World.bot), described("luna.TestBot", ":"))
     assert.same(public(luna.sandbox, set "attach makeKey processKey"), described("luna.sandbox", "."))
+  end)
+
+  it("have every field of a filter, and no others", function()
+    local said = {}
+    for name in pairs(read.classes["luna.Filter"].fields) do said[#said + 1] = name end
+    table.sort(said)
+    assert.same(require("luna.filters").names(), said)
+    for _, f in ipairs(require("luna.help.api").fields "media") do
+      if f.class == "luna.Filter" then
+        for kind in pairs(require("luna.media").kinds) do assert.truthy(kind == "media" or f.note:find(kind, 1, true), kind) end
+      end
+    end
   end)
 
   it("have every setting, and no others", function()

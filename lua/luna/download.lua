@@ -2,16 +2,12 @@
 --- of another file, and appears when the whole is there. Called by luna.info.
 local files = require "_luna.files"
 local errors = require "luna.errors"
+local mime = require "luna.mime"
 
 local download = {}
 
 local PIECE = 524288
 local SIZE_MAX = 4 << 30
-local extensions = {
-  ["image/jpeg"] = ".jpg", ["image/png"] = ".png", ["image/gif"] = ".gif", ["image/webp"] = ".webp", ["video/mp4"] = ".mp4",
-  ["video/webm"] = ".webm", ["audio/ogg"] = ".ogg", ["audio/mpeg"] = ".mp3", ["application/pdf"] = ".pdf", ["text/plain"] = ".txt",
-  ["application/x-tgsticker"] = ".tgs", ["application/zip"] = ".zip", ["application/json"] = ".json",
-}
 
 -- The largest size of a photo that is a file of its own.
 local function largest(sizes)
@@ -45,7 +41,7 @@ function finders.document(d)
     location = {
       _ = "inputDocumentFileLocation", id = d.id, access_hash = d.access_hash, file_reference = d.file_reference, thumb_size = "",
     },
-    size = d.size, dc = d.dc_id, name = name or ("file_%d%s"):format(d.id, extensions[d.mime_type] or ""),
+    size = d.size, dc = d.dc_id, name = name or ("file_%d%s"):format(d.id, mime.extension(d.mime_type)),
   }
 end
 

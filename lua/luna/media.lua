@@ -72,7 +72,7 @@ local makers = {
 --- The InputMedia, or nil and what is wrong.
 function media.toInput(x)
   if type(x) ~= "table" then return nil, "expected media, a message or an update with media, got a " .. type(x) end
-  if type(x._) ~= "string" then return nil, "a table without `_` is no media" end
+  if type(x._) ~= "string" then return nil, "a table without `_` is media where it has photo, document or path" end
   if x._:find "^inputMedia" then return x end
   if x._:find "^update" and type(x.message) == "table" then x = x.message end
   if x._ == "message" then

@@ -67,6 +67,14 @@ function steps.randomIds(core, q, field, method)
   q[field] = list
 end
 
+-- What the server does not have yet has to become media of its own before an album can name it.
+local function single(core, q, item, method)
+  steps.InputMedia(core, item, "media", method)
+  local kind = item.media and item.media._
+  if not kind or not (kind:find "Uploaded" or kind:find "External") then return end
+  item.media = require("luna.media").toInput(core:invoke("messages.uploadMedia", { peer = q.peer, media = item.media }))
+end
+
 steps["Vector<InputSingleMedia>"] = function(core, q, field, method)
   local list = q[field]
   if type(list) ~= "table" then return end
@@ -76,6 +84,9 @@ steps["Vector<InputSingleMedia>"] = function(core, q, field, method)
     local copy = {}
     for k, v in pairs(item) do copy[k] = v end
     copy._ = copy._ or "inputSingleMedia"
+    copy.message = copy.message or ""
+    steps.parseMode(core, copy, nil, method)
+    single(core, q, copy, method)
     if copy.random_id == nil then copy.random_id = core.randomId:next(method.name, copy, "random_id", i) end
     out[i] = copy
   end
@@ -132,10 +143,12 @@ function steps.ReplyMarkup(core, q, field, method)
   q[field] = made
 end
 
-function steps.InputMedia(_, q, field, method)
+function steps.InputMedia(core, q, field, method)
   local x = q[field]
   if x == nil then return end
-  local made, why = require("luna.media").toInput(x)
+  local upload = require "luna.upload"
+  local made, why
+  if upload.isFile(x) then made, why = upload.media(core, x) else made, why = require("luna.media").toInput(x) end
   if not made then bad(method, field, why) end
   q[field] = made
 end

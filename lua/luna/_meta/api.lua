@@ -3,8 +3,20 @@
 ---What a peer may be given as.
 ---@alias luna.PeerLike integer|string|tl.InputPeer|tl.InputUser|tl.InputChannel|tl.Peer|tl.User|tl.Chat|tl.Message|tl.Update|luna.Info|{ id: integer }
 
----What media may be given as: an InputMedia, or what has media that is sent again.
----@alias luna.MediaLike tl.InputMedia|tl.MessageMedia|tl.Message|tl.Update|tl.Photo|tl.Document
+---A file to be sent: bytes as photo or document, or a path (of a photo with photo = true).
+---@class luna.File
+---@field photo? string|boolean the bytes of a picture; true: what is at path is one
+---@field document? string the bytes
+---@field path? string
+---@field name? string
+---@field mime? string by the name, where it is not given
+---@field attributes? tl.DocumentAttribute[]
+---@field spoiler? boolean
+---@field ttl_seconds? integer
+---@field force_file? boolean
+
+---What media may be given as: a file, an InputMedia, or what has media that is sent again.
+---@alias luna.MediaLike tl.InputMedia|tl.MessageMedia|tl.Message|tl.Update|tl.Photo|tl.Document|luna.File
 
 ---@alias luna.ParseMode "HTML"|"Markdown"|"MarkdownV2"|"html"|"markdown"
 

@@ -102,6 +102,13 @@ function Message:getSender() end
 ---@field schedule_date? integer
 ---@field [string] any
 
+---A part of an album, for messages.sendMultiMedia.
+---@class luna.AlbumItem
+---@field media luna.MediaLike
+---@field message? string
+---@field parse_mode? luna.ParseMode
+---@field entities? tl.MessageEntity[]
+
 ---A keyboard as the Bot API writes it: one of inline_keyboard, keyboard, remove_keyboard and force_reply.
 ---@class luna.Keyboard
 ---@field inline_keyboard? luna.InlineButton[][]

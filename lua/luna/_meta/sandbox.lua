@@ -225,23 +225,38 @@ function Person:history(peer, limit) end
 ---@return tl.Message?
 function Person:message(message) end
 
----The next message from a peer, within 5 seconds of the world's time where nothing else is said; with a pattern, the next that fits. An
----error shows the conversation.
+---What a message has to be like: a Lua pattern for its text, a function, or a table of text (a pattern), media (true, or "photo",
+---"document", "voice", …), button (a label) and from (who wrote it).
+---@alias luna.TestFilter string|(fun(message: tl.message): boolean)|{ text?: string, media?: boolean|string, button?: string, from?: luna.TestPeer }
+
+---The next message from a peer, within 5 seconds of the world's time where nothing else is said; with a pattern or a table, the next
+---that fits. An error shows the conversation.
 ---```lua
 ---local answer = alice:expect(bot, 60, "Reminder")
+---local photo = alice:expect(bot, { media = "photo" })
 ---```
 ---@param peer luna.TestPeer
----@param seconds? number|string
----@param pattern? string
+---@param seconds? number|luna.TestFilter
+---@param filter? luna.TestFilter
 ---@return tl.message
-function Person:expect(peer, seconds, pattern) end
+function Person:expect(peer, seconds, filter) end
 
 ---The next edit of a message by somebody else in that dialog: the message as it is now.
 ---@param peer luna.TestPeer
----@param seconds? number|string
----@param pattern? string
+---@param seconds? number|luna.TestFilter
+---@param filter? luna.TestFilter
 ---@return tl.message
-function Person:expectEdit(peer, seconds, pattern) end
+function Person:expectEdit(peer, seconds, filter) end
+
+---The file in a message: its bytes, name and kind.
+---```lua
+---local bytes, name, kind = alice:file(alice:expect(bot, { media = "document" }))
+---```
+---@param message tl.message
+---@return string bytes
+---@return string? name
+---@return string kind
+function Person:file(message) end
 
 ---Nothing new comes from a peer for that long.
 ---@param peer luna.TestPeer

@@ -5,29 +5,14 @@ local Class = require "luna.class"
 local actions = require "luna.sandbox.actions"
 local boxes = require "luna.sandbox.boxes"
 local buttons = require "luna.sandbox.buttons"
+local describe = require "luna.sandbox.describe"
 local groups = require "luna.sandbox.groups"
 local ids = require "luna.ids"
-local media = require "luna.media"
 local objects = require "luna.sandbox.objects"
 local rpc = require "luna.sandbox.rpc"
 local tl = require "_luna.tl"
 
 local Person = Class.new "Person"
-
-local services = { messageActionChatAddUser = "[joined]", messageActionChatDeleteUser = "[left]" }
-
---- The text of a message as one reads it in the chat: "[photo] caption".
-function Person.describe(message)
-  if message._ == "messageService" then
-    local known = services[message.action._]
-    if known then return known end
-    return ("[%s]"):format(message.action._:gsub("^messageAction", ""):gsub("(%l)(%u)", "%1 %2"):lower())
-  end
-  local text = message.message or ""
-  local name = media.kind(message.media)
-  if not name then return text end
-  return text == "" and ("[%s]"):format(name) or ("[%s] %s"):format(name, text)
-end
 
 local function buttonsOf(message)
   local list = {}
@@ -63,7 +48,7 @@ function Person:see(entry)
   local message = objects.message(self.model, owner, self.me.id, id, tl.layer, {})
   local markup = message.reply_markup
   self.onMessage {
-    id = id, text = Person.describe(message), edited = entry.k == "edit" and not message.edit_hide, buttons = buttonsOf(message),
+    id = id, text = describe.message(message), edited = entry.k == "edit" and not message.edit_hide, buttons = buttonsOf(message),
     keyboard = markup and markup._ == "replyKeyboardMarkup", from = core.from ~= self.botId and self.model:name(core.from) or nil,
   }
 end

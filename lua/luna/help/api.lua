@@ -103,7 +103,10 @@ end
 
 -- Fields of classes and of options tables, but for the settings, which have pages of their own, for what
 -- is a class itself, and for parameters.
-local parameters = { luna = true, ["luna.MessageOptions"] = true, ["luna.InlineResult"] = true, ["luna.InlineContent"] = true }
+local parameters = {
+  luna = true, ["luna.MessageOptions"] = true, ["luna.InlineResult"] = true, ["luna.InlineContent"] = true,
+  ["luna.AlbumItem"] = true, ["luna.File"] = true,
+}
 local function hasFields(entry)
   return entry.kind == "class" and not entry.name:find "^luna%.Settings" and not parameters[entry.name]
 end

@@ -13,14 +13,16 @@ local byType = {
   ["Vector<InputChannel>"] = { type = "luna.PeerLike[]", words = "a list of channels; each " .. peer },
   ["Vector<InputDialogPeer>"] = { type = "(luna.PeerLike|tl.InputDialogPeer)[]", words = "a list; each " .. peer },
   ["Vector<InputMessage>"] = { type = "(integer|tl.InputMessage)[]", words = "a list of messages' ids" },
-  ["Vector<InputSingleMedia>"] = { type = "tl.InputSingleMedia[]", words = "a list; random_id is filled in" },
+  ["Vector<InputSingleMedia>"] = { type = "(tl.InputSingleMedia|luna.AlbumItem)[]",
+    words = "a list; each { media =, message = }; random_id is filled in" },
   ReplyMarkup = { type = "luna.Keyboard|tl.ReplyMarkup",
     words = "a keyboard of the Bot API: inline_keyboard, keyboard, remove_keyboard, force_reply" },
   ["Vector<InputBotInlineResult>"] = { type = "(luna.InlineResult|tl.InputBotInlineResult)[]",
     words = "results of the Bot API, each at least { title =, input_message_content = }; type and id are filled in" },
   InlineBotSwitchPM = { type = "{ text: string, start_param: string }|tl.InlineBotSwitchPM",
     words = "a line above the results: { text =, start_param = }" },
-  InputMedia = { type = "luna.MediaLike", words = "media, or an update or a message with media, which is sent again" },
+  InputMedia = { type = "luna.MediaLike",
+    words = "a file: { photo = bytes }, { document = bytes, name = } or { path = }; media, or an update or a message with media" },
 }
 
 local function fullType(p)

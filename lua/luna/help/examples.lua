@@ -9,12 +9,14 @@ local written = {
     '  reply_markup = { inline_keyboard = { { { text = "Press me", callback_data = "pressed" } } } } }',
   },
   ["messages.sendMedia"] = {
-    'self.messages.sendMedia{ peer = update, message = "a caption",',
+    'self.messages.sendMedia{ peer = update, message = "the list", media = { document = "a,b,c", name = "list.csv" } }',
+    'self.messages.sendMedia{ peer = update, message = "a caption", media = { path = "cat.jpg", photo = true } }',
+    'self.messages.sendMedia{ peer = update, message = "",',
     '  media = { _ = "inputMediaPhotoExternal", url = "https://example.org/picture.jpg" } }',
   },
   ["messages.sendMultiMedia"] = {
     "self.messages.sendMultiMedia{ peer = update, multi_media = {",
-    '  { media = { _ = "inputMediaPhotoExternal", url = "https://example.org/1.jpg" }, message = "one" },',
+    '  { media = { path = "one.jpg", photo = true }, message = "one" },',
     '  { media = { _ = "inputMediaPhotoExternal", url = "https://example.org/2.jpg" }, message = "two" },',
     "} }",
   },

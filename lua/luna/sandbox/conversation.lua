@@ -1,19 +1,12 @@
 --- A dialog as text, for the messages of failed tests: who said what, with buttons. Called by person.lua.
 local boxes = require "luna.sandbox.boxes"
 local actions = require "luna.sandbox.actions"
+local describe = require "luna.sandbox.describe"
 local keyboards = require "luna.sandbox.keyboards"
 
 local conversation = {}
 
 local LAST = 20 -- messages shown
-
---- One message in a line.
-function conversation.describe(message)
-  if message.action then return "[" .. message.action._:gsub("^messageAction", "") .. "]" end
-  local text = message.message or ""
-  if message.media then text = "[" .. message.media._:gsub("^messageMedia", ""):lower() .. "]" .. (text ~= "" and " " .. text or "") end
-  return text
-end
 
 --- The last messages between a person and a peer.
 function conversation.show(person, peer)
@@ -26,7 +19,7 @@ function conversation.show(person, peer)
   if #list > LAST then lines[#lines + 1] = ("  (%d earlier ones)"):format(#list - LAST) end
   for i = math.max(1, #list - LAST + 1), #list do
     local core = boxes.core(model, owner, list[i])
-    local text = conversation.describe { message = core.text, media = core.media, action = core.action }
+    local text = describe.message { message = core.text, media = core.media, action = core.action }
     local labels = keyboards.labels(core.markup)
     lines[#lines + 1] = ("  %s: %s%s%s"):format(model:name(core.by), (text:gsub("\n", "\n    ")), core.edited and " (edited)" or "",
       #labels > 0 and "  [" .. table.concat(labels, "] [") .. "]" or "")

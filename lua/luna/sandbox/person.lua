@@ -10,9 +10,11 @@ local actions = require "luna.sandbox.actions"
 local boxes = require "luna.sandbox.boxes"
 local buttons = require "luna.sandbox.buttons"
 local conversation = require "luna.sandbox.conversation"
+local describe = require "luna.sandbox.describe"
 local groups = require "luna.sandbox.groups"
 local inline = require "luna.sandbox.inline"
 local keyboards = require "luna.sandbox.keyboards"
+local kinds = require "luna.media"
 local media = require "luna.sandbox.media"
 local objects = require "luna.sandbox.objects"
 local updates = require "luna.sandbox.updates"
@@ -212,11 +214,66 @@ function Person:message(message)
   return core and self:view(owner, core) or nil
 end
 
+--- The file in a message: its bytes, name and kind ("image/png").
+function Person:file(message)
+  local m = type(message) == "table" and message.media
+  local object = m and (m.photo or m.document)
+  local kept = object and self.world.model.state.files[object.id]
+  if not kept then
+    error(("%s: there is no file in %s"):format(self.name, m and "a " .. (kinds.kind(m) or "link") or "a message without media"), 2)
+  end
+  local name
+  for _, a in ipairs(kept.attributes or {}) do name = name or a.file_name end
+  return kept.bytes, name, kept.mime or "image/jpeg"
+end
+
+local filters = { text = true, media = true, button = true, from = true }
+
+-- What a test expects, checked: nil, a Lua pattern for the text, a function of the message, or { text =, media = true | kind, button =
+-- label, from = who }.
+local function checkFilter(self, filter, level)
+  if type(filter) ~= "table" then
+    if filter == nil or type(filter) == "string" or type(filter) == "function" then return filter end
+    error(("what is expected is a pattern, a table or a function, not a %s"):format(type(filter)), level + 1)
+  end
+  suggest.check(filter, filters, "what is expected has no", level + 1)
+  local kind = filter.media
+  if kind ~= nil and kind ~= true and not kinds.kinds[kind] then
+    error(('there is no media of the kind "%s"%s'):format(tostring(kind), suggest.hint(tostring(kind), kinds.kinds)), level + 1)
+  end
+  if filter.from == nil then return filter end
+  return { text = filter.text, media = kind, button = filter.button, from = marked(self, filter.from, level + 1) }
+end
+
+local function fits(message, filter)
+  if filter == nil then return true end
+  local text = message.message or ""
+  if type(filter) == "string" then return text:find(filter) ~= nil end
+  if type(filter) == "function" then return filter(message) end
+  if filter.text and not text:find(filter.text) then return false end
+  local kind, more = kinds.kind(message.media)
+  if filter.media and (not kind or filter.media ~= true and filter.media ~= kind and filter.media ~= more) then return false end
+  if filter.button and not keyboards.find(message.reply_markup, filter.button) then return false end
+  return not filter.from or ids.ofPeer(message.from_id or message.peer_id) == filter.from
+end
+
+local function inWords(self, filter)
+  if filter == nil then return "" end
+  if type(filter) == "string" then return (" like %q"):format(filter) end
+  if type(filter) == "function" then return " that the test's function takes" end
+  local out = {}
+  if filter.text then out[#out + 1] = (" like %q"):format(filter.text) end
+  if filter.media then out[#out + 1] = " with " .. (filter.media == true and "media" or "a " .. filter.media) end
+  if filter.button then out[#out + 1] = (" with a button %q"):format(filter.button) end
+  if filter.from then out[#out + 1] = " by " .. self.world.model:name(filter.from) end
+  return table.concat(out)
+end
+
 -- Takes the first of a queue that fits; what stands before it is passed over.
-local function take(self, queue, kind, pattern)
+local function take(self, queue, kind, filter)
   for i, item in ipairs(queue) do
     local message = item.kind == kind and self:view(item.owner, item.core)
-    if message and (not pattern or (message.message or ""):find(pattern)) then
+    if message and fits(message, filter) then
       table.move(queue, i + 1, #queue + i, 1)
       return message
     end
@@ -241,27 +298,28 @@ local function wait(self, seconds, check)
   end
 end
 
-local function expect(self, kind, what, peer, seconds, pattern)
-  if type(seconds) == "string" then seconds, pattern = nil, seconds end
+local function expect(self, kind, what, peer, seconds, filter)
+  if seconds ~= nil and type(seconds) ~= "number" then seconds, filter = nil, seconds end
   local from = marked(self, peer, 2)
+  filter = checkFilter(self, filter, 3)
   seconds = seconds or 5
   self.world:enter()
-  local message = wait(self, seconds, function() return take(self, self:queue(from), kind, pattern) end)
+  local message = wait(self, seconds, function() return take(self, self:queue(from), kind, filter) end)
   if message then return message end
   error(("%s expected %s from %s%s within %g s; none came%s\n%s"):format(self.name, what, self.world.model:name(from),
-    pattern and (" like %q"):format(pattern) or "", seconds, self.world:failures(), conversation.show(self, from)), 3)
+    inWords(self, filter), seconds, self.world:failures(), conversation.show(self, from)), 3)
 end
 
---- The next message from `peer` not yet expected; with a pattern, the next that fits (what comes before it is passed over). Service
---- messages do not count.
-function Person:expect(peer, seconds, pattern)
-  local message = expect(self, "new", "a message", peer, seconds, pattern) -- no tail call: the error names the test's line
+--- The next message from `peer` not yet expected; with a filter, the next that fits (what comes before it is passed over): a Lua pattern,
+--- a function, or { text = pattern, media = true | "photo" | …, button = label, from = who }. Service messages do not count.
+function Person:expect(peer, seconds, filter)
+  local message = expect(self, "new", "a message", peer, seconds, filter) -- no tail call: the error names the test's line
   return message
 end
 
 --- The next edit of a message by somebody else in that dialog: the message as it is now.
-function Person:expectEdit(peer, seconds, pattern)
-  local message = expect(self, "edit", "an edit", peer, seconds, pattern)
+function Person:expectEdit(peer, seconds, filter)
+  local message = expect(self, "edit", "an edit", peer, seconds, filter)
   return message
 end
 
@@ -273,7 +331,7 @@ function Person:expectNothing(peer, seconds)
   local message = wait(self, seconds, function() return take(self, self:queue(from), "new") end)
   if message then
     error(("%s expected nothing from %s within %g s, and got: %s\n%s"):format(self.name, self.world.model:name(from), seconds,
-      conversation.describe(message), conversation.show(self, from)), 2)
+      describe.message(message), conversation.show(self, from)), 2)
   end
 end
 

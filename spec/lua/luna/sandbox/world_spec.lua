@@ -118,6 +118,36 @@ describe("world", function()
     alice:send(taker, { message = "look", document = "some bytes", name = "a.txt" })
     world:clock():advance(1)
     assert.same({ "look", 10 }, { got.message.message, got.message.media.document.size })
+    assert.same({ "some bytes", "a.txt", "application/octet-stream" }, { alice:file(alice:history(taker)[1]) })
+    assert.matches("world_spec.lua:%d+: Alice: there is no file in a message without media",
+      fails(function() local _ = alice:file(alice:send(taker, "x")) end))
+  end)
+
+  it("picks out what a test expects", function()
+    local many = world:run(function(update)
+      if update._ ~= "updateNewMessage" or update.message.out or not update.message.message then return end
+      update.message:reply "words"
+      update.message:reply { message = "here", media = { document = "bytes", name = "a.txt" } }
+      update.message:reply { message = "press", reply_markup = { inline_keyboard = { { { text = "Go", callback_data = "g" } } } } }
+    end, { name = "many" })
+    local function ask(filter)
+      alice:send(many, "go")
+      local message = alice:expect(many, filter)
+      alice:read(many)
+      world:clock():advance(1)
+      return message.message
+    end
+    assert.equal("here", ask { media = "document" })
+    assert.equal("here", ask { media = true, text = "^h" })
+    assert.equal("press", ask { button = "Go" })
+    assert.equal("press", ask(function(m) return m.reply_markup ~= nil end))
+    local group = world:group("Garden", { members = { alice, bob, many } })
+    bob:send(group, "hello")
+    assert.equal("words", alice:expect(group, { from = many }).message)
+    assert.matches('expected a message from Garden like "x" with a photo by Bob within 5 s',
+      fails(alice.expect, alice, group, { text = "x", media = "photo", from = bob }), 1, true)
+    assert.matches('there is no media of the kind "phto"; did you mean "photo"', fails(alice.expect, alice, many, { media = "phto" }))
+    assert.matches('what is expected has no "txt"; did you mean "text"', fails(alice.expect, alice, many, { txt = "x" }))
   end)
 
   it("waits for edits", function()

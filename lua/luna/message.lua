@@ -138,6 +138,26 @@ function query:getChat() return require("luna.info").object(core(2), ids.ofPeer(
 --- getSender(): the user that pressed.
 function query:getSender() return require("luna.info").object(core(2), self.user_id) end
 
+-- ---- an inline query: updateBotInlineQuery ----
+
+local inlineQuery = {}
+
+--- answer({ result, … } | { results =, next_offset =, cache_time =, … }): what the person who types is shown.
+function inlineQuery:answer(x)
+  if type(x) ~= "table" or x._ ~= nil then error(("a list of results or a table of parameters is wanted, not a %s"):format(type(x)), 2) end
+  local p = { results = x }
+  if x.results ~= nil then
+    p = {}
+    for k, v in pairs(x) do p[k] = v end
+  end
+  p.query_id = self.query_id
+  return (call("messages.setInlineBotResults", p, 2))
+end
+
+--- getSender(): the user that types.
+function inlineQuery:getSender() return require("luna.info").object(core(2), self.user_id) end
+
+message.inlineQuery = inlineQuery
 message.query = query
 message.methods = methods
 message.meta = { __index = methods, __name = "luna.Message" }
@@ -147,6 +167,7 @@ tl.setMetatable("messageService", message.meta)
 local queryMeta = { __index = query, __name = "luna.CallbackQuery" }
 tl.setMetatable("updateBotCallbackQuery", queryMeta)
 tl.setMetatable("updateInlineBotCallbackQuery", queryMeta)
+tl.setMetatable("updateBotInlineQuery", { __index = inlineQuery, __name = "luna.InlineQuery" })
 expand.setMessageMeta(message.meta)
 message.errors = errors
 

@@ -119,3 +119,22 @@ function Query:getChat() end
 ---The user who has pressed. Asks the server.
 ---@return tl.User
 function Query:getSender() end
+
+---What an inline query can do, beside its fields: what onUpdateBotInlineQuery gets.
+---@class luna.InlineMethods
+local InlineQuery = {}
+
+---Shows results to who types: a list of them as the Bot API writes them, or a table of `results` with what else
+---messages.setInlineBotResults takes.
+---```lua
+---function Bot:onUpdateBotInlineQuery(update)
+---  update:answer{ { title = "Say it", input_message_content = update.query } }
+---end
+---```
+---@param x luna.InlineResult[]|{ results: luna.InlineResult[], next_offset?: string, cache_time?: integer, gallery?: boolean, private?: boolean, switch_pm?: { text: string, start_param: string } }
+---@return boolean
+function InlineQuery:answer(x) end
+
+---The user who types. Asks the server.
+---@return tl.User
+function InlineQuery:getSender() end

@@ -76,6 +76,7 @@ end
 local withMethods = {
   message = "luna.MessageMethods", messageService = "luna.MessageMethods",
   updateBotCallbackQuery = "luna.CallbackMethods", updateInlineBotCallbackQuery = "luna.CallbackMethods",
+  updateBotInlineQuery = "luna.InlineMethods",
 }
 
 local function constructor(out, c, parent)

@@ -127,8 +127,8 @@ describe("an inline query", function()
     alice:send(keeper, { document = "bytes", name = "a.txt" })
     world:clock():advance(1)
     local Files = luna.EventHandler:extend "Files"
-    function Files:onUpdateBotInlineQuery(update)
-      self.messages.setInlineBotResults { query_id = update.query_id, results = {
+    function Files.onUpdateBotInlineQuery(_, update)
+      update:answer { next_offset = "2", results = {
         { id = "doc", document = media, title = "A file", caption = "<i>here</i>", parse_mode = "HTML" },
         { type = "photo", photo_url = "https://example.com/a.jpg", thumbnail_url = "https://example.com/t.jpg" },
         { type = "venue", title = "Here", input_message_content = { latitude = 1, longitude = 2, title = "Here", address = "There" } },
@@ -137,11 +137,24 @@ describe("an inline query", function()
     local files = world:run(Files)
     media = { _ = "document", id = media.media.document.id, access_hash = media.media.document.access_hash, file_reference = "" }
     local results = alice:inline(files, "")
+    assert.equal("2", results.next_offset)
     local sentMessage = alice:choose(results[1], bob)
     assert.same({ "here", "messageEntityItalic", 5 },
       { sentMessage.message, sentMessage.entities[1]._, sentMessage.media.document.size })
     assert.equal("messageMediaPhoto", alice:choose(results[2], bob).media._)
     assert.equal("There", alice:choose(results[3], bob).media.address)
+  end)
+
+  it("is answered by a list alone, at the line where that stands", function()
+    local wrong
+    local plain = world:run(function(update)
+      if update._ ~= "updateBotInlineQuery" then return end
+      wrong = fails(function() update:answer "text" end) .. "\n" .. fails(function() update:answer { { titel = "x" } } end)
+      update:answer { { title = "Who", input_message_content = update:getSender().first_name } }
+    end, { name = "lister" })
+    assert.equal("Alice", alice:choose(alice:inline(plain, "x")[1], bob).message)
+    assert.matches("inline_spec.lua:%d+: a list of results or a table of parameters is wanted, not a string\n", wrong)
+    assert.matches('inline_spec.lua:%d+: messages.setInlineBotResults: parameter "results": result 1: it has no "titel"', wrong)
   end)
 
   it("is refused by a bot without inline mode, and by what is none", function()

@@ -5,12 +5,20 @@ local Person = require "luna.chat.person"
 
 local chat = {}
 
+-- The bot has ended, since a reload found no handler for it: on with another one.
+local function turnTo(self, bot)
+  self.bot, self.name = bot, bot.name
+  self.person:turnTo(bot)
+  self.turned()
+end
+
 --- opts: place (the served sandbox), bot (whom to talk to), bots (all that must come to rest), input (luna.chat.input), finish(status).
 function chat.start(opts)
   local self = {
     bot = opts.bot, bots = opts.bots, name = opts.bot.name, input = opts.input, finish = opts.finish, ended = false,
   }
   self.person = Person(opts.place, opts.bot)
+  self.turnTo = turnTo
   require(host.isatty(0) and host.isatty(1) and "luna.chat.terminal" or "luna.chat.pipe")(self)
   return self
 end

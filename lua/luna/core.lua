@@ -64,7 +64,7 @@ end
 
 --- session: a path or nil; opts: as settings.resolve, and `name` for the log.
 function Core:init(session, opts)
-  self.settings = settings.resolve(opts)
+  self.settings, self.opts = settings.resolve(opts), opts
   self.session = session
   self.name = opts.name or opts.stem or self.settings.name or "luna"
   self.async, self.state = false, "new"

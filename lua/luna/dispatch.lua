@@ -98,6 +98,19 @@ function Dispatch:restore()
   if self.class and self.class.persist then require("luna.persist").restore(self.core) end
 end
 
+--- Another order, or another limit of pending updates. The order holds once no update waits: what has begun in one order ends in it.
+function Dispatch:setOrder(order)
+  self.nextOrder = order
+  if self:isIdle() then self:turn() end
+end
+
+function Dispatch:turn() self.order, self.nextOrder = self.nextOrder, nil end
+
+function Dispatch:setLimit(limit)
+  self.limit = limit
+  if self.crowded then self:free() end
+end
+
 function Dispatch:hasHandler() return self.callback ~= nil or self.instance ~= nil end
 
 -- The function for an update of that name, or false.
@@ -199,6 +212,8 @@ local function free(self)
   self.crowded = self.room ~= nil or self.readyFirst <= self.readyLast
 end
 
+Dispatch.free = free
+
 -- A handler has ended, with an error or without.
 local function done(self, entry, err)
   local version, lane = entry.version, entry.lane
@@ -215,6 +230,7 @@ local function done(self, entry, err)
     self.running = self.running - 1
     if self.crowded then free(self) end
   end
+  if self.nextOrder and self:isIdle() then self:turn() end
   if self.change and core_.state(self.change) == "pending" then core_.resolve(self.change) end
 end
 

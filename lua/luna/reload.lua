@@ -6,25 +6,25 @@ local promise = require "_luna.promise"
 local Class = require "luna.class"
 local ending = require "luna.ending"
 local errors = require "luna.errors"
+local live = require "luna.reload.settings"
+local report = require "luna.reload.report"
 local runner = require "luna.runner"
+local settings = require "luna.settings"
 local Logger = require "luna.logger"
 local Watch = require "luna.reload.watch"
 
 local Reload = Class.new "Reload"
 
-local EXCERPT = 2 -- lines before and after the one at fault
-local MAX_LOOKED, MAX_TOLD = 10000, 5
-
---- opts: path, record (as runner.load filled it), bots: a list of { api = }, in the order of the script's handlers.
-function Reload:init(opts)
-  self.path, self.bots = opts.path, opts.bots
-  self.mark, self.files = opts.record.mark, opts.record.files
-  self.wanted, self.count = 0, 0
-end
-
 local function core(bot) return bot.api._core end
 
 local function log(self, level, text) core(self.bots[1]):log(level, "%s", text) end
+
+-- The settings file is one of the files.
+local function noteSettings(files)
+  if not settings.path then return end
+  files.texts[settings.path] = settings.text
+  files.missing[settings.path] = settings.text == nil or nil
+end
 
 local function over(self)
   for _, bot in ipairs(self.bots) do
@@ -32,6 +32,17 @@ local function over(self)
     if state ~= "stopped" and state ~= "stopping" then return false end
   end
   return true
+end
+
+--- opts: path, record (as runner.load filled it), bots: a list of { api = }, in the order of the script's handlers. Of luna.cli.run, where
+--- bots may come and go: make(handler, record) gives a new one, or raises; start(bot) logs it in; remove(bot) ends it; settled(): settings
+--- have changed.
+function Reload:init(opts)
+  self.path, self.bots = opts.path, opts.bots
+  self.mark, self.files = opts.record.mark, opts.record.files
+  self.make, self.start, self.remove, self.settled = opts.make, opts.start, opts.remove, opts.settled
+  self.wanted, self.count = 0, 0
+  noteSettings(self.files)
 end
 
 --- From now on a save loads the script anew.
@@ -48,149 +59,183 @@ function Reload:close()
   if self.watcher then self.watcher:close() end
 end
 
--- ---- what went wrong ----
+-- ---- the new version ----
 
-local function trace(err)
-  if errors.isException(err) then return { err = errors.annotate(err, debug.traceback(nil, 2)), traceback = err.traceback } end
-  return { err = err, traceback = debug.traceback(nil, 2) }
-end
+local function nameOf(handler) return type(handler) == "table" and handler.__name or nil end
 
--- The file and the line of an error, of those that were loaded. Lua shortens long names to "...end".
-local function position(files, text)
-  for name, line in text:gmatch "([^%s:][^\n:]*):(%d+):" do
-    local tail = name:match "^%.%.%.(.+)$"
-    for path in pairs(files.texts) do
-      if path == name or tail and path:sub(-#tail) == tail then return path, math.tointeger(tonumber(line)) end
-    end
-  end
-end
-
-local function excerpt(text, line)
-  local out, n = {}, 0
-  for content in (text .. "\n"):gmatch "(.-)\r?\n" do
-    n = n + 1
-    if n >= line - EXCERPT and n <= line + EXCERPT then
-      out[#out + 1] = ("%s %4d | %s"):format(n == line and ">" or " ", n, #content > 200 and content:sub(1, 200) .. "…" or content)
-    end
-  end
-  return table.concat(out, "\n")
-end
-
--- Says why the new version does not run; gives the text.
-local function failed(self, traced, files)
-  local err = traced.err
-  local text = tostring(err)
-  local path, line = position(files, text)
-  if not path and traced.traceback then
-    path, line = position(files, traced.traceback)
-    if path then text = ("%s:%d: %s"):format(path, line, text) end
-  end
-  if path then text = text .. "\n" .. excerpt(files.texts[path], line) end
-  log(self, Logger.ERROR, ("%s was not reloaded, the version before goes on: %s"):format(self.path, text))
-  return text
-end
-
--- Functions in the state are code of the version that is gone.
-local function lookThrough(self, state, name)
-  local seen, looked, told = { [state] = true }, 0, 0
-  local function tell(path, what)
-    told = told + 1
-    if told <= MAX_TOLD then
-      log(self, Logger.WARNING,
-        ("%s%s is %s of the version before and stays as it was: keep data alone in self.state"):format(name, path, what))
-    end
-  end
-  local queue, first, last = { { state, "" } }, 1, 1
-  while first <= last and looked < MAX_LOOKED do
-    local t, path = queue[first][1], queue[first][2]
-    queue[first] = nil
-    first = first + 1
-    if getmetatable(t) ~= nil then tell(path, "a table with a metatable") end
-    for k, v in next, t do
-      looked = looked + 1
-      if looked > MAX_LOOKED then break end
-      local kind = type(v)
-      local at = ("%s.%s"):format(path, tostring(k))
-      if kind == "function" or kind == "thread" then
-        tell(at, "a " .. (kind == "thread" and "coroutine" or kind))
-      elseif kind == "table" and not seen[v] then
-        seen[v] = true
-        last = last + 1
-        queue[last] = { v, at }
+-- Whose is which handler now: a class is the bot's whose class had its name, the rest are taken in order. The bots by the handlers'
+-- indices, and those for whom there is no handler any more.
+local function match(self, list)
+  local free, taken = table.move(self.bots, 1, #self.bots, 1, {}), {}
+  local function take(i, fits)
+    for n, bot in ipairs(free) do
+      if fits(core(bot).dispatch.current.handler) then
+        taken[i] = table.remove(free, n)
+        return
       end
     end
   end
+  for i, handler in ipairs(list) do
+    local name = nameOf(handler)
+    if name then take(i, function(before) return nameOf(before) == name end) end
+  end
+  for i in ipairs(list) do
+    if not taken[i] then take(i, function() return true end) end
+  end
+  return taken, free
 end
 
--- ---- the new version ----
+local function counted(n) return n == 0 and "no handler" or n == 1 and "one handler" or n .. " handlers" end
 
--- Handlers, in the order of the bots, and their instances, before anything is swapped. Their init may wait or raise.
-local function prepare(self, value, record, prepared)
+local function describe(handler, i) return nameOf(handler) or "handler " .. i end
+
+-- Everything of the new version that may wait or raise, before anything is swapped: `record` gets what the swap needs.
+local function prepare(self, record)
+  for _, bot in ipairs(self.bots) do live.remember(core(bot)) end
+  settings.readAgain()
+  local value = runner.load(self.path, nil, record)
   local list = type(value) == "table" and value[1] ~= nil and value or { value }
-  if #list ~= #self.bots then
-    error(errors.classes.Exception(("%s returned %s now, and %d before: that takes a new start"):format(self.path,
-      #list == 0 and "no handler" or #list == 1 and "one handler" or #list .. " handlers", #self.bots)), 0)
+  if #list == 0 or #list ~= #self.bots and not self.make then
+    error(errors.classes.Exception(("%s returned %s now, and %d before%s"):format(self.path, counted(#list), #self.bots,
+      #list > 0 and ": here the number cannot change" or "")), 0)
   end
-  for i, bot in ipairs(self.bots) do
-    local dispatch = core(bot).dispatch
-    local state = dispatch.instance and rawget(dispatch.instance, "state")
-    prepared[i] = dispatch:prepare(list[i], record.mark, type(state) == "table" and state or nil)
+  local taken, gone = match(self, list)
+  record.gone = gone
+  for i, handler in ipairs(list) do
+    local bot = taken[i]
+    if not bot then
+      local ok, made = pcall(self.make, handler, record)
+      if ok then
+        bot = made
+        record.made[#record.made + 1] = bot
+      else
+        record.refused[#record.refused + 1] = ("%s needs a restart: %s"):format(describe(handler, i), tostring(made))
+      end
+    end
+    if bot then
+      local c = core(bot)
+      local state = c.dispatch.instance and rawget(c.dispatch.instance, "state")
+      record.bots[#record.bots + 1] = bot
+      record.prepared[bot] = c.dispatch:prepare(handler, record.mark, type(state) == "table" and state or nil)
+      if taken[i] then record.settings[bot] = live.resolve(c, handler) end
+    end
   end
 end
 
--- Between two updates: nothing here waits.
-local function swap(self, record, prepared)
-  local gone, mark = {}, self.mark
-  for i, bot in ipairs(self.bots) do
+-- A bot that is new with this version. Where it cannot log in, the next reload tries again.
+local function start(self, bot)
+  local ok, why = xpcall(self.start, report.trace, bot)
+  if ok then return end
+  for i, other in ipairs(self.bots) do
+    if other == bot and #self.bots > 1 then
+      table.remove(self.bots, i)
+      self.remove(bot)
+      local text = ("%s: %s was not started, the other handlers run: %s"):format(self.path, bot.name, tostring(why.err))
+      log(self, Logger.ERROR, text)
+      return text
+    end
+  end
+end
+
+-- Settings that hold at once; says which do not.
+local function settle(self, record, say)
+  local rest, seen, any = {}, {}, false
+  for bot, resolved in pairs(record.settings) do
+    local names, changed = live.apply(core(bot), resolved, say)
+    any = any or changed
+    for _, name in ipairs(names) do
+      if not seen[name] then rest[#rest + 1] = name end
+      seen[name] = true
+    end
+  end
+  if any and self.settled then self.settled() end
+  table.sort(rest)
+  if #rest > 0 then
+    say(("needs a restart: the setting%s %s %s changed; the rest of the new version runs"):format(#rest > 1 and "s" or "",
+      table.concat(rest, ", "), #rest > 1 and "have" or "has"))
+  end
+end
+
+-- Between two updates: nothing here waits. Gives what is to be told to who asked for it, and the bots that are to be started.
+local function swap(self, record)
+  local before, mark, notes = {}, self.mark, {}
+  local function say(text)
+    notes[#notes + 1] = ("%s: %s"):format(self.path, text)
+    log(self, Logger.WARNING, notes[#notes])
+  end
+  self.bots = record.bots
+  settle(self, record, say)
+  for _, bot in ipairs(record.bots) do
     local dispatch = core(bot).dispatch
     local _
-    _, gone[i] = dispatch:install(prepared[i])
+    _, before[bot] = dispatch:install(record.prepared[bot])
     local ok, why = pcall(dispatch.restore, dispatch)
     if not ok then log(self, Logger.ERROR, "what was kept of self.state cannot be read: " .. tostring(why)) end
   end
   self.mark = record.mark
   ending.finish(mark, "a new version of the script has come")
-  for i, bot in ipairs(self.bots) do
-    local c = core(bot)
-    if bot.core then bot.handler, bot.env = prepared[i].handler, record.env end -- a bot of luna.cli.run
-    c.dispatch:retire(gone[i], "reload")
+  for _, bot in ipairs(record.bots) do
+    local c, prepared = core(bot), record.prepared[bot]
+    if bot.core then bot.handler, bot.env = prepared.handler, record.env end -- a bot of luna.cli.run
+    c.dispatch:retire(before[bot], "reload")
     -- In the next turn, when what was ended has ended. A bot that is not yet up has its onStart("start") still to come.
-    if c.updates.active then task.defer(c.dispatch.begin, c.dispatch, "reload", prepared[i]) end
-    if prepared[i].instance then
-      lookThrough(self, rawget(prepared[i].instance, "state"), #self.bots > 1 and bot.name and bot.name .. ": state" or "state")
+    if c.updates.active then task.defer(c.dispatch.begin, c.dispatch, "reload", prepared) end
+    if prepared.instance then
+      report.state(rawget(prepared.instance, "state"), #self.bots > 1 and bot.name and bot.name .. ": state" or "state",
+        function(text) log(self, Logger.WARNING, text) end)
     end
   end
+  for _, text in ipairs(record.refused) do say(text) end
+  for _, bot in ipairs(record.gone) do
+    core(bot):log(Logger.NOTICE, "%s has no handler for this bot any more: it ends", self.path)
+    self.remove(bot)
+  end
+  return notes
 end
 
+-- What is followed from now on: what a version was read from that runs, or that failed. One that was not even read leaves what is known.
+local function follow(self, files)
+  if files.texts[self.path] then self.files = files else noteSettings(self.files) end
+  if self.watcher then self.watcher:follow(self.files) end
+end
+
+-- One load. Gives true, a list of what is to be told, and the bots to start; or false and why.
 local function once(self, n)
-  local record, prepared = {}, {}
+  local record = {
+    files = { texts = {}, missing = {}, folders = {} },
+    bots = {}, made = {}, gone = {}, refused = {}, prepared = {}, settings = {},
+  }
   self.record = record
-  local ok, value = xpcall(runner.load, trace, self.path, nil, record)
-  if ok then
-    ok, value = xpcall(prepare, trace, self, value, record, prepared)
-    if not ok then ending.finish(record.mark, "the new version of the script has failed") end
-  end
+  local ok, why = xpcall(prepare, report.trace, self, record)
   self.record = nil
-  if ok and (self.closed or over(self)) then
-    ending.finish(record.mark, "the bot has ended")
-    return false, "the bot has ended"
+  noteSettings(record.files)
+  local ended = ok and (self.closed or over(self))
+  if not ok or ended then
+    if record.mark then ending.finish(record.mark, ended and "the bot has ended" or "the new version of the script has failed") end
+    for _, bot in ipairs(record.made) do self.remove(bot) end
+    if ended then return false, "the bot has ended" end
+    if self.wanted == n then -- else it was ended for a newer one
+      why = report.text(why, record.files)
+      log(self, Logger.ERROR, ("%s was not reloaded, the version before goes on: %s"):format(self.path, why))
+    end
+    follow(self, record.files)
+    return false, why
   end
-  if ok then
-    swap(self, record, prepared)
-    self.count = self.count + 1
-    log(self, Logger.NOTICE, self.path .. " reloaded")
-  elseif self.wanted == n then -- else it was ended for a newer one
-    value = failed(self, value, record.files)
-  end
-  if next(record.files.texts) then -- a script that cannot be read leaves what is known
-    self.files = record.files
-    if self.watcher then self.watcher:follow(self.files) end
-  end
-  return ok, value
+  local notes = swap(self, record)
+  self.count = self.count + 1
+  log(self, Logger.NOTICE, self.path .. " reloaded")
+  follow(self, record.files)
+  return true, notes, record.made
 end
 
---- Loads the script anew, whatever has changed. A promise of true, or of false and why. While a load waits in its top level, a newer one
---- ends it.
+-- Of the library's own making: that one reload fails must not end those after it.
+local function unexpected(err)
+  Logger.write(Logger.ERROR, "reload", tostring(err), { traceback = debug.traceback(nil, 2) })
+  return false
+end
+
+--- Loads the script anew, whatever has changed. A promise of true and what is to be told of it (text or nil), or of false and why: it
+--- resolves when the bots that are new have logged in. While a load waits in its top level, a newer one ends it.
 function Reload:now()
   self.wanted = self.wanted + 1
   if self.loading then
@@ -202,12 +247,18 @@ function Reload:now()
   self.loading = done
   task.spawn(function()
     task.owner(0)
-    local ok, why, n
+    local _, ok, why, made, n
+    local starting = {}
     repeat
       n = self.wanted
-      ok, why = once(self, n)
+      _, ok, why, made = xpcall(once, unexpected, self, n)
+      for _, bot in ipairs(made or {}) do starting[#starting + 1] = task.spawn(start, self, bot) end
     until self.wanted == n or self.closed
     self.loading = nil
+    if ok then
+      for _, p in ipairs(starting) do why[#why + 1] = promise.await(p) end
+      why = why[1] and table.concat(why, "\n")
+    end
     promise.resolve(done, ok, why)
   end)
   return done

@@ -51,12 +51,12 @@ local leave = {
 }
 
 --- Reads, compiles and runs a file ("-": standard input). Returns what it returned (class | function | list | nil), its environment and
---- the files of modules that it loaded. record: a table that gets `files` (the same, with the script among their texts), `env` and `mark`
---- (the version's, see luna.scope), filled as far as the load came. Raises an exception with `status` (2: cannot be read, 1: does not
---- compile); an error of the top level is raised as it is.
+--- what it has read (see luna.environment). record: a table that gets `files` (the same, with the script among their texts), `env` and
+--- `mark` (the version's, see luna.scope), filled as far as the load came. Raises an exception with `status` (2: cannot be read, 1: does
+--- not compile); an error of the top level is raised as it is.
 function runner.load(path, source, record)
   record = record or {}
-  record.files = { texts = {}, missing = {}, folders = {} }
+  record.files = record.files or { texts = {}, missing = {}, folders = {} }
   record.mark = scope.newMark()
   local text = source
   if not text then

@@ -1,6 +1,7 @@
 --- Settings of an API object: what keys there are, what they may hold, and which source wins. A class: command line, environment,
 --- settings file, class, defaults; luna.API: its own table, then the same. Owns the command line's part (`settings.commandLine`), which
 --- the program's start sets once.
+local host = require "_luna.host"
 local errors = require "luna.errors"
 local suggest = require "luna.suggest"
 
@@ -9,7 +10,8 @@ local SettingsException = errors.classes.SettingsException
 
 --- What the command line says: keys as of luna.API, and `session`, `bots` = { [stem] = table } for what one file alone is given.
 settings.commandLine = {}
---- The settings file: a table with the keys of luna.API. Set by settings.loadFile.
+--- The settings file: a table with the keys of luna.API, where it is or would be (`path`), what was read (`text`), and whether it may be
+--- missing (`optional`). Set by settings.loadFile and luna.cli.run.
 settings.file = {}
 
 local function oneOf(list)
@@ -79,11 +81,11 @@ local defaults = {
 --- "127.0.0.1:443" or "[::1]:443" → host, port.
 function settings.parseAddress(text)
   if type(text) ~= "string" then return nil end
-  local host, port = text:match "^%[([%x:.]+)%]:(%d+)$"
-  if not host then host, port = text:match "^([^%[%]:%s]+):(%d+)$" end
+  local name, port = text:match "^%[([%x:.]+)%]:(%d+)$"
+  if not name then name, port = text:match "^([^%[%]:%s]+):(%d+)$" end
   port = math.tointeger(tonumber(port))
-  if not host or not port or port < 1 or port > 65535 then return nil end
-  return host, port
+  if not name or not port or port < 1 or port > 65535 then return nil end
+  return name, port
 end
 
 local function check(values, rules, path, where, level)
@@ -131,7 +133,6 @@ end
 
 -- A secret that the service manager hands over as a file (LoadCredential), named as the variable would be.
 local function credential(name)
-  local host = require "_luna.host"
   local folder = host.env "CREDENTIALS_DIRECTORY"
   local text = folder and host.readFile(folder .. "/" .. name)
   text = text and text:match "^%s*(.-)%s*$"
@@ -139,7 +140,7 @@ local function credential(name)
 end
 
 local function fromEnvironment(stem)
-  local env = require("_luna.host").env
+  local env = host.env
   local suffix = stem and "_" .. stem:upper():gsub("[^%w]", "_") or nil
   local function get(name)
     return (suffix and (env(name .. suffix) or credential(name .. suffix))) or env(name) or credential(name)
@@ -166,13 +167,22 @@ function settings.keys()
   return list
 end
 
---- Reads a settings file: Lua that returns a table with the keys of luna.API.
+--- Reads a settings file: Lua that returns a table with the keys of luna.API. Its text is kept, to know a change by.
 function settings.loadFile(path)
-  local chunk, why = loadfile(path, "t", setmetatable({}, { __index = _G }))
+  local text, why = host.readFile(path)
+  if not text then error(SettingsException(("the settings file cannot be read: %s"):format(why)), 0) end
+  settings.path, settings.text = path, text
+  local chunk
+  chunk, why = load((text:gsub("^#[^\n]*", "", 1)), "@" .. path, "t", setmetatable({}, { __index = _G }))
   if not chunk then error(SettingsException(("the settings file does not compile: %s"):format(why)), 0) end
-  local values = chunk()
-  settings.file = settings.check(values, path)
-  return values
+  settings.file = settings.check(chunk(), path)
+end
+
+--- The same once more, for a reload. One that nobody named (optional) may be gone.
+function settings.readAgain()
+  if not settings.path then return end
+  if host.stat(settings.path) or not settings.optional then return settings.loadFile(settings.path) end
+  settings.file, settings.text = {}, nil
 end
 
 --- The settings in force. opts: own (the table given to luna.API), class (Handler.settings), stem (the script's name), where.

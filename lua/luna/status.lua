@@ -44,6 +44,13 @@ function status.start(list, onLook)
   end))
 end
 
+--- This bot has ended, and is no longer one of them.
+function status.stop(bot)
+  for i, other in ipairs(bots) do
+    if other == bot then table.remove(bots, i) end
+  end
+end
+
 --- A callback has held the loop for longer than `slowCallback`. where: its traceback.
 function status.stalled(where)
   stalls.count, stalls.last, stalls.where = stalls.count + 1, timer.wall(), frames.position(where)

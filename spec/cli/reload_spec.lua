@@ -32,6 +32,14 @@ local function begin(folder, ...)
     end
     error(("%q did not come to %s:\n%s\n%s"):format(what, name, text "out", text "err"), 2)
   end
+  --- Waits until the script has been reloaded so often.
+  function run.reloads(n)
+    for _ = 1, 1000 do
+      if select(2, text "err":gsub("%.lua reloaded\n", "")) == n then return end
+      task.sleep(0.01)
+    end
+    error(("not %d reloads:\n%s"):format(n, text "err"), 2)
+  end
   function run.says(line, answer)
     run.input:write(line, "\n")
     return run.sees("out", answer .. "\n")
@@ -88,18 +96,10 @@ describe("a running bot whose file is saved", function()
 
     cli.script(folder, "words.lua", "return 'four'")
     cli.script(folder, "bot.lua", bot('" .. require "words" .. "')) -- required as late as in the handler
-    for i = 1, 1000 do -- the log has the line once already
-      if select(2, run.text("err"):gsub("bot.lua reloaded", "")) == 2 then break end
-      assert.is_true(i < 1000, run.text "err")
-      task.sleep(0.01)
-    end
+    run.reloads(2)
     run.says("d", "bot: four d 4")
     cli.script(folder, "words.lua", "return 'five'")
-    for i = 1, 1000 do
-      if select(2, run.text("err"):gsub("bot.lua reloaded", "")) == 3 then break end
-      assert.is_true(i < 1000, run.text "err")
-      task.sleep(0.01)
-    end
+    run.reloads(3)
     run.says("e", "bot: five e 5")
     assert.equal(0, run.ends())
     assert.equal("bot: one a 1\nbot: two b 2\nbot: two c 3\nbot: four d 4\nbot: five e 5\n", run.text "out")
@@ -133,5 +133,132 @@ describe("a running bot whose file is saved", function()
     r = cli.run(words)
     assert.equal(1, r.status)
     assert.matches('no bot "bot" runs', r.err, 1, true)
+  end)
+
+  -- A script that returns these classes, each of which answers with its name and tells of its start and stop.
+  local function several(...)
+    local parts = { "local luna = require 'luna'", "local list = {}" }
+    for _, name in ipairs { ... } do
+      parts[#parts + 1] = ([[
+        local %s = luna.EventHandler:extend "%s"
+        function %s:onStart(reason) print("%s starts: " .. reason, self.state.n) end
+        function %s:onStop(reason) print("%s stops: " .. reason) end
+        function %s:onUpdateNewMessage(update)
+          if update.message.out then return end
+          self.state.n = (self.state.n or 0) + 1
+          update.message:reply("%s " .. update.message.message .. " " .. self.state.n)
+        end
+        list[#list + 1] = %s]]):gsub("%%s", name)
+    end
+    parts[#parts + 1] = "return list"
+    return table.concat(parts, "\n")
+  end
+
+  it("starts a bot for a handler that is new, and ends that of one that is gone", function()
+    cli.script(folder, "bot.lua", several "Shop")
+    local run = begin(folder, "bot.lua")
+    local words = { state = folder, env = { XDG_RUNTIME_DIR = "" } }
+    local function luna(...)
+      return cli.run { state = words.state, env = words.env, ... }
+    end
+    run.says("a", "bot: Shop a 1")
+    cli.script(folder, "bot.lua", several("Bank", "Shop"))
+    run.sees("err", "logged in as @bot2_bot")
+    run.sees("out", "Bank starts: start\tnil\n")
+    run.sees("out", "Shop starts: reload\t1\n")
+    run.says("b", "bot: Shop b 2") -- by its name, though it is the second now
+    local r = luna("repl", "bot2", "--eval", "tostring(handler)")
+    assert.same({ 0, '"Bank"\n' }, { r.status, r.out }, r.err)
+    r = luna("status", "--json")
+    assert.matches('"name": "bot".*"name": "bot2"', r.out)
+
+    cli.script(folder, "bot.lua", several "Bank")
+    run.sees("err", "bot: bot.lua has no handler for this bot any more: it ends")
+    run.sees("out", "Shop stops: stop\n")
+    run.sees("out", "Bank starts: reload\tnil\n")
+    run.says("c", "bot2: Bank c 1") -- the chat goes on with who is left
+    r = luna("repl", "bot", "--eval", "1")
+    assert.equal(1, r.status)
+    assert.matches('no bot "bot" runs', r.err, 1, true)
+    r = luna("status", "--json")
+    assert.not_matches('"name": "bot"', r.out, 1, true)
+
+    cli.script(folder, "bot.lua", several("Bank", "Shop")) -- who ended may come back
+    run.reloads(3)
+    for i = 1, 1000 do
+      if select(2, run.text "out":gsub("Shop starts: start\tnil", "")) == 2 then break end
+      assert.is_true(i < 1000, run.text "err")
+      task.sleep(0.01)
+    end
+    run.says("d", "bot2: Bank d 2")
+    assert.equal(0, run.ends())
+    assert.not_matches("ERROR", run.text "err", 1, true)
+  end)
+
+  it("runs the rest of a version one of whose handlers cannot start", function()
+    cli.script(folder, "bot.lua", bot "one")
+    local run = begin(folder, "bot.lua")
+    run.says("a", "bot: one a 1")
+    -- Its init raises: that is an error of the script's, and nothing of it runs.
+    cli.script(folder, "bot.lua", several("Bot", "Bad"):gsub("return list", "function Bad:init() error 'not so' end %0"))
+    run.sees("err", "was not reloaded, the version before goes on: bot.lua:")
+    run.says("b", "bot: one b 2")
+    assert.not_matches("logged in as @bot2_bot", run.text "err", 1, true)
+    -- It is refused: the others run.
+    cli.script(folder, "bot.lua", several("Bot", "Bad"):gsub("return list", [[
+      function Bad:init(api)
+        api._core.boot = function() error(luna.Exception "the token is refused") end
+      end
+      return list]]))
+    run.sees("err", "bot.lua: bot2 was not started, the other handlers run: the token is refused")
+    run.says("c", "bot: Bot c 3")
+    assert.equal(0, run.ends())
+  end)
+
+  it("takes settings that may change, and names those that take a new start", function()
+    local function with(version, settings, more)
+      return bot(version, ("Bot.settings = %s\n%s"):format(settings, more or ""))
+    end
+    cli.script(folder, "bot.lua", with("one", "{ floodTimeout = 10 }"))
+    local run = begin(folder, "bot.lua")
+    run.says("a", "bot: one a 1")
+    cli.script(folder, "bot.lua", with("two",
+      "{ floodTimeout = 20, durability = 'full', transport = 'full', logger = { level = 'verbose' } }",
+      "function Bot:onStart() self:logger('heard', luna.Logger.VERBOSE) print(self._core.settings.floodTimeout) end"))
+    run.sees("err", "WARNING bot: bot.lua: needs a restart: the settings durability, transport have changed; the rest of the new version")
+    run.sees("out", "20\n")
+    run.sees("err", "VERBOSE bot: heard")
+    run.says("b", "bot: two b 2")
+    local r = cli.run { "reload", "bot", state = folder, env = { XDG_RUNTIME_DIR = "" } }
+    assert.equal(0, r.status)
+    assert.matches("^reloaded\nbot.lua: needs a restart: the settings durability, transport have changed; [^\n]+\n$", r.out)
+    cli.script(folder, "bot.lua", with("three", "{ durability = 'often' }"))
+    run.sees("err", 'was not reloaded, the version before goes on: bot.lua: Bot.settings: setting "durability" is "often"')
+    run.says("c", "bot: two c 3")
+  end)
+
+  it("reads the settings file anew, which may come and go", function()
+    cli.script(folder, "bot.lua", bot("one", "function Bot:onStart() print('flood ' .. self._core.settings.floodTimeout) end"))
+    local run = begin(folder, "bot.lua")
+    run.sees("out", "flood 60\n")
+    cli.script(folder, "luna.conf.lua", "return { floodTimeout = 7, botToken = '1:another-token' }")
+    run.sees("out", "flood 7\n")
+    run.sees("err", "needs a restart: the setting botToken has changed")
+    assert.not_matches("another-token", run.text "err", 1, true)
+    cli.script(folder, "luna.conf.lua", "return {\n  floodTimeout = = 8 }")
+    run.sees("err", "was not reloaded, the version before goes on: the settings file does not compile: luna.conf.lua:2:")
+    run.sees("err", ">    2 |   floodTimeout = = 8 }")
+    cli.script(folder, "luna.conf.lua", "return { flodTimeout = 8 }")
+    run.sees("err", 'luna.conf.lua: unknown setting "flodTimeout"; did you mean "floodTimeout"?')
+    run.says("a", "bot: one a 1")
+    cli.script(folder, "luna.conf.lua", "return { floodTimeout = 8 }")
+    run.sees("out", "flood 8\n")
+    os.remove(folder .. "/luna.conf.lua")
+    for i = 1, 1000 do
+      if select(2, run.text "out":gsub("flood 60\n", "")) == 2 then break end
+      assert.is_true(i < 1000, run.text "err")
+      task.sleep(0.01)
+    end
+    assert.equal(0, run.ends())
   end)
 end)

@@ -29,11 +29,16 @@ end
 function Person:init(place, bot, first)
   first = first or "You"
   self.model, self.server = place.model, place.server
-  self.bot = bot
-  self.botId, self.botName = bot.core.me.id, bot.core.me.username or bot.name
+  self:turnTo(bot)
   local known = self.model:byUsername(first:lower()) -- a kept sandbox knows the person from the last run
   self.me = known and self.model:user(known) or self.model:addUser { first_name = first, username = first:lower() }
   self.model.watchers[self.me.id] = function(entry) self:see(entry) end
+end
+
+--- From now on the person talks to this bot, which is logged in.
+function Person:turnTo(bot)
+  self.bot, self.group = bot, nil
+  self.botId, self.botName = bot.core.me.id, bot.core.me.username or bot.name
 end
 
 -- An entry of my box.

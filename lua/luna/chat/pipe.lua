@@ -74,7 +74,8 @@ local function work(self)
 end
 
 return function(self)
-  self.prefix = self.name .. ": "
+  function self.turned() self.prefix = self.name .. ": " end
+  self.turned()
   self.buttons, self.lines, self.first, self.last = {}, {}, 1, 0
   local shown -- the message whose buttons these are
   self.person.onMessage = function(m)

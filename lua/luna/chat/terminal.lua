@@ -138,5 +138,10 @@ return function(self)
     show(table.concat(parts, "\t"))
   end)
   task.onExit(function() if not self.ended then stop(0) end end)
+  function self.turned()
+    buttons = {}
+    editor:setPrompt "you> "
+    show(dim(("the other bot has ended: you chat with @%s now"):format(self.person.botName)))
+  end
   show(dim(("chatting with @%s: type and press Enter; :help says what else there is; Ctrl-D ends"):format(self.person.botName)))
 end

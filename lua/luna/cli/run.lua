@@ -151,15 +151,19 @@ local function settingsFile(args)
   end
   local folder = args[1]:match "^(.*/)[^/]*$" or ""
   local path = folder .. "luna.conf.lua"
-  if args[1] ~= "-" and host.stat(path) then settings.loadFile(path) end
+  if args[1] == "-" then return end
+  settings.path, settings.optional = path, true
+  if host.stat(path) then settings.loadFile(path) end
 end
 
 -- Settings that are the process's, not one bot's: the most patient one holds for all.
-local function guards(core)
-  M.budget = math.max(M.budget or 0, core.settings.handlerBudget)
-  M.slow = math.max(M.slow or 0, core.settings.slowCallback)
-  task.setBudget(M.budget)
-  task.setSlow(M.slow, function(where, seconds)
+local function guards(self)
+  local budget, slow = 0, 0
+  for _, bot in ipairs(self.bots) do
+    budget, slow = math.max(budget, bot.core.settings.handlerBudget), math.max(slow, bot.core.settings.slowCallback)
+  end
+  task.setBudget(budget)
+  task.setSlow(slow, function(where, seconds)
     status.stalled(where)
     local text, traceback = frames.tidy(("a callback has held the loop for %.1f s (slowCallback)"):format(seconds), where)
     Logger.write(Logger.WARNING, "host", text, { traceback = traceback, fields = { seconds = seconds } })
@@ -173,30 +177,32 @@ local function makeBot(self, path, stem, handler)
     n = n + 1
     name = stem .. n
   end
-  self.names[name] = true
   local session = self.args.session
   if not session and not self.args.sandbox then session = M.defaultSession(self.stem) end
   local class = type(handler) == "table" and handler.settings or nil
-  local api = require("luna.api").new(session, { class = class, stem = stem, name = name, where = path })
+  local api = require("luna.api").new(session, { class = class, stem = name, name = name, where = path })
   local core = api._core
-  core.settings.name = core.settings.name or name
-  guards(core)
-  local bot = { api = api, core = core, name = name, path = path, handler = handler }
   for _, other in ipairs(self.bots) do
     local token = core.settings.botToken
     if not self.args.sandbox and (token == nil or token == other.core.settings.botToken) then
+      require("luna.scope").free(core.scope)
       error(errors.classes.SettingsException(("%s and %s: several bots need a token each: set LUNA_BOT_TOKEN_%s"):format(other.path, path,
         name:upper():gsub("[^%w]", "_"))), 0)
     end
   end
+  self.names[name] = true
+  core.settings.name = core.settings.name or name
+  local bot = { api = api, core = core, name = name, path = path, handler = handler }
   self.bots[#self.bots + 1] = bot
+  guards(self)
   return bot
 end
 
--- Starts a bot and follows it to its end. Logging in is over when this returns.
-local function start(self, bot, mark)
+-- Starts a bot whose handler is set, and follows it to its end. Logging in is over when this returns.
+local function start(self, bot)
   local api = bot.api
-  require("luna.api").methods.run(api, bot.handler, mark)
+  bot.core:start()
+  bot.core.updates:activate()
   self.running = self.running + 1
   task.spawn(function()
     local ok, err = pcall(require("luna.api").methods.loop, api)
@@ -206,9 +212,53 @@ local function start(self, bot, mark)
   end)
 end
 
+-- From now on these bots are counted for `luna status`, and each has its REPL.
+local function listen(self, bots)
+  status.start(bots, function() notify.status(status.line()) end)
+  if self.args["no-repl"] then return end
+  for _, bot in ipairs(bots) do self.closers[bot] = require("luna.repl.server").start(bot) end
+end
+
+-- A bot of a file that is loaded anew can be told to do so.
+local function reloadable(bot, reloader)
+  bot.reloader = reloader
+  bot.reload = function() return promise.await(reloader:now()) end
+end
+
+-- The script has no handler for this bot any more, or it could not log in.
+local function remove(self, bot)
+  for i, other in ipairs(self.bots) do
+    if other == bot then table.remove(self.bots, i) end
+  end
+  self.names[bot.name] = nil
+  status.stop(bot)
+  if self.closers[bot] then self.closers[bot]() end
+  self.closers[bot] = nil
+  guards(self)
+  for _, other in ipairs(self.bots) do
+    if self.chat and self.chat.bot == bot and other.core.me then self.chat:turnTo(other) end
+  end
+  task.spawn(bot.core.stop, bot.core, "stop")
+end
+
 -- Saving the file, or a module of its folder, loads it anew; SIGHUP does too.
 local function follow(self, path, record, bots)
-  local reloader = require "luna.reload" { path = path, record = record, bots = bots }
+  local reloader
+  reloader = require "luna.reload" {
+    path = path, record = record, bots = bots,
+    make = function(handler, new)
+      local bot = makeBot(self, path, require("luna.runner").stem(path), handler)
+      bot.env = new.env
+      return bot
+    end,
+    start = function(bot)
+      start(self, bot)
+      reloadable(bot, reloader)
+      listen(self, { bot })
+    end,
+    remove = function(bot) remove(self, bot) end,
+    settled = function() guards(self) end,
+  }
   self.reloaders[#self.reloaders + 1] = reloader
   if not self.args["no-watch"] then reloader:watch() end
   if #self.reloaders > 1 then return end
@@ -234,7 +284,9 @@ local function file(self, path)
   for n, handler in ipairs(list) do
     bots[n] = makeBot(self, path, stem, handler)
     bots[n].env = record.env
-    start(self, bots[n], record.mark)
+    local dispatch = bots[n].core.dispatch
+    dispatch:install(dispatch:prepare(handler, record.mark))
+    start(self, bots[n])
   end
   if path ~= "-" then follow(self, path, record, bots) end
   return bots
@@ -270,20 +322,11 @@ local function several(self)
   end)
 end
 
--- From now on these bots are counted for `luna status`, and each has its REPL.
-local function listen(self, bots)
-  status.start(bots, function() notify.status(status.line()) end)
-  if not self.args["no-repl"] then self.closers[#self.closers + 1] = require("luna.repl.server").start(bots) end
-end
-
 -- Once a file's bots run; after the last file the service manager hears of it.
 local function attend(self)
   local function go(bots)
     for _, reloader in ipairs(self.reloaders) do
-      for _, bot in ipairs(reloader.bots) do
-        bot.reloader = reloader
-        bot.reload = function() return promise.await(reloader:now()) end
-      end
+      for _, bot in ipairs(reloader.bots) do reloadable(bot, reloader) end
     end
     listen(self, bots)
   end
@@ -343,7 +386,7 @@ function M.run(args)
   task.onExit(M.stopAll)
   recorded(args)
   task.onExit(function()
-    for _, close in ipairs(self.closers) do close() end
+    for _, close in pairs(self.closers) do close() end
   end)
   expectPlain(self)
   if args.sandbox then

@@ -88,7 +88,7 @@ local function reload(session)
   if not fn then error("this bot cannot be reloaded", 0) end
   local ok, why = fn(bot)
   if ok == false then error(tostring(why), 0) end
-  return "reloaded"
+  return why and "reloaded\n" .. why or "reloaded"
 end
 
 local byName, ordered = {}, {}

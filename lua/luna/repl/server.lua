@@ -1,5 +1,5 @@
---- The REPL's end in the bot: a Unix socket for each bot, named after it, that only its owner can open. Started by luna.cli.run, once the
---- bots run; everything else of the REPL is loaded when somebody first connects.
+--- The REPL's end in the bot: a Unix socket for each bot, named after it, that only its owner can open. Started by luna.cli.run, once a
+--- bot runs; everything else of the REPL is loaded when somebody first connects.
 local host = require "_luna.host"
 local repl = require "_luna.repl"
 local place = require "luna.repl.place"
@@ -9,19 +9,24 @@ local server = {}
 
 local sessions, lastSession = setmetatable({}, { __mode = "v" }), 0
 
-local function serve(bot, connection)
+-- open: connection → session, of those that are connected.
+local function serve(bot, connection, open)
   local json = require "luna.json"
   local session = require "luna.repl.session"(bot, function(message) return connection:send(json.encode(message)) end,
     function(on) connection:evaluating(on) end)
   lastSession = lastSession + 1
-  sessions[lastSession] = session
+  sessions[lastSession], open[connection] = session, session
+  local function close()
+    open[connection] = nil
+    session:close()
+  end
   connection:onLine(function(line)
-    if line == nil then return session:close() end
+    if line == nil then return close() end
     if line == "\3" then return session:interrupt() end
     local ok, message = pcall(json.decode, line, { dropNull = true })
     if not ok then
       connection:close()
-      return session:close()
+      return close()
     end
     if type(message) == "table" and message.op == "status" then -- of `luna status`: nothing runs for it
       return connection:send(json.encode { op = "status", id = message.id, status = require("luna.status").of(bot) })
@@ -38,27 +43,26 @@ local function serve(bot, connection)
   })
 end
 
---- Listens for each bot ({ name, core, api, … }). Returns what ends it. That it cannot is told in the log and stops nothing.
-function server.start(bots)
-  local listeners = {}
+--- Listens for a bot ({ name, core, api, … }). Returns what ends it, those that are connected too. That it cannot is told in the log and
+--- stops nothing.
+function server.start(bot)
   local folder, why = place.folder()
   if not folder then
     Logger.write(Logger.VERBOSE, "repl", "no REPL: " .. tostring(why))
     return function() end
   end
-  for _, bot in ipairs(bots) do
-    local function accept(connection) serve(bot, connection) end
-    local listener, err, text = repl.listen(place.socket(folder, bot.name), accept)
-    -- Another process runs a bot of this name.
-    if err == "BUSY" then listener, err, text = repl.listen(place.socket(folder, ("%s-%d"):format(bot.name, host.pid())), accept) end
-    if listener then
-      listeners[#listeners + 1] = listener
-    else
-      Logger.write(Logger.VERBOSE, "repl", ("no REPL: %s (%s)"):format(tostring(text), tostring(err)))
-    end
-  end
+  local open = {}
+  local function accept(connection) serve(bot, connection, open) end
+  local listener, err, text = repl.listen(place.socket(folder, bot.name), accept)
+  -- Another process runs a bot of this name.
+  if err == "BUSY" then listener, err, text = repl.listen(place.socket(folder, ("%s-%d"):format(bot.name, host.pid())), accept) end
+  if not listener then Logger.write(Logger.VERBOSE, "repl", ("no REPL: %s (%s)"):format(tostring(text), tostring(err))) end
   return function()
-    for _, listener in ipairs(listeners) do listener:close() end
+    if listener then listener:close() end
+    for connection, session in pairs(open) do
+      connection:close()
+      session:close()
+    end
   end
 end
 

@@ -151,13 +151,61 @@ describe("a reload", function()
     assert.is_true(log.errors)
   end)
 
+  describe("with other settings", function()
+    -- Answers; "slow" waits for the gate first.
+    local function body(settings)
+      return ([[
+        Bot.settings = %s
+        function Bot:onUpdateNewMessage(update)
+          local message = update.message
+          if message.out then return end
+          if message.message == "slow" then luna.await(reloadLog.gate:promise()) end
+          reloadLog[#reloadLog + 1] = message.message
+        end
+      ]]):format(settings)
+    end
+    before_each(function() log.gate = luna.Deferred() end)
+
+    it("takes another order once what waits in the old one is done", function()
+      run("one", body "{ updates = { order = 'chat' } }")
+      for _, text in ipairs { "slow", "second" } do alice:send(bot, text) end
+      world:clock():advance(0.1)
+      script("two", body "{ updates = { order = 'none' } }")
+      bot:reload()
+      alice:send(bot, "third")
+      world:clock():advance(1)
+      assert.same({}, { table.unpack(log) })
+      log.gate:resolve()
+      world:clock():advance(1)
+      assert.same({ "slow", "second", "third" }, { table.unpack(log) })
+      log.gate = luna.Deferred()
+      for _, text in ipairs { "slow", "fast" } do alice:send(bot, text) end
+      world:clock():advance(1)
+      assert.same({ "slow", "second", "third", "fast" }, { table.unpack(log) })
+      log.gate:resolve()
+    end)
+
+    it("lets more run at once where more may", function()
+      run("one", body "{ updates = { pending = 1 } }")
+      alice:send(bot, "slow")
+      world:user "Bob":send(bot, "quick")
+      world:clock():advance(1)
+      assert.same({}, { table.unpack(log) })
+      script("two", body "{ updates = { pending = 2 } }")
+      bot:reload()
+      world:clock():advance(1)
+      assert.same({ "quick" }, { table.unpack(log) })
+      log.gate:resolve()
+    end)
+  end)
+
   describe("that fails", function()
     local lines
     before_each(function()
       lines = {}
       Logger.setWriter(function(text) lines[#lines + 1] = text end)
     end)
-    after_each(function() Logger.setWriter(nil) end)
+    after_each(function() Logger.setWriter(require("luna.cli.test_output").keepLog) end)
 
     local function refused(what)
       local ok, why = pcall(bot.reload, bot)
@@ -219,6 +267,8 @@ describe("a reload", function()
       refused "returned a number"
       write("bot.lua", "")
       refused "returned no handler now, and 1 before"
+      write("bot.lua", "return { print, print }")
+      refused "returned 2 handlers now, and 1 before: here the number cannot change"
       script("two", "function Bot:onUpdateNewMesage() end")
       refused "no such update"
     end)
@@ -236,7 +286,7 @@ describe("a reload", function()
     script "two"
     Logger.setWriter(function(text) lines[#lines + 1] = text end)
     bot:reload()
-    Logger.setWriter(nil)
+    Logger.setWriter(require("luna.cli.test_output").keepLog)
     local text = table.concat(lines)
     assert.matches("state.greet is a function", text, 1, true)
     assert.matches("state.deep.list is a table with a metatable", text, 1, true)

@@ -149,7 +149,7 @@ describe("the REPL of a bot", function()
     local place = require "luna.repl.place"
     local real = place.folder
     place.folder = function() return folder end
-    stop = require("luna.repl.server").start { bot }
+    stop = require("luna.repl.server").start(bot)
     place.folder = real
   end)
   after_each(function()
@@ -598,7 +598,7 @@ return Bot
     local place = require "luna.repl.place"
     local real = place.folder
     place.folder = function() return folder end
-    local second = require("luna.repl.server").start { bot }
+    local second = require("luna.repl.server").start(bot)
     place.folder = real
     local names = repl.names(folder)
     table.sort(names)

@@ -3,13 +3,14 @@
  * is raised by the hook at the next instruction. */
 #include "bind/breaks.h"
 #include "bind/modules.h"
+#include "base/alloc.h"
 #include "base/log.h"
 
 #define POINTS_MAX 200
 #define FILE_MAX 256
 #define DECIDE "luna.breaks.decide"
 
-static const char held_kind[] = "break"; /* told apart by its address */
+static const struct ln_wait held = {.kind = "break"}; /* told apart by its address */
 
 enum step { STEP_NONE, STEP_IN, STEP_OVER, STEP_OUT };
 
@@ -19,52 +20,84 @@ struct point {
   int line;
 };
 
+/* A task that is held, steps, or is to be ended: few at a time. */
+struct hold {
+  struct hold *next;
+  struct ln_task *task;
+  lua_State *L; /* the thread that was held last */
+  int depth;    /* of the step */
+  uint8_t step;
+  bool raise; /* the task's cancel_ref is raised at its next instruction */
+};
+
 int ln_breaks_armed;
 
 static struct {
   struct point points[POINTS_MAX];
   int n;
   uint64_t lines[4]; /* which lines, by their lower 8 bits, have a point: most have none */
-  bool deciding;     /* the function that decides runs: its own lines are nobody's */
+  struct hold *holds;
+  bool deciding; /* the function that decides runs: its own lines are nobody's */
 } own;
+
+static struct hold *hold_of(const struct ln_task *t)
+{
+  struct hold *h = own.holds;
+  while (h && h->task != t) h = h->next;
+  return h;
+}
+
+static struct hold *hold_new(struct ln_task *t)
+{
+  struct hold *h = ln_calloc(1, sizeof *h);
+  if (!h) return NULL;
+  h->task = t;
+  h->next = own.holds;
+  own.holds = h;
+  return h;
+}
 
 void ln_breaks_arm(lua_State *L)
 {
-  struct ln_task *t = ln_host_get()->current;
-  bool raise = t && t->raise && t->held_L == L;
+  const struct hold *o = own.holds ? hold_of(ln_host_get()->current) : NULL;
+  bool raise = o && o->raise && o->L == L;
   lua_sethook(L, ln_breaks_hook, LUA_MASKLINE | (raise ? LUA_MASKCOUNT : 0), 1);
 }
 
 bool ln_breaks_holds(const struct ln_task *t)
 {
-  return t->state == LN_TASK_WAITING && t->wait_kind == held_kind;
+  return t->state == LN_TASK_WAITING && t->wait == &held;
 }
 
-static void release(struct ln_task *t)
+static void release(const struct hold *o)
 {
   ln_host_unref(ln_host_get());
   /* The virtual machine remembers that the hook yielded until it would call it again: even if the last point
    * goes now, that has to happen once. */
-  lua_sethook(t->held_L, ln_breaks_hook, LUA_MASKLINE, 0);
-  ln_task_wake(t, 0, false);
+  lua_sethook(o->L, ln_breaks_hook, LUA_MASKLINE, 0);
+  ln_task_wake(o->task, 0, false);
 }
 
 void ln_breaks_raise(struct ln_task *t, lua_State *L)
 {
   if (t->cancel_ref != LUA_NOREF) luaL_unref(L, LUA_REGISTRYINDEX, t->cancel_ref);
   t->cancel_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-  if (!t->raise) ln_breaks_armed++;
-  t->raise = true;
-  release(t);
+  struct hold *o = hold_of(t);
+  if (!o->raise) ln_breaks_armed++;
+  o->raise = true;
+  release(o);
 }
 
-void ln_breaks_forget(struct ln_task *t)
+void ln_breaks_forget(const struct ln_task *t)
 {
-  if (t->step) ln_breaks_armed--;
-  if (t->raise) ln_breaks_armed--;
-  t->step = STEP_NONE;
-  t->raise = false;
-  t->held_L = NULL;
+  struct hold **place = &own.holds;
+  while (*place && (*place)->task != t) place = &(*place)->next;
+  struct hold *o = *place;
+  if (!o) return;
+  if (o->step) ln_breaks_armed--;
+  if (o->raise) ln_breaks_armed--;
+  *place = o->next;
+  ln_free(o);
 }
 
 /* Whether the thread has at most n frames. */
@@ -74,11 +107,11 @@ static bool at_most(lua_State *L, int n)
   return n < 0 || !lua_getstack(L, n, &ar);
 }
 
-static bool steps(const struct ln_task *t, lua_State *L)
+static bool steps(const struct hold *o, lua_State *L)
 {
-  if (t->step == STEP_IN) return true;
-  if (!t->step || L != t->held_L) return false;
-  return at_most(L, t->step == STEP_OVER ? t->step_depth : t->step_depth - 1);
+  if (o->step == STEP_IN) return true;
+  if (!o->step || L != o->L) return false;
+  return at_most(L, o->step == STEP_OVER ? o->depth : o->depth - 1);
 }
 
 /* "echo.lua" is the point's file where the source is "@bots/echo.lua". */
@@ -126,8 +159,9 @@ void ln_breaks_hook(lua_State *L, lua_Debug *ar)
     return;
   }
   if (!t || own.deciding) return;
+  struct hold *o = own.holds ? hold_of(t) : NULL;
   if (ar->event == LUA_HOOKCOUNT) {
-    if (!t->raise || t->held_L != L || t->cancel_ref == LUA_NOREF) return;
+    if (!o || !o->raise || o->L != L || t->cancel_ref == LUA_NOREF) return;
     ln_breaks_forget(t);
     ln_breaks_arm(L);
     lua_rawgeti(L, LUA_REGISTRYINDEX, t->cancel_ref);
@@ -136,7 +170,7 @@ void ln_breaks_hook(lua_State *L, lua_Debug *ar)
     lua_error(L);
   }
   if (ar->currentline < 1) return; /* the program's own code, which has no lines */
-  bool step = t->step && steps(t, L);
+  bool step = o && steps(o, L);
   uint8_t low = (uint8_t)ar->currentline;
   bool hit = own.lines[low >> 6] >> (low & 63) & 1;
   if (!step && !hit) return;
@@ -145,14 +179,13 @@ void ln_breaks_hook(lua_State *L, lua_Debug *ar)
   if (!step && !point) return;
   bool possible = !h->blocked && lua_isyieldable(L);
   if (!decide(L, t, point, possible) || !possible) return;
-  if (t->step) ln_breaks_armed--;
-  t->step = STEP_NONE;
-  t->held_L = L;
+  if (!o && !(o = hold_new(t))) return;
+  if (o->step) ln_breaks_armed--;
+  o->step = STEP_NONE;
+  o->L = L;
   t->wait_L = L;
-  t->wait_kind = held_kind;
+  t->wait = &held;
   t->wait_since = ln_clock_now(ln_loop_clock(h->loop));
-  t->cancel = NULL;
-  t->wake_n = 0;
   t->wake_error = false;
   t->state = LN_TASK_WAITING;
   ln_host_ref(h);
@@ -209,18 +242,19 @@ static int f_go(lua_State *L)
   static const char *const modes[] = {"", "in", "over", "out", NULL};
   struct ln_task *t = ln_task_check(L, 1);
   int mode = luaL_checkoption(L, 2, "", modes);
-  bool held = t && ln_breaks_holds(t);
-  if (held) {
+  struct hold *o = t && ln_breaks_holds(t) ? hold_of(t) : NULL;
+  if (o) {
+    release(o);
     if (mode) {
-      int depth = 0;
-      while (!at_most(t->held_L, depth)) depth++;
-      t->step_depth = depth;
+      o->depth = 0;
+      while (!at_most(o->L, o->depth)) o->depth++;
+      o->step = (uint8_t)mode;
       ln_breaks_armed++;
+    } else if (!o->raise) {
+      ln_breaks_forget(t);
     }
-    t->step = (uint8_t)mode;
-    release(t);
   }
-  lua_pushboolean(L, held);
+  lua_pushboolean(L, o != NULL);
   return 1;
 }
 
@@ -235,7 +269,9 @@ static int f_threads(lua_State *L)
   lua_pushthread(t->wait_L);
   lua_xmove(t->wait_L, L, 1);
   if (t->wait_L == t->L) return 1;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, t->thread_ref);
+  if (!lua_checkstack(t->L, 1)) return luaL_error(L, "out of memory");
+  lua_pushthread(t->L);
+  lua_xmove(t->L, L, 1);
   return 2;
 }
 
@@ -243,7 +279,8 @@ int luaopen__luna_breaks(lua_State *L)
 {
   static const luaL_Reg functions[] = {
       {"set", f_set}, {"onBreak", f_on_break}, {"go", f_go}, {"threads", f_threads}, {NULL, NULL}};
-  memset(&own, 0, sizeof own); /* a new host */
+  while (own.holds) ln_breaks_forget(own.holds->task); /* of the host before */
+  memset(&own, 0, sizeof own);
   ln_breaks_armed = 0;
   luaL_newlib(L, functions);
   return 1;

@@ -16,6 +16,6 @@ void ln_breaks_hook(lua_State *L, lua_Debug *ar);
 /* The held task goes on: raises the error on top of L (popped) at its next instruction. */
 void ln_breaks_raise(struct ln_task *t, lua_State *L);
 bool ln_breaks_holds(const struct ln_task *t);
-void ln_breaks_forget(struct ln_task *t); /* it ended, or is another's from now on */
+void ln_breaks_forget(const struct ln_task *t); /* it ended, or is another's from now on */
 
 #endif

@@ -164,7 +164,7 @@ static void finish(struct answer *a)
   a->bytes = ln_slice(NULL, 0);
   if (!t) {
     ln_host_protect(h, deliver, a);
-  } else if (t->state == LN_TASK_WAITING && t->cancel_ctx == a->call) {
+  } else if (t->state == LN_TASK_WAITING && t->ctx == a->call) {
     stop_limit(t);
     wake_failed(t, nomem_name);
     ln_task_drain(h);
@@ -196,7 +196,7 @@ void ln_bind_on_error(void *ctx, void *tag, int err, int code, struct ln_slice t
 static void limit_reached(struct ln_timer *timer)
 {
   struct ln_task *t = (struct ln_task *)((char *)timer - offsetof(struct ln_task, timer));
-  struct ln_bind_call *c = t->cancel_ctx;
+  struct ln_bind_call *c = t->ctx;
   ln_host_unref(ln_host_get());
   if (c->owner->connection) ln_connection_cancel(c->owner->connection, c->request);
   call_end(c);
@@ -321,6 +321,8 @@ static struct ln_bind_call *send(lua_State *L, struct ln_bind_connection *b,
   return c;
 }
 
+static const struct ln_wait answering = {"rpc", call_cancelled};
+
 /* call(name, params | bytes, opts, idKey, idText, idCounts) → result | nil, code, text, detail. With an idKey
  * random_id is made here, and put into params, see key_random_id. */
 int ln_bind_call(lua_State *L)
@@ -343,7 +345,7 @@ int ln_bind_call(lua_State *L)
     if (ln_timer_start(b->clock, &t->timer, ln_clock_fresh(b->clock) + (int64_t)(o.timeout * 1e6)) == LN_OK)
       ln_host_ref(h);
   }
-  return ln_task_wait(L, "rpc", call_cancelled, c);
+  return ln_task_wait(L, &answering, c);
 }
 
 /* upvalues: connection, call id */
@@ -368,7 +370,7 @@ int ln_bind_call_async(lua_State *L)
   struct ln_bind_connection *b = ln_bind_check_open_connection(L);
   struct call_options o;
   const struct ln_tl_method *method = encode(L, b, &o);
-  ln_promise_push(L);
+  ln_promise_push_cancellable(L);
   int promise = lua_gettop(L);
   if (o.flags & LN_REQUEST_NO_RESPONSE) {
     send(L, b, method, &o);
@@ -382,7 +384,7 @@ int ln_bind_call_async(lua_State *L)
   lua_pushvalue(L, 1);
   lua_pushinteger(L, (lua_Integer)c->id);
   lua_pushcclosure(L, cancel_async, 2);
-  lua_setiuservalue(L, promise, 3);
+  lua_setiuservalue(L, promise, 2);
   lua_settop(L, promise);
   return 1;
 }

@@ -128,6 +128,8 @@ static void generate_cancel(struct ln_task *t, void *ctx)
   ((struct generation *)ctx)->task = NULL;
 }
 
+static const struct ln_wait generating = {"io", generate_cancel};
+
 static int f_generate_rsa(lua_State *L)
 {
   struct ln_host *h = ln_host_get();
@@ -140,7 +142,7 @@ static int f_generate_rsa(lua_State *L)
     return luaL_error(L, "out of memory");
   }
   ln_host_ref(h);
-  return ln_task_wait(L, "io", generate_cancel, g);
+  return ln_task_wait(L, &generating, g);
 }
 
 /* rsaPublic(pem of either kind) → PKCS#1 public PEM, fingerprint */

@@ -314,7 +314,7 @@ static int start_main(lua_State *L)
   lua_pushstring(L, module);
   uint64_t id = h->next_task_id + 1;
   ln_task_spawn_as(L, 1, true, ln_loop_clock(h->loop), 0);
-  for (struct ln_task *t = h->live; t; t = t->live_next)
+  for (struct ln_task *t = ln_task_next(h, NULL); t; t = ln_task_next(h, t))
     if (t->id == id) h->main_task = t;
   lua_getfield(L, -1, "onResolve");
   lua_insert(L, -2);
@@ -345,20 +345,7 @@ void ln_host_free(struct ln_host *h)
       ln_lua_alloc_end();
     }
   }
-  while (h->live) { /* tasks still waiting: their structs alone are left */
-    struct ln_task *t = h->live;
-    h->live = t->live_next;
-    ln_timer_stop(&t->timer);
-    ln_free(t);
-  }
-  struct ln_task **pools[] = {&h->pool, &h->pool_bare};
-  for (size_t i = 0; i < 2; i++) {
-    while (*pools[i]) {
-      struct ln_task *t = *pools[i];
-      *pools[i] = t->next;
-      ln_free(t);
-    }
-  }
+  ln_task_free_all(h);
   for (size_t i = 0; i < h->n_clocks; i++) ln_clock_free(h->clocks[i]);
   for (size_t i = 0; i < h->n_retired; i++) ln_clock_free(h->retired[i]);
   ln_free(h->retired);

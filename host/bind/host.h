@@ -17,7 +17,7 @@ struct ln_host {
   struct ln_task *current;            /* the task whose Lua runs right now, or NULL */
   struct ln_task *ready, **ready_end; /* woken, not yet resumed: FIFO */
   struct ln_task *later, **later_end; /* new ones that begin in the next turn */
-  struct ln_task *live;               /* all tasks that have not ended */
+  struct ln_task_slab *slabs;         /* all tasks */
   struct ln_task *pool;               /* ended, their threads ready for reuse */
   struct ln_task *pool_bare;          /* ended, without a thread */
   size_t n_live, n_pool;

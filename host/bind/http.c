@@ -103,6 +103,8 @@ static void wait_cancel(struct ln_task *t, void *ctx)
     if (b->waiting[e] == t) forget(b, (enum event)e);
 }
 
+static const struct ln_wait waiting = {"http", wait_cancel};
+
 static struct bind_request *check(lua_State *L)
 {
   return luaL_checkudata(L, 1, REQUEST);
@@ -121,7 +123,7 @@ static int r_wait(lua_State *L)
   b->waiting[e] = h->current;
   ln_host_ref(h);
   ln_loop_hold(h->loop);
-  return ln_task_wait(L, "http", wait_cancel, b);
+  return ln_task_wait(L, &waiting, b);
 }
 
 /* --- starting --- */

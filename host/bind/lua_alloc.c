@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define GRAIN 16u
+#define GRAIN 8u
 #define SMALL_MAX 768u /* the stack of a new coroutine is one; larger blocks are malloc's */
 #define CLASSES (SMALL_MAX / GRAIN)
 #define CHUNK 65536u

@@ -11,14 +11,23 @@
 
 static int meta_ref = LUA_NOREF; /* the metatable: by number it is found sooner than by name */
 
-struct ln_promise *ln_promise_push(lua_State *L)
+static struct ln_promise *push_new(lua_State *L, int user_values)
 {
-  struct ln_promise *p = lua_newuserdatauv(L, sizeof *p, 3);
+  struct ln_promise *p = lua_newuserdatauv(L, sizeof *p, user_values);
   memset(p, 0, sizeof *p);
-  p->waiters_end = &p->waiters;
   lua_rawgeti(L, LUA_REGISTRYINDEX, meta_ref);
   lua_setmetatable(L, -2);
   return p;
+}
+
+struct ln_promise *ln_promise_push(lua_State *L)
+{
+  return push_new(L, 1);
+}
+
+struct ln_promise *ln_promise_push_cancellable(lua_State *L)
+{
+  return push_new(L, 2);
 }
 
 struct ln_promise *ln_promise_test(lua_State *L, int index)
@@ -62,16 +71,25 @@ static bool push_unhandled(lua_State *L)
   return false;
 }
 
+static void waiter_link(struct ln_promise *p, struct ln_task *t)
+{
+  struct ln_task *first = p->waiters;
+  if (!first) {
+    p->waiters = t->next = t->prev = t;
+    return;
+  }
+  t->next = first;
+  t->prev = first->prev;
+  first->prev->next = t;
+  first->prev = t;
+}
+
 static void waiter_unlink(struct ln_task *t)
 {
   struct ln_promise *p = t->promise;
-  if (!p) return;
-  *t->waiter_at = t->waiter_next;
-  if (t->waiter_next)
-    t->waiter_next->waiter_at = t->waiter_at;
-  else
-    p->waiters_end = t->waiter_at;
-  t->promise = NULL;
+  t->prev->next = t->next;
+  t->next->prev = t->prev;
+  if (p->waiters == t) p->waiters = t->next == t ? NULL : t->next;
 }
 
 static void waiter_cancel(struct ln_task *t, void *ctx)
@@ -130,6 +148,28 @@ static void wake_waiters(lua_State *L, int index, struct ln_promise *p)
   }
 }
 
+/* What waited by callbacks is on top of L (popped): a function, a join or a list of functions. */
+static void tell(lua_State *L, int index, struct ln_promise *p, int type, int key, bool failed)
+{
+  p->handled = true;
+  if (type == LUA_TFUNCTION) {
+    start_callback(L, index, p);
+  } else if (type == LUA_TUSERDATA) {
+    luaL_checkstack(L, p->n + 4, "too many values");
+    if (push_values(L, index, p) == 0) lua_pushnil(L);
+    if (p->n > 1) lua_settop(L, lua_gettop(L) - p->n + 1);
+    ln_join_settled(L, key, failed);
+  } else {
+    int list = lua_gettop(L);
+    lua_Integer count = (lua_Integer)lua_rawlen(L, list);
+    for (lua_Integer i = 1; i <= count; i++) {
+      lua_rawgeti(L, list, i);
+      start_callback(L, index, p);
+    }
+    lua_pop(L, 1);
+  }
+}
+
 bool ln_promise_settle(lua_State *L, int index, int n, bool failed)
 {
   index = lua_absindex(L, index);
@@ -138,44 +178,30 @@ bool ln_promise_settle(lua_State *L, int index, int n, bool failed)
     lua_pop(L, n);
     return false;
   }
-  p->n = n;
+  if (n > 8) luaL_checkstack(L, 2, "too many values"); /* else a C function's stack has room */
   if (n > 1) {
     lua_createtable(L, n, 0);
     lua_insert(L, -n - 1);
     for (int i = n; i >= 1; i--) lua_rawseti(L, -i - 1, i);
+  }
+  int type = lua_getiuservalue(L, index, 1), key = p->key;
+  if (n > 0) {
+    lua_insert(L, -2);
     lua_setiuservalue(L, index, 1);
-  } else if (n == 1) {
+  } else if (type != LUA_TNIL) {
+    lua_pushnil(L);
     lua_setiuservalue(L, index, 1);
   }
+  p->n = n;
   p->state = failed ? LN_PROMISE_FAILED : LN_PROMISE_RESOLVED;
-  int type = lua_getiuservalue(L, index, 2);
-  if (type == LUA_TFUNCTION) {
-    p->handled = true;
-    start_callback(L, index, p);
-  } else if (type == LUA_TUSERDATA) {
-    luaL_checkstack(L, p->n + 4, "too many values");
-    p->handled = true;
-    lua_pushnil(L);
-    lua_setiuservalue(L, index, 2);
-    if (push_values(L, index, p) == 0) lua_pushnil(L);
-    if (p->n > 1) lua_settop(L, lua_gettop(L) - p->n + 1);
-    ln_join_settled(L, p->key, failed);
-  } else if (type == LUA_TTABLE) {
-    p->handled = true;
-    int list = lua_gettop(L);
-    lua_Integer count = (lua_Integer)lua_rawlen(L, list);
-    for (lua_Integer i = 1; i <= count; i++) {
-      lua_rawgeti(L, list, i);
-      start_callback(L, index, p);
-    }
-    lua_pop(L, 1);
-  } else {
-    lua_pop(L, 1);
+  if (p->has_task) {
+    p->has_task = false;
+    p->owner = p->task->owner;
   }
-  if (type == LUA_TFUNCTION || type == LUA_TTABLE) {
-    lua_pushnil(L);
-    lua_setiuservalue(L, index, 2);
-  }
+  if (type == LUA_TNIL)
+    lua_pop(L, 1);
+  else
+    tell(L, index, p, type, key, failed);
   if (p->waiters) {
     p->handled = true;
     wake_waiters(L, index, p);
@@ -243,6 +269,8 @@ static void limit_reached(struct ln_timer *timer)
   ln_task_wake(t, 1, false);
 }
 
+static const struct ln_wait waiting = {"promise", waiter_cancel};
+
 int ln_promise_await(lua_State *L, int index, double seconds)
 {
   index = lua_absindex(L, index);
@@ -268,12 +296,8 @@ int ln_promise_await(lua_State *L, int index, double seconds)
     if (ln_timer_start(t->clock, &t->timer, now + us)) return luaL_error(L, "out of memory");
     ln_host_ref(h);
   }
-  t->promise = p;
-  t->waiter_next = NULL;
-  t->waiter_at = p->waiters_end;
-  *p->waiters_end = t;
-  p->waiters_end = &t->waiter_next;
-  return ln_task_wait(L, "promise", waiter_cancel, NULL);
+  waiter_link(p, t);
+  return ln_task_wait(L, &waiting, p);
 }
 
 static bool is_promise_list(lua_State *L, int index)
@@ -317,9 +341,17 @@ int ln_promise_await_any(lua_State *L)
 
 /* --- the Lua side --- */
 
+/* new(canceller?): cancel(p, err) calls it with the error. */
 static int p_new(lua_State *L)
 {
-  ln_promise_push(L);
+  if (lua_isnoneornil(L, 1)) {
+    ln_promise_push(L);
+    return 1;
+  }
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  ln_promise_push_cancellable(L);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, 2);
   return 1;
 }
 
@@ -396,7 +428,7 @@ static int p_on_resolve(lua_State *L)
     start_callback(L, 1, p);
     return 0;
   }
-  int type = lua_getiuservalue(L, 1, 2);
+  int type = lua_getiuservalue(L, 1, 1);
   if (type == LUA_TUSERDATA) {
     ln_join_callback(L, p->key);
     type = LUA_TFUNCTION;
@@ -410,10 +442,10 @@ static int p_on_resolve(lua_State *L)
     lua_rawseti(L, -2, 1);
     lua_pushvalue(L, 2);
     lua_rawseti(L, -2, 2);
-    lua_setiuservalue(L, 1, 2);
+    lua_setiuservalue(L, 1, 1);
   } else {
     lua_pushvalue(L, 2);
-    lua_setiuservalue(L, 1, 2);
+    lua_setiuservalue(L, 1, 1);
   }
   return 0;
 }
@@ -431,12 +463,12 @@ void ln_promise_join(lua_State *L, int index, int join, lua_Integer key)
     ln_join_settled(L, key, p->state == LN_PROMISE_FAILED);
     return;
   }
-  int type = lua_getiuservalue(L, index, 2);
+  int type = lua_getiuservalue(L, index, 1);
   lua_pop(L, 1);
-  if (type == LUA_TNIL) {
-    p->key = key;
+  if (type == LUA_TNIL && key <= INT32_MAX) {
+    p->key = (int)key;
     lua_pushvalue(L, join);
-    lua_setiuservalue(L, index, 2);
+    lua_setiuservalue(L, index, 1);
     return;
   }
   lua_pushcfunction(L, p_on_resolve);
@@ -464,14 +496,6 @@ static int p_is_handled(lua_State *L)
   return 1;
 }
 
-static int p_set_canceller(lua_State *L)
-{
-  check(L, 1);
-  lua_settop(L, 2);
-  lua_setiuservalue(L, 1, 3);
-  return 0;
-}
-
 /* cancel(p, err): the canceller gets the error; a task behind it is cancelled with it. True where there was
  * something to cancel. */
 static int p_cancel(lua_State *L)
@@ -480,11 +504,11 @@ static int p_cancel(lua_State *L)
   lua_settop(L, 2);
   bool did = false;
   if (p->state == LN_PROMISE_PENDING) {
-    if (lua_getiuservalue(L, 1, 3) == LUA_TFUNCTION) {
+    if (lua_getiuservalue(L, 1, 2) == LUA_TFUNCTION) {
       lua_pushvalue(L, 2);
       lua_call(L, 1, 0);
       did = true;
-    } else if (p->task_id && p->task->id == p->task_id) {
+    } else if (p->has_task) {
       lua_pushvalue(L, 2);
       ln_task_cancel(p->task, L);
       did = true;
@@ -611,7 +635,6 @@ int luaopen__luna_promise(lua_State *L)
                                        {"is", p_is},
                                        {"markHandled", p_mark_handled},
                                        {"isHandled", p_is_handled},
-                                       {"setCanceller", p_set_canceller},
                                        {"cancel", p_cancel},
                                        {NULL, NULL}};
   static const char *const refused[] = {"__len", "__pairs", "__concat", "__add", "__sub",  "__mul",

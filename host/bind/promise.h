@@ -6,22 +6,27 @@
 
 enum ln_promise_state { LN_PROMISE_PENDING, LN_PROMISE_RESOLVED, LN_PROMISE_FAILED };
 
-struct ln_promise { /* user values: 1 the value or a table of them, 2 callbacks or a join, 3 canceller */
+struct ln_promise { /* user values: 1 while pending its callbacks or a join, then the value or a table of
+                       values; 2, where it was made with one: the canceller */
+  struct ln_task *waiters; /* a ring, the first to be woken */
+  union {
+    struct ln_task *task; /* has_task: it is the result of this one */
+    lua_Integer owner;    /* else: whose failure it is */
+  };
+  union {
+    int key; /* while pending: of its value in the join that it carries */
+    int n;   /* then: values; n > 1: user value 1 is a table */
+  };
   uint8_t state;
+  bool has_task;
   bool handled; /* somebody looked at the outcome */
-  int n;        /* values; n > 1: user value 1 is a table */
-  struct ln_task *waiters;
-  struct ln_task **waiters_end;
-  struct ln_task *task; /* the task behind it, as long as its id is task_id; 0: none */
-  uint64_t task_id;
-  lua_Integer owner;
-  lua_Integer key; /* of its value in the join that it carries */
 };
 
 #define LN_PROMISE_NAME "luna.Promise"
 
-struct ln_promise *ln_promise_push(lua_State *L);            /* a new one, on top */
-struct ln_promise *ln_promise_test(lua_State *L, int index); /* NULL where it is none */
+struct ln_promise *ln_promise_push(lua_State *L);             /* a new one, on top */
+struct ln_promise *ln_promise_push_cancellable(lua_State *L); /* the same; its canceller is set later */
+struct ln_promise *ln_promise_test(lua_State *L, int index);  /* NULL where it is none */
 /* Settles the promise at `index` with the n values on top (popped); failed: one value, the error. Runs
  * callbacks, wakes waiters. Once only: false where it was settled. */
 bool ln_promise_settle(lua_State *L, int index, int n, bool failed);

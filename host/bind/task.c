@@ -14,6 +14,16 @@
 #define MAX_POOL 1024
 #define CROWD 1024      /* every so many tasks the collector hears of them */
 #define MAX_DRAIN 10000 /* tasks resumed in a row before the loop polls again */
+#define SLAB 64
+
+/* Tasks are made in slabs and never freed but reused: handles stay valid, told apart by id. A userdata in the
+ * registry anchors their threads, one in each of its user values. */
+struct ln_task_slab {
+  struct ln_task_slab *next;
+  int anchors_ref;
+  struct ln_task tasks[SLAB];
+};
+_Static_assert(sizeof(void *) > 8 || sizeof(struct ln_task) <= 120, "a hundred thousand of them may sleep");
 
 int ln_gate_resume(lua_State *co, lua_State *from, int nargs, int *nres)
 {
@@ -34,24 +44,61 @@ struct ln_task *ln_task_current(lua_State *L)
   return t;
 }
 
-static void link_live(struct ln_host *h, struct ln_task *t)
+static struct ln_task_slab *slab_of(const struct ln_task *t)
 {
-  t->live_next = h->live;
-  t->live_at = &h->live;
-  if (h->live) h->live->live_at = &t->live_next;
-  h->live = t;
-  h->n_live++;
+  char *first = (char *)(uintptr_t)(t - t->place);
+  return (struct ln_task_slab *)(void *)(first - offsetof(struct ln_task_slab, tasks));
 }
 
-static void unlink_live(struct ln_host *h, struct ln_task *t)
+static void slab_new(lua_State *L)
 {
-  *t->live_at = t->live_next;
-  if (t->live_next) t->live_next->live_at = t->live_at;
-  h->n_live--;
+  struct ln_host *h = ln_host_get();
+  lua_newuserdatauv(L, 0, SLAB);
+  int ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  struct ln_task_slab *s = ln_calloc(1, sizeof *s);
+  if (!s) {
+    luaL_unref(L, LUA_REGISTRYINDEX, ref);
+    luaL_error(L, "out of memory");
+  }
+  s->anchors_ref = ref;
+  s->next = h->slabs;
+  h->slabs = s;
+  for (int i = SLAB - 1; i >= 0; i--) {
+    s->tasks[i].place = (uint8_t)i;
+    s->tasks[i].next = h->pool_bare;
+    h->pool_bare = &s->tasks[i];
+  }
 }
 
-/* Raises where memory is short. A task's struct is never freed but reused (handles stay valid, told apart by
- * id); its thread is anchored in the registry, and let go only where the pool is full. */
+struct ln_task *ln_task_next(const struct ln_host *h, const struct ln_task *t)
+{
+  struct ln_task_slab *s = t ? slab_of(t) : h->slabs;
+  for (int i = t ? t->place + 1 : 0; s; s = s->next, i = 0)
+    for (; i < SLAB; i++)
+      if (s->tasks[i].id) return &s->tasks[i];
+  return NULL;
+}
+
+void ln_task_free_all(struct ln_host *h)
+{
+  while (h->slabs) {
+    struct ln_task_slab *s = h->slabs;
+    h->slabs = s->next;
+    for (int i = 0; i < SLAB; i++) ln_timer_stop(&s->tasks[i].timer);
+    ln_free(s);
+  }
+}
+
+/* The value on top of L (popped) anchors the task's thread, or nil. */
+static void anchor(lua_State *L, const struct ln_task *t)
+{
+  lua_rawgeti(L, LUA_REGISTRYINDEX, slab_of(t)->anchors_ref);
+  lua_insert(L, -2);
+  lua_setiuservalue(L, -2, t->place + 1);
+  lua_pop(L, 1);
+}
+
+/* Raises where memory is short. A thread is let go only where the pool is full. */
 static struct ln_task *task_new(lua_State *L, struct ln_clock *clock, lua_Integer owner)
 {
   struct ln_host *h = ln_host_get();
@@ -61,14 +108,15 @@ static struct ln_task *task_new(lua_State *L, struct ln_clock *clock, lua_Intege
     h->n_pool--;
   } else {
     lua_State *fresh = lua_newthread(L);
-    if (!h->pool_bare && !(h->pool_bare = ln_calloc(1, sizeof *t))) luaL_error(L, "out of memory");
-    t = h->pool_bare; /* stays there until nothing can throw any more */
-    t->thread_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    if (!h->pool_bare) slab_new(L);
     if (h->n_live % CROWD == CROWD - 1) ln_gc_crowd(L, h->n_live);
+    t = h->pool_bare;
     h->pool_bare = t->next;
+    anchor(L, t);
     *(struct ln_task **)lua_getextraspace(fresh) = t;
     t->L = fresh;
   }
+  h->n_live++;
   t->id = ++h->next_task_id;
   t->state = LN_TASK_NEW;
   t->next = NULL;
@@ -77,33 +125,36 @@ static struct ln_task *task_new(lua_State *L, struct ln_clock *clock, lua_Intege
   t->wait_L = NULL;
   t->wake_n = 0;
   t->wake_error = false;
-  t->cancel = NULL;
-  t->cancel_ref = t->onwait_ref = t->name_ref = LUA_NOREF;
-  t->promise = NULL;
+  t->wait = NULL;
+  t->ctx = NULL;
+  t->cancel_ref = LUA_NOREF;
   t->timed = false;
-  t->held_L = NULL;
-  t->step = 0;
-  t->raise = false;
-  link_live(h, t);
   return t;
 }
 
-static void drop_ref(lua_State *L, int *ref)
+static void drop_error(lua_State *L, struct ln_task *t)
 {
-  if (*ref != LUA_NOREF) luaL_unref(L, LUA_REGISTRYINDEX, *ref);
-  *ref = LUA_NOREF;
+  if (t->cancel_ref != LUA_NOREF) luaL_unref(L, LUA_REGISTRYINDEX, t->cancel_ref);
+  t->cancel_ref = LUA_NOREF;
+}
+
+static void drop_name(lua_State *L, struct ln_task *t)
+{
+  if (!t->named) return;
+  lua_pushnil(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, t);
+  t->named = false;
 }
 
 static void task_end(struct ln_task *t)
 {
   struct ln_host *h = ln_host_get();
-  unlink_live(h, t);
+  h->n_live--;
   t->state = LN_TASK_DONE;
   t->id = 0;
   if (h->main_task == t) h->main_task = NULL;
-  drop_ref(h->L, &t->cancel_ref);
-  drop_ref(h->L, &t->onwait_ref);
-  drop_ref(h->L, &t->name_ref);
+  drop_error(h->L, t);
+  drop_name(h->L, t);
   if (ln_breaks_armed) ln_breaks_forget(t);
   ln_watchdog_leave(t->L);
   lua_settop(t->L, 0);
@@ -112,7 +163,8 @@ static void task_end(struct ln_task *t)
     h->pool = t;
     h->n_pool++;
   } else {
-    luaL_unref(h->L, LUA_REGISTRYINDEX, t->thread_ref);
+    lua_pushnil(h->L);
+    anchor(h->L, t);
     t->L = NULL;
     t->next = h->pool_bare;
     h->pool_bare = t;
@@ -190,8 +242,10 @@ static void fail_result(struct ln_task *t)
     level++;
   }
   if (!level || !lua_getlocal(t->L, &outermost, 1)) return;
-  if (!ln_promise_test(t->L, -1) || ln_host_protect(ln_host_get(), settle_failed, t))
-    ln_log(LN_LOG_ERROR, "task", "and nobody will hear of it");
+  struct ln_promise *p = ln_promise_test(t->L, -1);
+  if (p && ln_host_protect(ln_host_get(), settle_failed, t) == LN_OK) return;
+  if (p) p->has_task = false;
+  ln_log(LN_LOG_ERROR, "task", "and nobody will hear of it");
 }
 
 static void run(struct ln_task *t, lua_State *from, int nargs)
@@ -220,7 +274,7 @@ static void run(struct ln_task *t, lua_State *from, int nargs)
   }
 }
 
-const char ln_task_parked[] = "parked";
+const struct ln_wait ln_task_parked = {.kind = "parked"};
 
 void ln_task_resume(struct ln_task *t)
 {
@@ -231,10 +285,8 @@ void ln_task_renew(struct ln_task *t)
 {
   lua_State *L = ln_host_get()->L;
   t->id = ++ln_host_get()->next_task_id;
-  if (t->cancel_ref != LUA_NOREF) drop_ref(L, &t->cancel_ref);
-  if (t->onwait_ref != LUA_NOREF) drop_ref(L, &t->onwait_ref);
-  if (t->name_ref != LUA_NOREF) drop_ref(L, &t->name_ref);
-  t->cancel = NULL;
+  drop_error(L, t);
+  drop_name(L, t);
   if (ln_breaks_armed) ln_breaks_forget(t);
   if (lua_gethook(t->L)) ln_watchdog_leave(t->L);
   ln_watchdog_again();
@@ -312,8 +364,7 @@ void ln_task_spawn_as(lua_State *L, int n, bool later, struct ln_clock *clock, l
   lua_insert(L, -n - 2); /* promise, promise, function, arguments */
   struct ln_task *t = begin_task(L, body, n + 2, clock, owner);
   p->task = t;
-  p->task_id = t->id;
-  p->owner = t->owner;
+  p->has_task = true;
   start_task(L, t, n + 2, later);
 }
 
@@ -374,7 +425,7 @@ void ln_task_check_wait(lua_State *L)
   }
   if (t->cancel_ref != LUA_NOREF) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, t->cancel_ref);
-    drop_ref(L, &t->cancel_ref);
+    drop_error(L, t);
     lua_error(L);
   }
 }
@@ -394,24 +445,15 @@ static int wait_done(lua_State *L, int status, lua_KContext ctx)
   return n;
 }
 
-int ln_task_wait(lua_State *L, const char *kind, void (*cancel)(struct ln_task *t, void *ctx), void *ctx)
+int ln_task_wait(lua_State *L, const struct ln_wait *wait, void *ctx)
 {
   struct ln_task *t = ln_host_get()->current;
   t->wait_L = L;
-  t->wait_kind = kind;
+  t->wait = wait;
+  t->ctx = ctx;
   t->wait_since = ln_clock_now(ln_loop_clock(ln_host_get()->loop));
-  t->cancel = cancel;
-  t->cancel_ctx = ctx;
-  t->wake_n = 0;
   t->wake_error = false;
   t->state = LN_TASK_WAITING;
-  if (t->onwait_ref !=
-      LUA_NOREF) { /* told from a task of its own, so that its errors and waits are not ours */
-    lua_rawgeti(L, LUA_REGISTRYINDEX, t->onwait_ref);
-    lua_pushstring(L, kind);
-    ln_task_spawn(L, 1, true);
-    lua_pop(L, 1);
-  }
   return lua_yieldk(L, 0, 0, wait_done);
 }
 
@@ -420,7 +462,6 @@ void ln_task_wake(struct ln_task *t, int n, bool is_error)
   if (t->state != LN_TASK_WAITING) return;
   t->wake_n = n;
   t->wake_error = is_error;
-  t->cancel = NULL;
   make_ready(t);
 }
 
@@ -429,13 +470,13 @@ void ln_task_cancel(struct ln_task *t, lua_State *L)
   if (ln_breaks_holds(t)) {
     ln_breaks_raise(t, L);
   } else if (t->state == LN_TASK_WAITING) {
-    if (t->cancel) t->cancel(t, t->cancel_ctx);
+    if (t->wait->cancel) t->wait->cancel(t, t->ctx);
     lua_xmove(L, t->wait_L, 1);
     ln_task_wake(t, 1, true);
   } else if (t->state == LN_TASK_DONE) {
     lua_pop(L, 1);
   } else {
-    drop_ref(L, &t->cancel_ref);
+    drop_error(L, t);
     t->cancel_ref = luaL_ref(L, LUA_REGISTRYINDEX);
   }
 }

@@ -9,40 +9,41 @@
 enum ln_task_state { LN_TASK_NEW, LN_TASK_RUNNING, LN_TASK_WAITING, LN_TASK_READY, LN_TASK_DONE };
 
 struct ln_promise;
+struct ln_task;
+
+struct ln_wait {                                /* what a task waits for: one constant a kind */
+  const char *kind;                             /* "sleep", "promise", "rpc", "io", "user", "break" */
+  void (*cancel)(struct ln_task *t, void *ctx); /* detaches from what it waits for; NULL: nothing to do */
+};
 
 #define LN_ANNOTATOR "luna.annotator" /* registry: function(err, traceback) → err */
 
-struct ln_task {
-  lua_State *L; /* its thread, anchored in the registry; its slot 1 holds the promise of its result, where it
-                   has one */
-  int thread_ref;
-  uint64_t id;
-  enum ln_task_state state;
-  struct ln_task *next;                 /* ready queue or pool */
-  struct ln_task *live_next, **live_at; /* host->live */
-  lua_Integer owner;                    /* inherited: which bot, which version */
-  struct ln_clock *clock;               /* inherited: whose time it sleeps by */
+struct ln_task { /* a hundred thousand may sleep: each field here is paid for by all of them */
+  lua_State *L;  /* its thread, anchored by its slab; its slot 1 holds the promise of its result, where it has
+                    one */
+  uint64_t id;   /* 0: it has ended */
+  lua_Integer owner;      /* inherited: which bot, which version */
+  struct ln_clock *clock; /* inherited: whose time it sleeps by */
   /* The wait it is in. */
-  lua_State *wait_L;     /* where the wait was called: L, or a user's coroutine inside it */
-  int wake_n;            /* values left on wait_L by the wake */
-  bool wake_error;       /* the one value is an error to raise */
-  const char *wait_kind; /* "sleep", "promise", "rpc", "io", "user", "break" */
-  int64_t wait_since;    /* µs of the loop's clock */
-  void (*cancel)(struct ln_task *t, void *ctx); /* detaches from what it waits for */
-  void *cancel_ctx;
-  struct ln_timer timer;      /* sleeps and time limits */
-  struct ln_promise *promise; /* the promise waited for, and its list of waiters */
-  struct ln_task *waiter_next, **waiter_at;
-  bool timed; /* the wait has a time limit: it answers true, … or false */
-  double slept;
-  int cancel_ref; /* an error to raise at the next wait; LUA_NOREF */
-  int onwait_ref; /* function(kind), told of waits; LUA_NOREF */
-  int name_ref;
-  /* Of breaks.c. */
-  lua_State *held_L; /* the thread that a break point held last */
-  uint8_t step;
-  bool raise; /* cancel_ref is raised at its next instruction */
-  int step_depth;
+  lua_State *wait_L; /* where the wait was called: L, or a user's coroutine inside it */
+  const struct ln_wait *wait;
+  union {
+    void *ctx; /* of wait->cancel */
+    struct ln_promise *promise;
+  };
+  union {
+    int64_t wait_since; /* while it waits: µs of the loop's clock */
+    int wake_n;         /* from the wake on: values left on wait_L by it */
+  };
+  struct ln_task *next,
+      *prev;             /* among the waiters of the promise; else next in the ready queue or the pool */
+  struct ln_timer timer; /* sleeps and time limits */
+  int cancel_ref;        /* an error to raise at the next wait; LUA_NOREF */
+  uint8_t state;         /* enum ln_task_state */
+  uint8_t place;         /* in its slab */
+  bool wake_error : 1;   /* the one value is an error to raise */
+  bool timed : 1;        /* the wait has a time limit: it answers true, … or false */
+  bool named : 1;        /* its name is in the registry, under its address */
 };
 
 /* Begins a task for the function and its n arguments on top of L (popped); pushes the promise of its result
@@ -54,12 +55,14 @@ void ln_task_spawn_as(lua_State *L, int n, bool later, struct ln_clock *clock, l
  * arguments. When it has ended finish(a, b, error | nil) is called in it. */
 void ln_task_work(lua_State *L, int n, bool later, struct ln_clock *clock, lua_Integer owner);
 struct ln_task *ln_task_current(lua_State *L); /* raises outside of a task */
+/* The task after t (NULL: the first) of those that have not ended, in no order; NULL: that was the last. */
+struct ln_task *ln_task_next(const struct ln_host *h, const struct ln_task *t);
 /* Raises "cannot wait inside NAME" where L cannot be suspended. */
 void ln_task_check_wait(lua_State *L);
 
 /* Suspends the current task: `return ln_task_wait(L, …)` from a C function. The C function's results are what
  * the wake hands over. */
-int ln_task_wait(lua_State *L, const char *kind, void (*cancel)(struct ln_task *t, void *ctx), void *ctx);
+int ln_task_wait(lua_State *L, const struct ln_wait *wait, void *ctx);
 /* Ends a wait: the n values were pushed on t->wait_L before (is_error: one, to be raised). The task runs
  * after the current one has yielded. */
 void ln_task_wake(struct ln_task *t, int n, bool is_error);
@@ -69,20 +72,21 @@ void ln_task_drain(struct ln_host *h);
 void ln_task_cancel(struct ln_task *t, lua_State *L);
 /* The one lua_resume, for tasks and for users' coroutines. */
 int ln_gate_resume(lua_State *co, lua_State *from, int nargs, int *nres);
-/* Waits so many seconds of that clock; for `return` from a C function. */
-int ln_task_sleep(lua_State *L, struct ln_clock *clock, double seconds);
+/* Waits so many seconds of that clock, which are on top of L and the function's result; for `return` from a C
+ * function. */
+int ln_task_sleep(lua_State *L, struct ln_clock *clock);
 void ln_task_push(lua_State *L, struct ln_task *t);     /* the handle that Lua sees */
 struct ln_task *ln_task_check(lua_State *L, int index); /* a handle's task; NULL: it has ended */
 
 /* For tasks that C keeps and resumes itself (watch_run.c): they wait by a yield of their own, with this kind
  * of wait, and are in no list of tasks meanwhile. */
-#define LN_TASK_PARKED ln_task_parked
-extern const char ln_task_parked[];
+extern const struct ln_wait ln_task_parked;
 void ln_task_resume(struct ln_task *t);
 /* What comes now is another's work: a new id, no name, no hooks, a budget of its own. */
 void ln_task_renew(struct ln_task *t);
 int ln_task_annotate(lua_State *L); /* message handler: adds the traceback to error objects */
 
+void ln_task_free_all(struct ln_host *h); /* the state is closed: only their structs are left */
 int luaopen__luna_task(lua_State *L);
 /* coroutine.create/resume/wrap/yield of ours, which pass the host's waits outward (coroutine.c). */
 void ln_coroutine_install(lua_State *L);

@@ -79,8 +79,9 @@ static int f_all(lua_State *L)
 {
   int n = 0;
   lua_newtable(L);
-  for (struct ln_task *t = ln_host_get()->live; t; t = t->live_next) {
-    if (t->state == LN_TASK_WAITING && t->wait_kind == LN_TASK_PARKED) continue;
+  struct ln_host *h = ln_host_get();
+  for (struct ln_task *t = ln_task_next(h, NULL); t; t = ln_task_next(h, t)) {
+    if (t->state == LN_TASK_WAITING && t->wait == &ln_task_parked) continue;
     ln_task_push(L, t);
     lua_rawseti(L, -2, ++n);
   }
@@ -95,20 +96,7 @@ static int f_owner(lua_State *L)
   return 1;
 }
 
-static int f_on_wait(lua_State *L)
-{
-  struct ln_task *t = ln_task_current(L);
-  if (t->onwait_ref != LUA_NOREF) luaL_unref(L, LUA_REGISTRYINDEX, t->onwait_ref);
-  t->onwait_ref = LUA_NOREF;
-  if (lua_isnoneornil(L, 1)) return 0;
-  luaL_checktype(L, 1, LUA_TFUNCTION);
-  lua_settop(L, 1);
-  t->onwait_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-  return 0;
-}
-
-/* The same, called in the waiting task itself just before it waits, by functions of Lua that wait for a
- * person (ask, readLine). */
+/* Raises where the running task cannot wait. */
 static int f_check_wait(lua_State *L)
 {
   ln_task_check_wait(L);
@@ -167,11 +155,7 @@ static int f_on_exit(lua_State *L)
   return 0;
 }
 
-static void never_cancel(struct ln_task *t, void *ctx)
-{
-  (void)t;
-  (void)ctx;
-}
+static const struct ln_wait exiting = {.kind = "exit"};
 
 /* exit(code, now): the loop ends after the exit functions; the calling task never goes on. With `now` the
  * process ends here. */
@@ -188,7 +172,7 @@ static int f_exit(lua_State *L)
     _exit(code);
   }
   ln_host_exit(h, code);
-  if (h->current && !h->blocked && lua_isyieldable(L)) return ln_task_wait(L, "exit", never_cancel, NULL);
+  if (h->current && !h->blocked && lua_isyieldable(L)) return ln_task_wait(L, &exiting, NULL);
   return luaL_error(L, "the program is ending");
 }
 
@@ -196,7 +180,7 @@ static void sleep_over(struct ln_timer *timer)
 {
   struct ln_task *t = (struct ln_task *)((char *)timer - offsetof(struct ln_task, timer));
   ln_host_unref(ln_host_get());
-  lua_pushnumber(t->wait_L, t->slept);
+  lua_pushvalue(t->wait_L, -1);
   ln_task_wake(t, 1, false);
 }
 
@@ -207,25 +191,69 @@ static void sleep_cancel(struct ln_task *t, void *ctx)
   ln_host_unref(ln_host_get());
 }
 
-int ln_task_sleep(lua_State *L, struct ln_clock *clock, double seconds)
+static const struct ln_wait sleeping = {"sleep", sleep_cancel};
+
+int ln_task_sleep(lua_State *L, struct ln_clock *clock)
 {
   struct ln_host *h = ln_host_get();
+  double seconds = lua_tonumber(L, -1);
   if (seconds != seconds) return luaL_error(L, "not a number of seconds");
-  if (seconds < 0) seconds = 0;
+  if (seconds < 0) {
+    seconds = 0;
+    lua_pushnumber(L, 0);
+  }
   ln_task_check_wait(L);
   struct ln_task *t = h->current;
   int64_t now = ln_clock_fresh(clock);
   int64_t us = seconds > 1e12 ? LN_NEVER - now - 1 : (int64_t)(seconds * 1e6);
-  t->slept = seconds;
   t->timer.fn = sleep_over;
   if (ln_timer_start(clock, &t->timer, now + us)) return luaL_error(L, "out of memory");
   ln_host_ref(h);
-  return ln_task_wait(L, "sleep", sleep_cancel, NULL);
+  return ln_task_wait(L, &sleeping, NULL);
 }
 
 static int f_sleep(lua_State *L)
 {
-  return ln_task_sleep(L, ln_task_current(L)->clock, luaL_checknumber(L, 1));
+  luaL_checknumber(L, 1);
+  lua_settop(L, 1);
+  return ln_task_sleep(L, ln_task_current(L)->clock);
+}
+
+static char patience[1]; /* registry: function() */
+
+static int f_set_patience(lua_State *L)
+{
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, patience);
+  return 0;
+}
+
+/* The running task is about to wait for time or for a person: told to whom setPatience has named, where it is
+ * an update's handler (luna.scope: the lower half of its owner is below the marks of versions). */
+static int f_patience(lua_State *L)
+{
+  uint32_t serial = (uint32_t)ln_task_current(L)->owner;
+  if (serial == 0 || serial > INT32_MAX) return 0;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, patience);
+  if (lua_isnil(L, -1))
+    lua_pop(L, 1);
+  else
+    lua_call(L, 0, 0);
+  return 0;
+}
+
+/* luna.sleep: in C, so that a sleeper's stack is no deeper than its function. */
+static int f_rest(lua_State *L)
+{
+  int type = lua_type(L, 1);
+  if (type != LUA_TNUMBER)
+    return luaL_error(L, "sleep wants a number of seconds, got a %s",
+                      lua_typename(L, type == LUA_TNONE ? LUA_TNIL : type));
+  lua_settop(L, 1);
+  ln_task_check_wait(L);
+  f_patience(L);
+  return ln_task_sleep(L, ln_task_current(L)->clock);
 }
 
 static int h_status(lua_State *L)
@@ -234,7 +262,7 @@ static int h_status(lua_State *L)
   struct ln_task *t = live(L);
   lua_pushstring(L, names[t ? t->state : LN_TASK_DONE]);
   if (!t || t->state != LN_TASK_WAITING) return 1;
-  lua_pushstring(L, t->wait_kind);
+  lua_pushstring(L, t->wait->kind);
   return 2;
 }
 
@@ -247,15 +275,15 @@ static int h_waits(lua_State *L)
     lua_pushnil(L);
     return 1;
   }
-  lua_pushstring(L, t->wait_kind);
+  lua_pushstring(L, t->wait->kind);
   lua_pushnumber(L, (lua_Number)(ln_clock_now(ln_loop_clock(ln_host_get()->loop)) - t->wait_since) / 1e6);
   if (ln_timer_running(&t->timer))
     lua_pushnumber(L, (lua_Number)(t->timer.due - ln_clock_now(t->timer.clock)) / 1e6);
   else
     lua_pushnil(L);
-  const struct ln_promise *p = t->promise;
-  if (strcmp(t->wait_kind, "promise") == 0 && p && p->task && p->task->id == p->task_id)
-    lua_pushinteger(L, (lua_Integer)p->task_id);
+  const struct ln_promise *p = strcmp(t->wait->kind, "promise") == 0 ? t->promise : NULL;
+  if (p && p->has_task)
+    lua_pushinteger(L, (lua_Integer)p->task->id);
   else
     lua_pushnil(L);
   return 4;
@@ -304,10 +332,10 @@ static int h_index(lua_State *L)
   } else if (strcmp(key, "owner") == 0) {
     lua_pushinteger(L, t ? t->owner : 0);
   } else if (strcmp(key, "name") == 0) {
-    if (!t || t->name_ref == LUA_NOREF)
-      lua_pushnil(L);
+    if (t && t->named)
+      lua_rawgetp(L, LUA_REGISTRYINDEX, t);
     else
-      lua_rawgeti(L, LUA_REGISTRYINDEX, t->name_ref);
+      lua_pushnil(L);
   } else {
     lua_getmetatable(L, 1);
     lua_getfield(L, -1, key);
@@ -325,8 +353,8 @@ static int h_newindex(lua_State *L)
   } else if (strcmp(key, "name") == 0) {
     luaL_checkstring(L, 3);
     lua_settop(L, 3);
-    if (t->name_ref != LUA_NOREF) luaL_unref(L, LUA_REGISTRYINDEX, t->name_ref);
-    t->name_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, t);
+    t->named = true;
   } else {
     return luaL_error(L, "a task has no field \"%s\" that can be set", key);
   }
@@ -344,7 +372,6 @@ int luaopen__luna_task(lua_State *L)
                                        {"current", f_current},
                                        {"all", f_all},
                                        {"owner", f_owner},
-                                       {"onWait", f_on_wait},
                                        {"checkWait", f_check_wait},
                                        {"isYieldable", f_is_yieldable},
                                        {"setBudget", f_set_budget},
@@ -355,6 +382,9 @@ int luaopen__luna_task(lua_State *L)
                                        {"onExit", f_on_exit},
                                        {"exit", f_exit},
                                        {"sleep", f_sleep},
+                                       {"rest", f_rest},
+                                       {"patience", f_patience},
+                                       {"setPatience", f_set_patience},
                                        {NULL, NULL}};
   luaL_newmetatable(L, HANDLE);
   luaL_setfuncs(L, methods, 0);

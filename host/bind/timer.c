@@ -209,9 +209,9 @@ static int c_wall(lua_State *L)
 static int c_advance(lua_State *L)
 {
   struct clock *c = check_clock(L, 1);
-  double seconds = luaL_checknumber(L, 2);
-  if (!(seconds >= 0)) return luaL_argerror(L, 2, "a clock goes forward only");
-  return ln_task_sleep(L, c->clock, seconds);
+  if (!(luaL_checknumber(L, 2) >= 0)) return luaL_argerror(L, 2, "a clock goes forward only");
+  lua_settop(L, 2);
+  return ln_task_sleep(L, c->clock);
 }
 
 static int c_free(lua_State *L)
@@ -220,7 +220,7 @@ static int c_free(lua_State *L)
   struct ln_host *h = ln_host_get();
   if (!c->clock) return 0;
   if (h) {
-    for (struct ln_task *t = h->live; t; t = t->live_next)
+    for (struct ln_task *t = ln_task_next(h, NULL); t; t = ln_task_next(h, t))
       if (t->clock == c->clock) t->clock = ln_loop_clock(h->loop);
     ln_watch_forget_clock(c->clock);
     ln_host_retire_clock(h, c->clock); /* connections and timers may still be on it */

@@ -19,6 +19,8 @@ static struct {
   uint32_t *free; /* places */
   size_t n_free, cap_free;
   uint64_t seq;
+  char digits[20]; /* of seq, at the end */
+  size_t n_digits;
   int slots_ref;
 } slab = {.slots_ref = LUA_NOREF};
 
@@ -124,6 +126,17 @@ void ln_watch_rest(struct ln_host *h)
 
 /* --- ids --- */
 
+/* The digits stand at the end of the text. */
+static void push_id(lua_State *L, char text[static ID_MAX], size_t n_digits, uint32_t index)
+{
+  char *p = text + ID_MAX - n_digits;
+  do {
+    *--p = (char)('a' + index % 26);
+    index /= 26;
+  } while (index);
+  lua_pushlstring(L, p, (size_t)(text + ID_MAX - p));
+}
+
 void ln_watch_push_id(lua_State *L, const struct ln_watch *w)
 {
   char text[ID_MAX], *p = text + sizeof text;
@@ -132,12 +145,27 @@ void ln_watch_push_id(lua_State *L, const struct ln_watch *w)
     *--p = (char)('0' + n % 10);
     n /= 10;
   } while (n);
-  uint32_t i = w->index;
-  do {
-    *--p = (char)('a' + i % 26);
-    i /= 26;
-  } while (i);
-  lua_pushlstring(L, p, (size_t)(text + sizeof text - p));
+  push_id(L, text, (size_t)(text + sizeof text - p), w->index);
+}
+
+/* The same of the next number, whose digits are those of the last plus one. */
+static void push_next_id(lua_State *L, uint32_t index)
+{
+  char text[ID_MAX];
+  size_t i = sizeof slab.digits, n = slab.n_digits;
+  while (n > 0 && slab.digits[i - 1] == '9') {
+    slab.digits[--i] = '0';
+    n--;
+  }
+  if (n > 0) {
+    slab.digits[i - 1]++;
+  } else {
+    slab.digits[i - 1] = '1';
+    slab.n_digits++;
+  }
+  slab.seq++;
+  memcpy(text + sizeof text - sizeof slab.digits, slab.digits, sizeof slab.digits);
+  push_id(L, text, slab.n_digits, index);
 }
 
 struct ln_watch *ln_watch_find(const char *id, size_t n)
@@ -170,9 +198,10 @@ struct ln_watch *ln_watch_new(lua_State *L, enum ln_watch_type type, int fn, int
   if (!slab.n_free) grow(L);
   uint32_t index = slab.free[slab.n_free - 1];
   struct ln_watch *w = at(index);
+  push_slots(L);
+  push_next_id(L, index); /* the last that may raise */
   w->index = index;
-  w->seq = ++slab.seq;
-  ln_watch_push_id(L, w); /* the last that may raise */
+  w->seq = slab.seq;
   slab.n_free--;
   slab.used++;
   w->type = (uint8_t)type;
@@ -183,25 +212,23 @@ struct ln_watch *ln_watch_new(lua_State *L, enum ln_watch_type type, int fn, int
   w->enabled = false;
   w->referenced = true;
   w->data = stream != 0;
-  push_slots(L);
   lua_Integer slot = (lua_Integer)index * SLOTS + 1;
   lua_pushvalue(L, fn);
-  lua_rawseti(L, -2, slot);
-  lua_pushvalue(L, -2);
-  lua_rawseti(L, -2, slot + 1);
+  lua_rawseti(L, -3, slot);
+  lua_pushvalue(L, -1);
+  lua_rawseti(L, -3, slot + 1);
   if (stream) {
     lua_createtable(L, 2, 0);
     lua_pushvalue(L, stream);
     lua_rawseti(L, -2, 1);
     lua_pushvalue(L, data);
     lua_rawseti(L, -2, 2);
-    lua_rawseti(L, -2, slot + 2);
+    lua_rawseti(L, -3, slot + 2);
   } else if (!lua_isnoneornil(L, data)) {
     w->data = true;
     lua_pushvalue(L, data);
-    lua_rawseti(L, -2, slot + 2);
+    lua_rawseti(L, -3, slot + 2);
   }
-  lua_pop(L, 1);
   return w;
 }
 

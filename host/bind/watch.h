@@ -104,7 +104,8 @@ static inline void ln_watch_append(struct ln_watch_link *head, struct ln_watch_l
 /* --- watch.c --- */
 
 /* A new watcher of the current task's clock and owner, enabled and referenced, with the callback at `fn` and
- * data at `data` of L (and the stream object at `stream`, 0: none). Pushes its id. Raises. */
+ * data at `data` of L (and the stream object at `stream`, 0: none). Pushes two values, the upper one its id.
+ * Raises. */
 struct ln_watch *ln_watch_new(lua_State *L, enum ln_watch_type type, int fn, int data, int stream);
 void ln_watch_push_id(lua_State *L, const struct ln_watch *w);
 struct ln_watch *ln_watch_find(const char *id, size_t n); /* NULL where there is none */

@@ -38,7 +38,7 @@ static int park(lua_State *L, struct ln_task *t)
   lua_settop(L, 1);
   lua_pushnil(L);
   t->wait_L = L;
-  t->wait_kind = LN_TASK_PARKED;
+  t->wait = &ln_task_parked;
   t->state = LN_TASK_WAITING;
   return lua_yieldk(L, 0, PARKED, step);
 }
@@ -139,6 +139,8 @@ static void run_cancelled(struct ln_task *t, void *ctx)
   unlink_run(ctx);
 }
 
+static const struct ln_wait running = {"loop", run_cancelled};
+
 static void end_run(struct ln_watch_run *run)
 {
   unlink_run(run);
@@ -160,7 +162,7 @@ int ln_watch_wait_run(lua_State *L)
   run->env = LN_WATCH_ENV(h->current->owner);
   run->stopping = false;
   ln_watches.runs = run;
-  return ln_task_wait(L, "loop", run_cancelled, run);
+  return ln_task_wait(L, &running, run);
 }
 
 /* Of that environment; the top level of a script (0) runs for all that it made. */

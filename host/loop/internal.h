@@ -24,7 +24,8 @@ struct ln_clock {
   int64_t wall_difference; /* virtual: unix time - now */
   struct ln_timer **heap;  /* 4-ary, by (due, order) */
   size_t n, cap;
-  uint64_t order; /* of the timer started last */
+  uint32_t order;  /* of the timer started last */
+  uint32_t latest; /* while timers run: those after it wait for the next turn */
 };
 
 struct ln_deferred_queue {

@@ -3,6 +3,8 @@
 #include "loop/internal.h"
 #include "base/alloc.h"
 
+#include <stdlib.h>
+
 #define VIRTUAL_START LN_US_PER_S /* not 0, which owners use for "never yet" */
 
 static bool before(const struct ln_timer *a, const struct ln_timer *b)
@@ -13,7 +15,7 @@ static bool before(const struct ln_timer *a, const struct ln_timer *b)
 static void put(struct ln_clock *c, size_t i, struct ln_timer *t)
 {
   c->heap[i] = t;
-  t->at = i + 1;
+  t->at = (uint32_t)i + 1;
 }
 
 static void sift_up(struct ln_clock *c, size_t i, struct ln_timer *t)
@@ -103,8 +105,27 @@ int64_t ln_clock_wall(const struct ln_clock *c)
   return c->is_virtual ? c->now + c->wall_difference : ln_clock_wall_us();
 }
 
+static int compare(const void *a, const void *b)
+{
+  const struct ln_timer *x = *(struct ln_timer *const *)a, *y = *(struct ln_timer *const *)b;
+  return before(x, y) ? -1 : 1;
+}
+
+/* The numbers are used up: those that run get new ones. A sorted heap is a heap. */
+static void renumber(struct ln_clock *c)
+{
+  if (c->n) qsort(c->heap, c->n, sizeof(struct ln_timer *), compare);
+  for (size_t i = 0; i < c->n; i++) {
+    put(c, i, c->heap[i]);
+    c->heap[i]->order = (uint32_t)i + 1;
+  }
+  c->order = (uint32_t)c->n;
+  c->latest = 0;
+}
+
 int ln_timer_start(struct ln_clock *c, struct ln_timer *t, int64_t due)
 {
+  if (c->order == UINT32_MAX) renumber(c);
   if (t->at && t->clock != c) ln_timer_stop(t);
   if (!t->at) {
     if (c->n == c->cap) {
@@ -114,8 +135,7 @@ int ln_timer_start(struct ln_clock *c, struct ln_timer *t, int64_t due)
       c->heap = heap;
       c->cap = cap;
     }
-    c->n++;
-    t->at = c->n;
+    t->at = (uint32_t)++c->n;
   }
   t->clock = c;
   t->due = due;
@@ -151,20 +171,20 @@ void ln_clock_run(struct ln_clock *c)
 {
   if (!c->n) return;
   int64_t now = ln_clock_now(c);
-  uint64_t latest = c->order;
-  while (c->n && c->heap[0]->due <= now && c->heap[0]->order <= latest) fire(c->heap[0]);
+  c->latest = c->order;
+  while (c->n && c->heap[0]->due <= now && c->heap[0]->order <= c->latest) fire(c->heap[0]);
 }
 
 void ln_clock_move(struct ln_clock *c, int64_t to)
 {
   if (!c->is_virtual) return;
-  uint64_t latest = c->order;
+  c->latest = c->order;
   while (c->n && c->heap[0]->due <= to) {
     struct ln_timer *t = c->heap[0];
     if (t->due > c->now) {
       c->now = t->due;
-      latest = c->order;
-    } else if (t->order > latest) {
+      c->latest = c->order;
+    } else if (t->order > c->latest) {
       return;
     }
     fire(t);

@@ -12,9 +12,9 @@ struct ln_clock;
 struct ln_timer {                    /* embedded in its owner; zero it before first use */
   void (*fn)(struct ln_timer *self); /* the timer is stopped when it runs; may start or free itself */
   int64_t due;
-  uint64_t order;
   struct ln_clock *clock;
-  size_t at; /* place in the heap + 1; 0: not running */
+  uint32_t order; /* of those with the same due time */
+  uint32_t at;    /* place in the heap + 1; 0: not running */
 };
 
 struct ln_clock *ln_loop_clock(struct ln_loop *loop); /* the real one */

@@ -40,16 +40,14 @@ end
 --- A promise of the next line of standard input, without its end; of nil after the last. source: who owns the input, or nil.
 function console.readLine(prompt, source)
   if prompt ~= nil then host.write(1, tostring(prompt)) end
-  local p = core.new()
   if source then
+    local p = core.new()
     source(p)
     return p
   end
-  if ended then
-    core.resolve(p, nil)
-    return p
-  end
-  core.setCanceller(p, function(err)
+  if ended then return core.success(nil) end
+  local p
+  p = core.new(function(err)
     core.fail(p, err)
     pauseIfAlone()
   end)

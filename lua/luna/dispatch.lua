@@ -6,7 +6,6 @@ local core_ = require "_luna.promise"
 local Class = require "luna.class"
 local errors = require "luna.errors"
 local frames = require "luna.frames"
-local helpers = require "luna.helpers"
 local lanes = require "luna.lanes"
 local scope = require "luna.scope"
 local Logger = require "luna.logger"
@@ -406,9 +405,9 @@ function Dispatch:stop(reason, grace)
 end
 
 -- A handler that sleeps or asks lets its chat go on.
-helpers.onPatience = function()
+task.setPatience(function()
   local core = scope.current()
   if core and core.dispatch then core.dispatch:release() end
-end
+end)
 
 return Dispatch

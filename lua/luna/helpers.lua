@@ -33,16 +33,11 @@ local function waitable(level)
   error(errors.bare(tostring(why)), level + 1)
 end
 
---- Told just before a handler waits for time or a person, so that its chat's next update may begin. Set by luna.dispatch.
-helpers.onPatience = function() end
+-- Told just before a task waits for time or a person, so that the next update of a handler's chat may begin.
+local patience = task.patience
 
 --- sleep(s): suspends; returns the seconds slept.
-function functions.sleep(s)
-  if type(s) ~= "number" then error(("sleep wants a number of seconds, got a %s"):format(type(s)), 2) end
-  waitable(2)
-  helpers.onPatience()
-  return task.sleep(s)
-end
+functions.sleep = task.rest
 
 --- Set by a chat at the terminal, which owns standard input: fn(promise) resolves the promise with the next line.
 helpers.lineSource = nil
@@ -50,7 +45,7 @@ helpers.lineSource = nil
 --- readLine(prompt?): the next line of standard input, without its end; nil at the end of input.
 function functions.readLine(prompt)
   waitable(2)
-  helpers.onPatience()
+  patience()
   return console.await(console.readLine(prompt, helpers.lineSource))
 end
 
@@ -170,17 +165,17 @@ end
 function methods.sleep(api, s, opts)
   if type(s) ~= "number" then error(("sleep wants a number of seconds, got a %s"):format(type(s)), 2) end
   if helpers.isAsync(api, helpers.options(opts, 2)) then
-    helpers.onPatience()
+    patience()
     return task.spawn(function() task.sleep(s) end)
   end
   waitable(2)
-  helpers.onPatience()
+  patience()
   return task.sleep(s)
 end
 
 function methods.readLine(api, prompt, opts)
   if type(prompt) == "table" and opts == nil then prompt, opts = nil, prompt end
-  helpers.onPatience()
+  patience()
   return helpers.settle(api, opts, console.readLine(prompt, helpers.lineSource))
 end
 

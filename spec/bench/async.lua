@@ -33,28 +33,18 @@ local function rss()
 end
 
 if wanted.sleepers then -- in a process of their own, so that the memory is not what others have left
-  local n = 100000
-  local function all(seconds)
-    local gate, left = promise.new(), n
-    local before = rss()
-    collectgarbage()
-    local start = cpu()
-    for _ = 1, n do
-      task.spawn(function()
-        luna.sleep(seconds)
-        left = left - 1
-        if left == 0 then promise.resolve(gate) end
-      end)
-    end
-    local created, bytes = cpu() - start, rss() - before
-    start = cpu()
-    promise.await(gate)
-    return created / n * 1e9, (cpu() - start) / n * 1e9, bytes / n
+  local n, sleep = 100000, luna.sleep
+  collectgarbage()
+  local before, start = rss(), cpu()
+  for _ = 1, n do
+    task.spawn(function() sleep(1.5) end)
   end
-  local create, fire, bytes = all(1.5)
-  report("sleepers_create", create, "ns")
-  report("sleepers_fire", fire, "ns")
-  report("sleepers_bytes", bytes, "B")
+  local created, bytes = cpu() - start, rss() - before
+  start = cpu()
+  loop.run()
+  report("sleepers_create", created / n * 1e9, "ns")
+  report("sleepers_fire", (cpu() - start) / n * 1e9, "ns")
+  report("sleepers_bytes", bytes / n, "B")
 end
 
 measure("spawn", 500000, function(n)

@@ -5,7 +5,7 @@ local here = debug.getinfo(1, "S").source:match "^@(.*)/[^/]*$"
 
 local examples = {
   run = "first\nafter 10 ms\nnothing left\n",
-  stop = "tick 1\ntick 2\ntick 3\nstopped\n",
+  stop = "tick 1\ntick 2\ntick 3\nto the end of the tick\nstopped\n",
   now = "true\ntrue\n",
   defer = "line 1\nline 2\nline 3\n",
   readable = "hello\nworld\nend\n",

@@ -90,10 +90,9 @@ function Base:start()
       api == nil and "not set" or "a " .. type(api)), 2)
   end
   if type(self.loop) ~= "function" then error(("%s has no method loop()"):format(tostring(self)), 2) end
-  local done = core.new()
+  local done = core.new(function() self:stop() end)
   s.done, s.since = done, timer.now()
   core.markHandled(done) -- an error of it is logged here
-  core.setCanceller(done, function() self:stop() end)
   if self._started then self:_started(s) end
   if Logger.wants(Logger.VERBOSE) then log(self, Logger.VERBOSE, "started") end
   local c = rawget(api, "_core")

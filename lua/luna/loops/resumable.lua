@@ -1,7 +1,7 @@
 --- luna.ResumableLoop: pause() and resume(). A pause is a promise; a resume that comes while the loop works makes its next pause short.
 local core = require "_luna.promise"
+local task = require "_luna.task"
 local timer = require "_luna.timer"
-local helpers = require "luna.helpers"
 local base = require "luna.loops.loop"
 
 local state, checkStop = base.state, base.checkStop
@@ -36,20 +36,19 @@ function ResumableLoop:pause(seconds)
   local s = state(self)
   checkStop(s)
   if s.lastPause and not core.isHandled(s.lastPause) then error("pause() gives a promise: hand it to luna.await or waitSignal", 2) end
-  helpers.onPatience()
+  task.patience()
   s.pauses = s.pauses or {}
   local p
   if s.resumed then
     s.resumed = false
     p = core.success()
   else
-    p = core.new()
+    p = core.new(function(err)
+      if drop(s, p) then core.fail(p, err) end
+    end)
     s.pauses[p] = seconds == nil or timer.after(seconds, function()
       s.pauses[p] = nil
       core.resolve(p)
-    end)
-    core.setCanceller(p, function(err)
-      if drop(s, p) then core.fail(p, err) end
     end)
   end
   s.lastPause = p

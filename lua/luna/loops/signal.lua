@@ -1,7 +1,7 @@
 --- luna.SignalLoop: signal() and waitSignal(). Signals that nobody waits for are kept, in order.
 local core = require "_luna.promise"
+local task = require "_luna.task"
 local errors = require "luna.errors"
-local helpers = require "luna.helpers"
 local base = require "luna.loops.loop"
 
 local state, checkStop = base.state, base.checkStop
@@ -55,7 +55,7 @@ function SignalLoop:waitSignal(promise)
     return deliver(takeQueued(s))
   end
   if promise and core.state(promise) ~= "pending" then return core.await(promise) end
-  helpers.onPatience()
+  task.patience()
   local own = core.new()
   s.waiting = s.waiting or {}
   s.waiting[#s.waiting + 1] = own

@@ -2,6 +2,7 @@
  * clock and virtual ones. */
 #include "spec.h"
 #include "loop/timer.h"
+#include "loop/internal.h" /* for the clock's last number */
 
 static struct ln_loop *loop;
 static struct ln_clock *clock_;
@@ -172,6 +173,39 @@ static void ten_thousand(void **state)
   assert_int_equal(ln_clock_next(clock_), LN_NEVER);
 }
 
+static struct sleeper newcomer = {.t = {.fn = on_timer}, .id = 9};
+
+static void start_newcomer(struct sleeper *s)
+{
+  ln_timer_start(clock_, &newcomer.t, s->t.due);
+}
+
+/* The numbers that keep the order of equals run out while timers run and while they are started. */
+static void numbers_begin_anew(void **state)
+{
+  (void)state;
+  int64_t now = ln_clock_now(clock_);
+  memset(many, 0, sizeof many);
+  clock_->order = UINT32_MAX - 500;
+  for (int i = 0; i < 1000; i++) {
+    many[i].id = i;
+    many[i].t.fn = on_timer;
+    ln_timer_start(clock_, &many[i].t, now + 10 + i % 2);
+  }
+  assert_in_range(clock_->order, 1000, 2000);
+  ln_clock_move(clock_, now + 11);
+  assert_int_equal(n_fired, 1000);
+  for (int i = 0; i < 1000; i++) assert_int_equal(fired[i], i < 500 ? 2 * i : 2 * (i - 500) + 1);
+
+  n_fired = 0;
+  for (int i = 0; i < 3; i++) ln_timer_start(clock_, &many[i].t, now + 20);
+  many[0].more = start_newcomer;
+  clock_->order = UINT32_MAX;
+  ln_clock_move(clock_, now + 20); /* none is lost, and the newcomer is the last */
+  ln_clock_move(clock_, now + 20);
+  assert_fired(4, (int[]){0, 1, 2, 9});
+}
+
 /* --- the real clock --- */
 
 static void stop_loop(struct sleeper *s)
@@ -268,6 +302,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(restart_at_once_gives_others_their_turn, set_up, tear_down),
       cmocka_unit_test_setup_teardown(stopped_by_a_neighbour, set_up, tear_down),
       cmocka_unit_test_setup_teardown(ten_thousand, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(numbers_begin_anew, set_up, tear_down),
       cmocka_unit_test_setup_teardown(real_clock_fires_in_order_and_not_early, set_up, tear_down),
       cmocka_unit_test_setup_teardown(due_already_does_not_starve, set_up, tear_down),
       cmocka_unit_test_setup_teardown(now_is_taken_once_a_turn, set_up, tear_down),

@@ -76,6 +76,17 @@ describe("join", function()
     assert.equal("deep", value)
   end)
 
+  it("takes keys of any size", function()
+    local far = 1 << 40
+    local list = { [1] = promise.new(), [far] = promise.new() }
+    local out, results, n = promise.join(list)
+    assert.equal(far, n)
+    promise.resolve(list[far], "far")
+    promise.resolve(list[1], "near")
+    assert.equal(results, promise.await(out))
+    assert.same({ [1] = "near", [far] = "far" }, results)
+  end)
+
   it("lets what it holds go once it is over", function()
     local held = setmetatable({}, { __mode = "k" })
     do

@@ -81,6 +81,21 @@ local cases = {
   end,
 }
 
+describe("a sleeper", function()
+  it("takes no more than its thread, its promise and its function", function()
+    local n, sleep, before = 10000, luna.sleep, held()
+    local all = {}
+    for i = 1, n do all[i] = 0 end
+    for i = 1, n do
+      all[i] = task.spawn(function() sleep(1000) end)
+    end
+    collectgarbage()
+    local each = (collectgarbage "count" - before) * 1024 / n - 16 -- of the list
+    for i = 1, n do promise.cancel(all[i]) end
+    assert.is_true(each < 1270, ("%.0f bytes"):format(each)) -- the struct in C: see task.c
+  end)
+end)
+
 -- The others cost more for each, and have nothing that a fifth of a million would not show.
 local whole = { ["spawns"] = true, ["promises"] = true, ["timers"] = true, ["cancelled waits"] = true }
 

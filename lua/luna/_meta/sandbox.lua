@@ -78,6 +78,29 @@ function World:channel(title, options) end
 ---@return luna.Clock
 function World:clock() end
 
+---What has been said and done as text, since the test began: who wrote, changed, deleted, pressed what; of all, or of a person, a bot or
+---a place alone.
+---```lua
+---print(world:transcript(alice))
+---```
+---@param with? luna.Person|luna.TestBot|luna.Place
+---@return string
+function World:transcript(with) end
+
+---Compares the transcript, or another text, with a file beside the spec (for spec/bots/menu_spec.lua: spec/bots/snapshots/menu/NAME.txt),
+---and raises what differs. Where there is no file it is written, but not where the environment says CI; `luna test --update-snapshots`
+---takes over what is now.
+---```lua
+---it("takes an order", function()
+---  alice:start(bot)
+---  alice:click(alice:expect(bot), "Order")
+---  world:snapshot "an order"
+---end)
+---```
+---@param name string
+---@param text? string
+function World:snapshot(name, text) end
+
 ---Breaks the network or the server on purpose, the same way for the same seed.
 ---```lua
 ---world:fault{ drop = 0.1, seed = 7 }

@@ -5,6 +5,7 @@ local errors = require "luna.errors"
 local options = require "luna.cli.options"
 local report = require "luna.cli.report"
 local signals = require "luna.cli.signals"
+local stills = require "luna.sandbox.stills"
 local task = require "_luna.task"
 
 local M = {}
@@ -22,6 +23,7 @@ M.spec = {
   { "timeout", "SECONDS", "of real time that one test may take (default 60)" },
   { "verbose", nil, "name each test as it ends" },
   { "log", "LEVEL", "show the log as it is written (else: with a failed test only)" },
+  { "update-snapshots", nil, "take over what differs from the files of world:snapshot" },
   { "counts", "FILE", "write \"passed failed skipped\" to a file instead of the last line" },
 }
 
@@ -83,6 +85,18 @@ local function preload()
   pcall(require, "luna.http") -- where it is built in
 end
 
+-- Says what world:snapshot has written, and which files no test asks for any more, where all tests of these specs have run.
+local function snapshots(args, files, counts)
+  for _, line in ipairs(stills.take()) do host.write(1, line .. "\n") end
+  if args.filter or args.tags or counts.failed > 0 then return end
+  local unused = stills.unused(files)
+  for _, file in ipairs(unused) do
+    host.write(1, stills.update and ("snapshot removed: %s\n"):format(file)
+      or ("snapshot without a test: %s (--update-snapshots removes it)\n"):format(file))
+  end
+  if stills.update then stills.remove(unused) end
+end
+
 function M.run(args)
   for _, name in ipairs { "busted.runner", "lfs" } do
     if not pcall(require, name) then
@@ -108,6 +122,7 @@ function M.run(args)
     require("luna.logger").setWriter(require("luna.cli.test_output").keepLog)
   end
 
+  stills.update = args["update-snapshots"] == true
   local seconds = tonumber(args.timeout or 60)
   if not seconds or seconds <= 0 then options.fail(("luna test: --timeout %s: a number of seconds"):format(args.timeout)) end
   limit(seconds)
@@ -135,6 +150,7 @@ function M.run(args)
   rawset(_G, "arg", oldArg)
   if not ok and why ~= marker then return report.print(why) end
   if args.list then return 0 end
+  snapshots(args, files, counts)
 
   if args.counts then
     local done, problem = host.writeFile(args.counts, ("%d %d %d\n"):format(counts.passed, counts.failed, counts.skipped), 420)

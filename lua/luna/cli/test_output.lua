@@ -30,13 +30,15 @@ local function message(t)
   return tostring(text)
 end
 
--- Frames of the spec and of what it tests; busted's own say nothing.
+local machinery = { "/busted/", "/luassert/", "luna/sandbox/[^:]*%.lua:", "[%[(]C[%])]", "busted:" }
+
+-- Frames of the spec and of what it tests; those of busted and of the test kit say nothing.
 local function frames(trace)
   local kept = {}
   for line in (trace or ""):gmatch "[^\n]+" do
-    if line:find "^%s" and not (line:find "/busted/" or line:find "/luassert/" or line:find "[%[(]C[%])]" or line:find "busted:") then
-      kept[#kept + 1] = line:gsub("^%s+", "  ")
-    end
+    local ours = false
+    for _, pattern in ipairs(machinery) do ours = ours or line:find(pattern) ~= nil end
+    if line:find "^%s" and not ours then kept[#kept + 1] = line:gsub("^%s+", "  ") end
   end
   return table.concat(kept, "\n")
 end

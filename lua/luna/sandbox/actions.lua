@@ -143,6 +143,7 @@ function actions.send(model, by, peer, m)
       or nil, by = me.id,
   })
   if m.random then boxes.remember(model, me.id, m.random) end
+  if model.heard then model.heard("send", { by = me.id, core = core }) end
   local entry, id = spread(model, by, peer, core, list)
   return entry, id, core
 end
@@ -205,6 +206,7 @@ function actions.edit(model, by, peer, id, m)
   core.text, core.entities, core.media, core.markup = kept, entities, media, m.markup
   core.edited = model:now()
   core.editHidden = not shown and true or nil
+  if model.heard then model.heard("edit", { by = m.actor or me.id, core = core }) end
   return tell(model, by, core, "edit", m.actor), core
 end
 
@@ -231,6 +233,7 @@ function actions.delete(model, by, list, revoke)
   local others = {}
   for _, id in ipairs(list) do
     local core = boxes.core(model, me.id, id)
+    if core and model.heard then model.heard("delete", { by = me.id, core = core, alone = not (revoke or me.bot) }) end
     if core and (revoke or me.bot) then
       local chat = core.chat and model:object(core.chat)
       if core.chat and core.from ~= me.id and not isAdmin(chat, me.id) then
@@ -260,6 +263,10 @@ function actions.deleteFromChannel(model, by, chan, list)
   for _, id in ipairs(list) do
     local core = boxes.core(model, chan, id)
     if core and core.by ~= by.user.id and not isAdmin(channel, by.user.id) then rpc.fail(403, "MESSAGE_DELETE_FORBIDDEN") end
+  end
+  for _, id in ipairs(model.heard and list or {}) do
+    local core = boxes.core(model, chan, id)
+    if core then model.heard("delete", { by = by.user.id, core = core }) end
   end
   return take(model, chan, list, nil, by)
 end

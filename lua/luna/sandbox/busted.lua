@@ -1,4 +1,5 @@
---- What ties a world to the busted block it is made in: after each test it is checked, and it ends with the block (or with the test, where
+--- What ties a world to the busted block it is made in: after each test it is checked, its
+--- transcript begins anew with each, and it ends with the block (or with the test, where
 --- it is made inside one). Without busted nothing happens.
 local busted = {}
 
@@ -26,6 +27,7 @@ function busted.follow(world)
     end)
     return
   end
+  env.before_each(function() world.record:mark() end)
   env.after_each(function() world:check() end)
   env.teardown(function() world:close() end)
 end

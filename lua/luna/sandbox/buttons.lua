@@ -19,12 +19,13 @@ function buttons.press(model, by, peer, id, data)
   if not button then rpc.fail(400, "DATA_INVALID") end
   local bot = model:user(core.via or core.by)
   if not bot or not bot.bot then rpc.fail(400, "MESSAGE_ID_INVALID") end
+  if model.heard then model.heard("press", { by = by.user.id, core = core, data = data }) end
   local kept = core.answers and core.answers[data]
   if kept and kept.untilDate > model:now() then return kept.answer end
   local promise = core_.new()
   core_.markHandled(promise)
   local query = model:random()
-  model.queries[query] = { bot = bot.id, promise = promise, core = core, data = data }
+  model.queries[query] = { bot = bot.id, user = by.user.id, promise = promise, core = core, data = data }
   local scope = peer < ids.CHANNEL and peer or core.gid
   local kind = core.via and core.by ~= core.via and "inlineCallback" or "callback"
   updates.push(model, bot.id, {
@@ -45,6 +46,7 @@ function buttons.answer(model, bot, query, answer)
     q.core.answers = q.core.answers or {}
     q.core.answers[q.data] = { answer = answer, untilDate = model:now() + answer.cache }
   end
+  if model.heard then model.heard("answer", { by = q.user, bot = bot.id, core = q.core, answer = answer }) end
   core_.resolve(q.promise, answer)
 end
 

@@ -9,8 +9,11 @@ local Model = require "luna.sandbox.model"
 local Person = require "luna.sandbox.person"
 local Server = require "luna.sandbox.server"
 local busted = require "luna.sandbox.busted"
+local Transcript = require "luna.sandbox.transcript"
 local groups = require "luna.sandbox.groups"
+local errors = require "luna.errors"
 local ids = require "luna.ids"
+local stills = require "luna.sandbox.stills"
 local suggest = require "luna.suggest"
 
 local World = Class.new "World"
@@ -44,6 +47,7 @@ function World:init(opts)
   self.server = Server { model = self.model, key = key, log = log }
   self.faults = Faults(self.server)
   self.model.faults = self.faults
+  self.record = Transcript(self.model)
   self.bots, self.people = {}, 0
   busted.follow(self)
 end
@@ -105,6 +109,7 @@ function World:run(what, opts)
   self.bots[#self.bots + 1] = bot
   api._core.dispatch.onFailure = function(err, update, text)
     table.insert(bot.errors, { error = err, update = update, text = text or tostring(err) })
+    self.record:add("failed", { by = bot.id, text = errors.bare(tostring(err)) })
   end
   bot.handler = require("luna.api").methods.run(api, handler, record.mark)
   if type(what) == "string" then bot.reloader = require "luna.reload" { path = what, record = record, bots = { bot } } end
@@ -184,6 +189,21 @@ function World:channel(title, opts)
     groups.setAdmin(self.model, by, marked, admin.id, true)
   end
   return setmetatable({ kind = "channel", id = marked, channel_id = channel.id, title = title, owner = owner, world = self }, PLACE)
+end
+
+--- What has been said and done as text, since the test began: who wrote, changed, deleted, pressed what. with: a person, a bot, a group or
+--- a channel: what concerns it alone.
+function World:transcript(with)
+  if with ~= nil and (type(with) ~= "table" or math.type(with.id) ~= "integer") then
+    error("a transcript is of all, or of a person, a bot, a group or a channel", 2)
+  end
+  return (self.record:text { with = with and with.id })
+end
+
+--- Compares the transcript (or another text) with the file of that name beside the spec, spec/snapshots/STEM/NAME.txt; it is written where
+--- there is none.
+function World:snapshot(name, text)
+  stills.check(name, text or self:transcript(), 2)
 end
 
 --- Breaks something on purpose: see luna.sandbox.faults.

@@ -1,0 +1,88 @@
+-- luna test: snapshots of conversations, and what it says about them.
+local cli = dofile "spec/cli/support.lua"
+local host = require "_luna.host"
+
+local spec = [[
+describe("echo", function()
+  local world = require("luna.sandbox").world()
+  local bot = world:run(function(update)
+    if update._ == "updateNewMessage" and not update.message.out then update.message:reply("you said: " .. update.message.message) end
+  end, { name = "echo" })
+  local alice = world:user "Alice"
+  it("answers", function()
+    alice:send(bot, "@WORDS@")
+    alice:expect(bot)
+    world:snapshot "an answer"
+  end)
+  it("compares any text", function() world:snapshot("a text", "one\ntwo\n") end)
+end)
+]]
+
+describe("luna test with snapshots", function()
+  local folder
+  local function write(words, name) cli.script(folder, (name or "echo") .. "_spec.lua", (spec:gsub("@WORDS@", words))) end
+  local function read(name) return host.readFile(folder .. "/snapshots/echo/" .. name) end
+  before_each(function()
+    folder = cli.folder()
+    write "hello"
+  end)
+  after_each(cli.clean)
+  local ci, no = { CI = "true" }, { CI = "" }
+
+  it("writes what is not there yet, but not in CI; compares, shows what differs, takes it over when told to", function()
+    local r = cli.run { "test", ".", cd = folder, env = ci }
+    assert.equal(1, r.status)
+    assert.matches("echo_spec.lua:10: there is no snapshot ./snapshots/echo/an-answer.txt, and CI writes none", r.out, 1, true)
+    assert.is_nil(read "an-answer.txt")
+    r = cli.run { "test", ".", cd = folder, env = no }
+    assert.equal(0, r.status)
+    assert.matches("snapshot written: ./snapshots/echo/an-answer.txt\n", r.out, 1, true)
+    assert.equal("Alice and echo_bot\n   1  Alice: hello\n   2  echo_bot (to 1): you said: hello\n", read "an-answer.txt")
+    assert.equal("one\ntwo\n", read "a-text.txt")
+    r = cli.run { "test", ".", cd = folder, env = ci }
+    assert.equal("2 passed, 0 failed, 0 skipped\n", r.out)
+    write "bye"
+    r = cli.run { "test", ".", cd = folder, env = no }
+    assert.equal(1, r.status)
+    assert.matches("echo_spec.lua:10: the conversation is not that of ./snapshots/echo/an-answer.txt", r.out, 1, true)
+    assert.matches("\n    %-    1  Alice: hello\n    %-    2  echo_bot %(to 1%): you said: hello\n    %+    1  Alice: bye\n", r.out)
+    assert.matches("Alice: hello", (read "an-answer.txt"))
+    r = cli.run { "test", ".", "--update-snapshots", cd = folder, env = ci }
+    assert.equal("snapshot changed: ./snapshots/echo/an-answer.txt\n2 passed, 0 failed, 0 skipped\n", r.out)
+    assert.matches("Alice: bye", (read "an-answer.txt"))
+  end)
+
+  it("names those that no test asks for, and takes them away when told to", function()
+    cli.run { "test", ".", cd = folder, env = no }
+    cli.script(folder .. "/snapshots/echo", "old.txt", "x")
+    assert(host.mkdirs(folder .. "/snapshots/gone"))
+    cli.script(folder .. "/snapshots/gone", "other.txt", "x")
+    local r = cli.run { "test", ".", "--filter", "answers", cd = folder }
+    assert.is_nil(r.out:find("without a test", 1, true)) -- not all have run
+    r = cli.run { "test", ".", cd = folder }
+    assert.equal(0, r.status)
+    assert.matches("snapshot without a test: ./snapshots/echo/old.txt (--update-snapshots removes it)\n"
+      .. "snapshot without a test: ./snapshots/gone/other.txt", r.out, 1, true)
+    r = cli.run { "test", ".", "--update-snapshots", cd = folder }
+    assert.matches("snapshot removed: ./snapshots/echo/old.txt", r.out, 1, true)
+    r = cli.run { "test", ".", cd = folder }
+    assert.equal("2 passed, 0 failed, 0 skipped\n", r.out)
+    assert.truthy(read "an-answer.txt")
+  end)
+
+  it("refuses one name for two texts, and what is no name", function()
+    cli.script(folder, "two_spec.lua", [[
+      local world = require("luna.sandbox").world()
+      it("two", function()
+        world:snapshot("same", "a")
+        world:snapshot("same", "b")
+      end)
+      it("none", function() world:snapshot("../..", "b") end)
+      it("no text", function() world:snapshot("x", 5) end)
+    ]])
+    local r = cli.run { "test", "two_spec.lua", "--update-snapshots", cd = folder }
+    assert.matches('two_spec.lua:4: two snapshots of this spec are called "same", and they differ', r.out, 1, true)
+    assert.matches('two_spec.lua:6: "../.." is no name for a snapshot', r.out, 1, true)
+    assert.matches("two_spec.lua:7: a snapshot is a text, not a number", r.out, 1, true)
+  end)
+end)

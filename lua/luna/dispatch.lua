@@ -80,6 +80,7 @@ end
 --- The version gets no more updates: once its last handler has ended, onStop(reason) is called on its instance.
 function Dispatch:retire(version, reason)
   version.retired = reason
+  if self.asks then self.asks:retire(version) end
   for _, entry in pairs(self.entries) do
     if entry.version == version then return end
   end
@@ -222,8 +223,9 @@ local function done(self, entry, err)
   end
   self.entries[entry.serial] = nil
   entry.serial = false
+  if entry.asker then self.asks.ended(self, entry) end
   if lane then leave(self, entry) end
-  if entry.seq then self.core.updates.journal:forget(entry.seq) end
+  if entry.seq and entry.serial == false then self.core.updates.journal:forget(entry.seq) end
   if version.retired then self:retire(version, version.retired) end
   if not entry.released then
     self.running = self.running - 1
@@ -297,15 +299,27 @@ function Dispatch:handle(update, seq)
 end
 
 --- self:release(): the next update of this chat may begin though this handler still runs. It no longer counts to the limit either: a
---- thousand handlers that wait for people must not keep those people's answers out.
-function Dispatch:release()
+--- thousand handlers that wait for people must not keep those people's answers out. forGood: an answer does not bring the lane back.
+function Dispatch:release(forGood)
   local entry = self:context()
   if not entry then return end
+  if forGood then entry.free = true end
   leave(self, entry)
   if not entry.released and entry.serial then
     entry.released = true
     self.running = self.running - 1
     if self.crowded then free(self) end
+  end
+end
+
+--- The lane of the entry that brought an answer goes to the one that asked: the chat's next update waits for that one now.
+function Dispatch:handOver(entry, asker)
+  local lane = entry.lane
+  if not lane or lane.busy ~= entry or asker.lane or asker.free then return end
+  lane.busy, asker.lane, entry.lane = asker, lane, nil
+  if asker.released then
+    asker.released = nil
+    self.running = self.running + 1
   end
 end
 
@@ -321,7 +335,16 @@ function Dispatch:waitForRoom()
   end
 end
 
-function Dispatch:isIdle() return next(self.entries) == nil and self.waiting == 0 end
+-- Whether a handler other than that one runs; one whose question is open does not.
+local function others(self, mine)
+  for _, entry in pairs(self.entries) do
+    if entry ~= mine and not entry.asking then return true end
+  end
+  return false
+end
+
+--- No handler runs and no update waits for one. Handlers that wait for a person's answer (message:ask) do not count.
+function Dispatch:isIdle() return self.waiting == 0 and (next(self.entries) == nil or not others(self)) end
 
 local function where(self, serial)
   local owner = self.core.scope << 32 | serial
@@ -358,13 +381,6 @@ end
 function Dispatch:watch()
   if self.watching then return end
   self.watching = timer.unref(timer.after(5, self.check, self))
-end
-
--- Whether a handler other than that one still runs.
-local function others(self, mine)
-  local serial, entry = next(self.entries)
-  if entry == mine and entry then entry = select(2, next(self.entries, serial)) end
-  return entry ~= nil
 end
 
 --- Ends: handlers get `grace` seconds, then a CancelledException at their wait.

@@ -271,7 +271,9 @@ function compile(filter, what, level)
   if kind == "string" then
     if filter:find "^%^?/[%w_]+%$?$" then
       local name = filter:match "[%w_]+"
-      error(('%s: %q is a command: say :command("%s", fn), or { command = "%s" }'):format(what, filter, name, name), level + 1)
+      local class = what:match "^(.*):on$"
+      error(('%s: %q is a command: say %s'):format(what, filter, class and ('%s:command("%s", fn)'):format(class, name)
+        or ('{ command = "%s" }'):format(name)), level + 1)
     end
     return (fromTable({ text = filter }, what, level + 1))
   elseif kind == "function" then

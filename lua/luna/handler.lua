@@ -103,6 +103,6 @@ function EventHandler:setCommands(options)
 end
 
 --- self:release(): the next update of this chat may begin though this handler still runs.
-function EventHandler:release() self._core.dispatch:release() end
+function EventHandler:release() self._core.dispatch:release(true) end
 
 return handler

@@ -53,6 +53,12 @@ function methods:send(x)
   return (call(p.media and "messages.sendMedia" or "messages.sendMessage", p, 2))
 end
 
+--- ask(text | table, options?): a question to who wrote this message, in its chat. Waits; gives the answer, and what the check made of it.
+function methods:ask(question, opts)
+  local answer, value = require("luna.ask").ask(core(2), self, question, opts, 2)
+  return answer, value
+end
+
 --- edit(text | table): changes this message.
 function methods:edit(x)
   local p = options(x, 2)
@@ -119,6 +125,12 @@ function query:send(x)
   return (call(p.media and "messages.sendMedia" or "messages.sendMessage", p, 2))
 end
 
+--- ask(text | table, options?): as of a message: a question to who pressed the button.
+function query:ask(question, opts)
+  local answer, value = require("luna.ask").ask(core(2), self, question, opts, 2)
+  return answer, value
+end
+
 --- getMessage(): the message that has the button; nil where it is gone.
 function query:getMessage()
   local peer = chatOf(self, 2)
@@ -158,7 +170,7 @@ end
 function inlineQuery:getSender() return require("luna.info").object(core(2), self.user_id) end
 
 message.inlineQuery = inlineQuery
-message.query = query
+message.query, message.call, message.options = query, call, options
 message.methods = methods
 message.meta = { __index = methods, __name = "luna.Message" }
 

@@ -215,7 +215,7 @@ function routes.over(dispatch, name, fn)
       end
     end
   end
-  local take = dispatch.asks and ASKABLE[kind] and dispatch.asks.take
+  local take = dispatch.asks and ASKABLE[kind] and require("luna.ask").take
   local inner = fn
   if #list > 0 or take then
     local n, ofMessage = #list, kind ~= "callback"

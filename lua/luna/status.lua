@@ -86,6 +86,9 @@ local function inbox(dispatch)
   local n = 0
   for _, entry in pairs(dispatch.entries) do
     if entry.seq then n = n + 1 end
+    for _, answer in ipairs(entry.answers or {}) do -- done when the handler that asked is
+      if answer.seq and answer.serial == true then n = n + 1 end
+    end
   end
   local function lane(l)
     for i = l.first, l.last do
@@ -121,7 +124,8 @@ function status.of(bot)
     name = bot.name, username = me.username, id = me.id, state = core.state, pid = host.pid(), version = host.version, started = began,
     script = bot.path, session = core.session, connection = connection(core),
     updates = { total = taken(core), perSecond1 = rate(core, 60), perSecond15 = rate(core, 900) },
-    handlers = { running = size(dispatch.entries), waiting = dispatch.waiting, failed = dispatch.failures or 0 },
+    handlers = { running = size(dispatch.entries), waiting = dispatch.waiting, failed = dispatch.failures or 0,
+      asking = dispatch.asks and dispatch.asks.count or 0 },
     calls = { inFlight = inFlight, floodWaits = core.floodWaits or 0, floodUntil = core.floodUntil },
     stalls = { count = stalls.count, last = stalls.last, where = stalls.where },
     memory = { resident = rss or highest, highest = math.max(rss or 0, highest), lua = collectgarbage "count" // 1 | 0 }, cpu = cpu,

@@ -110,6 +110,26 @@ describe("the chat behind a pipe", function()
     assert.same({ 0, "waiting: nil\n" }, { r.status, r.out }, r.err)
   end)
 
+  it("does not wait for an answer that nobody can give any more", function()
+    local script = cli.script(folder, "curious.lua", [[
+      local luna = require "luna"
+      local Bot = luna.EventHandler:extend "Bot"
+      Bot:command("start", function(_, message)
+        local name = message:ask "Name?"
+        local buttons = { inline_keyboard = { { { text = "Yes", callback_data = "yes" }, { text = "No", callback_data = "no" } } } }
+        local sure = message:ask { message = name.message .. "?", reply_markup = buttons }
+        sure:answer("You said " .. sure.data)
+        message:ask "Anything else?"
+      end)
+      return Bot
+    ]])
+    local r = cli.run { "run", script, "--sandbox", input = "/start\nAnna\n/2\n" }
+    assert.equal(0, r.status, r.err)
+    assert.equal("curious: Name?\ncurious: Anna?\ncurious: [1] Yes\ncurious: [2] No\n", r.out:sub(1, 63))
+    assert.matches("\ncurious: Anything else%?\n", r.out)
+    assert.matches("\ncurious: %(You said no%)\n", r.out)
+  end)
+
   it("is not there for a plain script, which reads for itself", function()
     local script = cli.script(folder, "plain.lua", [[
       local luna = require "luna"

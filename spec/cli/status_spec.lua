@@ -1,7 +1,7 @@
 local cli = dofile((debug.getinfo(1, "S").source:match "^@(.*/)" or "") .. "support.lua")
 local json = require "luna.json"
 
--- It fails at "bad", holds the loop at "slow", waits for ever at "wait", loads itself anew at "again".
+-- It fails at "bad", holds the loop at "slow", waits for ever at "wait", asks at "ask", loads itself anew at "again".
 local script = [[
   local luna = require "luna"
   local Bot = luna.EventHandler:extend "Bot"
@@ -20,6 +20,7 @@ local script = [[
     end
     update.message:reply("did " .. text)
     if text == "wait" then luna.sleep(1000) end
+    if text == "ask" then update.message:ask "well" end
   end
   return Bot
 ]]
@@ -113,6 +114,21 @@ describe("luna status", function()
     s = json.decode(status("first", "--json").out)[1]
     assert.same({ 1, folder .. "/a.session" }, { s.reloads, s.session })
     assert.matches("first%.lua, 1 reload\n", status().out)
+  end)
+
+  it("counts questions that nobody has answered", function()
+    local bot = start "first"
+    bot.say("ask", "first: did ask")
+    assert.equal("first: well", bot.pipe:read "l")
+    local s = json.decode(status("--json").out)[1]
+    assert.same({ 1, 1 }, { s.handlers.running, s.handlers.asking })
+    assert.matches("\n  handlers    1 running %(1 question open%), 0 waiting, 0 failed\n", status().out)
+    bot.say "fine"
+    for _ = 1, 100 do
+      s = json.decode(status("--json").out)[1]
+      if s.handlers.running == 0 then break end
+    end
+    assert.same({ 0, 0 }, { s.handlers.running, s.handlers.asking })
   end)
 
   it("knows a plain script by its API object", function()

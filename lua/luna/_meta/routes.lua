@@ -81,6 +81,39 @@ function EventHandler:setCommands(options) end
 ---@field raw? string of a command: all that stands behind it
 ---@field command? string of a command: its name, in small letters
 
+---@class luna.MessageMethods
+local Message = {}
+
+---A question to who wrote this message, in its chat. Waits for that person's next message there, or for the press of a button of the question,
+---and gives it; nobody else gets that. The chat's other updates are handled meanwhile. A new question to the same person in the same chat
+---takes the place of an open one, which raises a CancelledException, as does a new version of the script. Options: luna help AskOptions.
+---```lua
+---local name = message:ask "Your name?"
+---local _, args = message:ask("Your age?", { check = "^(%d+)$", retry = "A number, please.", timeout = 300 })
+---local drink = message:ask("Tea or coffee?", { choices = { "Tea", "Coffee" } })
+---drink:send(("%s, %d: %s"):format(name.message, args[1], drink.message))
+---```
+---@param question string|luna.MessageOptions
+---@param options? luna.AskOptions
+---@return luna.Subject answer
+---@return any value what the check gave: a pattern's captures, a function's value
+function Message:ask(question, options) end
+
+---@alias luna.Check string|luna.Filter|fun(answer: luna.Subject, self: any): any
+
+---What message:ask takes beside the question.
+---```lua
+---local ok, answer = pcall(message.ask, message, "Your name?", { timeout = 60, cancel = { command = "cancel" } })
+---```
+---@class luna.AskOptions
+---@field timeout? number seconds, over all tries; then it raises a TimeoutException
+---@field check? luna.Check what is an answer: a filter as of Bot:on, or a function whose value comes with the answer
+---@field retry? string|luna.MessageOptions|fun(answer: luna.Subject): string|luna.MessageOptions what is said to what is none; else the question, again
+---@field choices? string[]|string[][] a keyboard of these, and no other answer
+---@field cancel? luna.Check what ends the question: it raises a CancelledException
+---@field except? luna.Check what is no answer but goes on to the routes
+---@field cancellation? luna.CancellationToken ends the question
+
 ---What the press of an inline button can do, beside its fields: what onUpdateBotCallbackQuery and a route with `callback` get.
 ---@class luna.CallbackMethods
 local Query = {}
@@ -119,6 +152,16 @@ function Query:getChat() end
 ---The user who has pressed. Asks the server.
 ---@return tl.User
 function Query:getSender() end
+
+---A question to who has pressed the button, in its chat: as message:ask.
+---```lua
+---local answer = query:ask "How many?"
+---```
+---@param question string|luna.MessageOptions
+---@param options? luna.AskOptions
+---@return luna.Subject answer
+---@return any value what the check gave
+function Query:ask(question, options) end
 
 ---What an inline query can do, beside its fields: what onUpdateBotInlineQuery gets.
 ---@class luna.InlineMethods

@@ -110,7 +110,9 @@ local function page(s, bold)
   row("session", clean(s.session or "in memory"))
   row("connection", connected(s.connection, now))
   row("updates", ("%.1f/s (1 min), %.1f/s (15 min), %d in all"):format(s.updates.perSecond1, s.updates.perSecond15, s.updates.total))
-  row("handlers", ("%d running, %d waiting, %d failed"):format(s.handlers.running, s.handlers.waiting, s.handlers.failed))
+  local asking = s.handlers.asking or 0
+  row("handlers", ("%d running%s, %d waiting, %d failed"):format(s.handlers.running,
+    asking > 0 and (" (%s open)"):format(count(asking, "question")) or "", s.handlers.waiting, s.handlers.failed))
   local flood = s.calls.floodWaits
   row("calls", ("%d in flight, %s%s"):format(s.calls.inFlight, count(flood, "flood wait"),
     s.calls.floodUntil and s.calls.floodUntil > now and (", one for %s more"):format(span(s.calls.floodUntil - now)) or ""))

@@ -101,6 +101,31 @@ describe("a reload", function()
     assert.same({ "one start start", "two start reload", "one stop reload" }, { table.unpack(log) })
   end)
 
+  it("swaps the routes, and ends the questions of the old version at their wait", function()
+    local body = [[
+      Bot:command("go", function(_, message)
+        local ok, err = pcall(message.ask, message, "Well?")
+        reloadLog[#reloadLog + 1] = ("%s %s %s"):format(VERSION, ok, tostring(err))
+        if not ok then error(err, 0) end
+      end)
+      Bot:on("^say", function(_, message) message:reply(VERSION) end)
+      Bot:use(function(_, _, next) next() end)
+      function Bot:onStop(reason) reloadLog[#reloadLog + 1] = VERSION .. " stop " .. reason end
+    ]]
+    run("one", body)
+    alice:send(bot, "say")
+    assert.equal("one", alice:expect(bot).message)
+    alice:send(bot, "/go")
+    assert.equal("Well?", alice:expect(bot).message)
+    script("two", body)
+    bot:reload()
+    world:clock():advance(1)
+    assert.same({ "one false the operation was cancelled: a new version of the script has come", "one stop reload" }, { table.unpack(log) })
+    alice:send(bot, "say")
+    assert.equal("two", alice:expect(bot).message)
+    assert.same({}, bot.errors)
+  end)
+
   it("ends what the top level, init and onStart have started, by an exception at its wait", function()
     local body = [[
       local function forever(name)

@@ -73,6 +73,44 @@ describe("a replay", function()
     return sandbox.replay(file, write("bot.lua", source), opts)
   end
 
+  it("asks again as it asked then, by routes, and gets the answers of then", function()
+    local function source(words)
+      return ([[
+        local luna = require "luna"
+        local Bot = luna.EventHandler:extend "Bot"
+        Bot:use(function(_, _, next) next() end)
+        Bot:command("order", function(_, message)
+          local keyboard = { inline_keyboard = { { { text = "Tea", callback_data = "tea" } } } }
+          local name = message:ask("Name?", { check = "^%%u", retry = "A name begins with a capital." })
+          local drink = name:ask { message = "Drink?", reply_markup = keyboard }
+          local lot = math.random(1000000)
+          drink:answer "Noted"
+          drink:send(("%s: %%s for %%s, %%d"):format(drink.data, name.message, lot))
+        end)
+        Bot:on("^thanks", function(_, message) message:reply "Welcome" end)
+        return Bot
+      ]]):format(words)
+    end
+    local path = record(source "Order", function(running, alice)
+      alice:send(running, "/order")
+      alice:expect(running, 5, "Name")
+      alice:send(running, "bob")
+      alice:send(running, "Bob")
+      local question = alice:expect(running, 5, "Drink")
+      world:clock():advance(1)
+      alice:click(question, "Tea")
+      world:clock():advance(1)
+      alice:send(running, "thanks")
+      alice:expect(running, 5, "Welcome")
+    end)
+    local result = sandbox.replay(file, path)
+    assert.same({ true, 6, 6 }, { result.same, result.calls, result.matched })
+    local changed = replay(source "Ordered")
+    assert.equal(1, #changed.differences)
+    assert.matches("recorded: messages.sendMessage{ message = \"Order: tea for Bob, %d+\"", changed.text)
+    assert.matches("now:      messages.sendMessage{ message = \"Ordered: tea for Bob, %d+\"", changed.text)
+  end)
+
   it("of the same script does the same", function()
     local path = record(ECHO, say("one", "two"))
     local result = sandbox.replay(file, path)

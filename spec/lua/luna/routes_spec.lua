@@ -362,7 +362,7 @@ describe("routes", function()
     end
     wrong(function() Bot:on("^hi") end, "Shop:on(filter, fn): fn is nil, not a function (is it defined further down?)")
     wrong(function() Bot:on("^hi", "greet") end, "Shop:on(filter, fn): fn is a string, not a function")
-    wrong(function() Bot:on("/start", f) end, 'Shop:on: "/start" is a command: say :command("start", fn), or { command = "start" }')
+    wrong(function() Bot:on("/start", f) end, 'Shop:on: "/start" is a command: say Shop:command("start", fn)')
     wrong(function() Bot:on("(", f) end, 'Shop:on: "(" is no Lua pattern: unfinished capture')
     wrong(function() Bot:on({ text = "[" }, f) end, 'Shop:on: "[" is no Lua pattern: malformed pattern (missing \']\')')
     wrong(function() Bot:on({ privat = true }, f) end, 'Shop:on: a filter has no field "privat"; did you mean "private"?')

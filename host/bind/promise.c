@@ -9,7 +9,8 @@
 #define INVALID_YIELD "luna.invalidYield" /* registry: function(value) → error */
 #define ON_UNHANDLED "luna.onUnhandled"   /* registry: function(err, owner) */
 
-static int meta_ref = LUA_NOREF; /* the metatable: by number it is found sooner than by name */
+static int meta_ref = LUA_NOREF; /* the metatable: by number it is found sooner than by name … */
+static const void *meta;         /* … and by address told apart */
 
 static struct ln_promise *push_new(lua_State *L, int user_values)
 {
@@ -34,9 +35,8 @@ struct ln_promise *ln_promise_test(lua_State *L, int index)
 {
   void *p = lua_touserdata(L, index);
   if (!p || !lua_getmetatable(L, index)) return NULL;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, meta_ref);
-  bool is = lua_rawequal(L, -1, -2);
-  lua_pop(L, 2);
+  bool is = lua_topointer(L, -1) == meta;
+  lua_pop(L, 1);
   return is ? p : NULL;
 }
 
@@ -47,10 +47,10 @@ static struct ln_promise *check(lua_State *L, int index)
   return p;
 }
 
-/* Pushes the values of a settled promise; gives their count. */
+/* Pushes the values of a settled promise; gives their count. index: from the bottom, here as in what follows.
+ */
 static int push_values(lua_State *L, int index, const struct ln_promise *p)
 {
-  index = lua_absindex(L, index);
   if (p->n == 0) return 0;
   lua_getiuservalue(L, index, 1);
   if (p->n == 1) return 1;
@@ -271,10 +271,9 @@ static void limit_reached(struct ln_timer *timer)
 
 static const struct ln_wait waiting = {"promise", waiter_cancel};
 
-int ln_promise_await(lua_State *L, int index, double seconds)
+/* Waits for the promise; for `return` from a C function. seconds < 0: no limit. */
+static int await(lua_State *L, int index, struct ln_promise *p, double seconds)
 {
-  index = lua_absindex(L, index);
-  struct ln_promise *p = lua_touserdata(L, index);
   p->handled = true;
   if (p->state == LN_PROMISE_FAILED) {
     if (push_values(L, index, p) == 0) lua_pushnil(L);
@@ -319,12 +318,14 @@ static int list_ready(lua_State *L, int status, lua_KContext ctx)
 {
   (void)status;
   (void)ctx;
-  return ln_promise_await(L, -1, -1);
+  int top = lua_gettop(L);
+  return await(L, top, lua_touserdata(L, top), -1);
 }
 
 int ln_promise_await_any(lua_State *L)
 {
-  if (ln_promise_test(L, 1)) return ln_promise_await(L, 1, -1);
+  struct ln_promise *p = ln_promise_test(L, 1);
+  if (p) return await(L, 1, p, -1);
   if (is_promise_list(L, 1) && lua_getfield(L, LUA_REGISTRYINDEX, ALL) == LUA_TFUNCTION) {
     lua_pushvalue(L, 1);
     lua_callk(L, 1, 1, 0, list_ready);
@@ -390,7 +391,8 @@ static int p_failure(lua_State *L)
 
 static int p_await(lua_State *L)
 {
-  if (ln_promise_test(L, 1)) return ln_promise_await(L, 1, -1);
+  struct ln_promise *p = ln_promise_test(L, 1);
+  if (p) return await(L, 1, p, -1);
   if (is_promise_list(L, 1)) {
     lua_settop(L, 1);
     return ln_promise_await_any(L);
@@ -401,9 +403,9 @@ static int p_await(lua_State *L)
 
 static int p_await_timeout(lua_State *L)
 {
-  check(L, 1);
+  struct ln_promise *p = check(L, 1);
   double seconds = luaL_checknumber(L, 2);
-  return ln_promise_await(L, 1, seconds > 0 ? seconds : 0);
+  return await(L, 1, p, seconds > 0 ? seconds : 0);
 }
 
 static int p_state(lua_State *L)
@@ -660,6 +662,9 @@ int luaopen__luna_promise(lua_State *L)
     meta_ref = luaL_ref(L, LUA_REGISTRYINDEX);
   else
     lua_pop(L, 1);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, meta_ref);
+  meta = lua_topointer(L, -1);
+  lua_pop(L, 1);
   luaL_newlib(L, functions);
   static const struct {
     const char *name, *key;

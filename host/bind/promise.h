@@ -30,8 +30,6 @@ struct ln_promise *ln_promise_test(lua_State *L, int index);  /* NULL where it i
 /* Settles the promise at `index` with the n values on top (popped); failed: one value, the error. Runs
  * callbacks, wakes waiters. Once only: false where it was settled. */
 bool ln_promise_settle(lua_State *L, int index, int n, bool failed);
-/* Waits for the promise at index; for `return` from a C function. seconds < 0: no limit. */
-int ln_promise_await(lua_State *L, int index, double seconds);
 int luaopen__luna_promise(lua_State *L);
 /* Reports failures that nobody looked at. */
 bool ln_promise_report_unhandled(struct ln_host *h);

@@ -185,7 +185,7 @@ int ln_task_annotate(lua_State *L)
   return 1;
 }
 
-/* 1 promise, 2 message handler, 3… results or the error */
+/* 1 promise, 2 message handler, 3 the function and its arguments; then 3… results or the error */
 static int body_done(lua_State *L, int status, lua_KContext ctx)
 {
   (void)ctx;
@@ -196,10 +196,7 @@ static int body_done(lua_State *L, int status, lua_KContext ctx)
 
 static int body(lua_State *L)
 {
-  int n = lua_gettop(L) - 2; /* promise, function, arguments */
-  lua_pushcfunction(L, ln_task_annotate);
-  lua_insert(L, 2);
-  return body_done(L, lua_pcallk(L, n, LUA_MULTRET, 2, 0, body_done), 0);
+  return body_done(L, lua_pcallk(L, lua_gettop(L) - 3, LUA_MULTRET, 2, 0, body_done), 0);
 }
 
 /* 1 finish, 2 and 3 what it gets, 4 message handler, 5… results or the error */
@@ -328,17 +325,16 @@ void ln_task_spawn(lua_State *L, int n, bool later)
     ln_task_spawn_as(L, n, later, ln_loop_clock(h->loop), 0);
 }
 
-/* The n values on top of L (popped) are the function's arguments. */
+/* A task with `function` and room for n arguments on its stack. */
 static struct ln_task *begin_task(lua_State *L, lua_CFunction function, int n, struct ln_clock *clock,
                                   lua_Integer owner)
 {
   struct ln_task *t = task_new(L, clock, owner);
-  if (!lua_checkstack(t->L, n + 8)) {
+  if (n + 2 > LUA_MINSTACK && !lua_checkstack(t->L, n + 2)) {
     task_end(t);
     luaL_error(L, "too many arguments");
   }
   lua_pushcfunction(t->L, function);
-  lua_xmove(L, t->L, n);
   return t;
 }
 
@@ -359,18 +355,22 @@ void ln_task_spawn_as(lua_State *L, int n, bool later, struct ln_clock *clock, l
 {
   luaL_checkstack(L, 4, NULL);
   struct ln_promise *p = ln_promise_push(L);
+  struct ln_task *t = begin_task(L, body, n + 3, clock, owner);
+  lua_pushvalue(L, -1);
+  lua_xmove(L, t->L, 1);
+  lua_pushcfunction(t->L, ln_task_annotate);
   lua_insert(L, -n - 2);
-  lua_pushvalue(L, -n - 2);
-  lua_insert(L, -n - 2); /* promise, promise, function, arguments */
-  struct ln_task *t = begin_task(L, body, n + 2, clock, owner);
+  lua_xmove(L, t->L, n + 1);
   p->task = t;
   p->has_task = true;
-  start_task(L, t, n + 2, later);
+  start_task(L, t, n + 3, later);
 }
 
 void ln_task_work(lua_State *L, int n, bool later, struct ln_clock *clock, lua_Integer owner)
 {
-  start_task(L, begin_task(L, work, n + 5, clock, owner), n + 5, later);
+  struct ln_task *t = begin_task(L, work, n + 5, clock, owner);
+  lua_xmove(L, t->L, n + 5);
+  start_task(L, t, n + 5, later);
 }
 
 /* The name of the C function that stands in the way, for the message. */

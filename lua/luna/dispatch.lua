@@ -119,6 +119,7 @@ local function lookup(self, name)
   if fn == nil then
     local class = self.class
     fn = self.callback or (class and (class["on" .. name:sub(1, 1):upper() .. name:sub(2)] or class.onAny)) or false
+    if fn and self.observe then fn = self.observe(name, fn) end -- see luna.sandbox.coverage
     if self.asks or class and class._routes then fn = require("luna.routes").over(self, name, fn) end
     self.found[name] = fn
   end

@@ -211,7 +211,9 @@ function routes.over(dispatch, name, fn)
     all, middleware = routes.of(class)
     for _, entry in ipairs(all) do
       for _, f in ipairs(entry.filters) do
-        if f.kind == kind then list[#list + 1] = { f.test, entry.fn } end
+        if f.kind == kind then
+          list[#list + 1] = { f.test, dispatch.observe and dispatch.observe(entry, entry.fn) or entry.fn }
+        end
       end
     end
   end

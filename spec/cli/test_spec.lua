@@ -1,4 +1,4 @@
--- luna test: snapshots of conversations, and what it says about them.
+-- luna test: snapshots of conversations and what it says about them; which handlers never ran.
 local cli = dofile "spec/cli/support.lua"
 local host = require "_luna.host"
 
@@ -84,5 +84,70 @@ describe("luna test with snapshots", function()
     assert.matches('two_spec.lua:4: two snapshots of this spec are called "same", and they differ', r.out, 1, true)
     assert.matches('two_spec.lua:6: "../.." is no name for a snapshot', r.out, 1, true)
     assert.matches("two_spec.lua:7: a snapshot is a text, not a number", r.out, 1, true)
+  end)
+end)
+
+describe("luna test with coverage", function()
+  local bot = [[
+local luna = require "luna"
+local Shop = luna.EventHandler:extend "Shop"
+Shop:command("start", function(self, message)
+  message:send { message = "What?", reply_markup = { inline_keyboard = { {
+    { text = "Tea", callback_data = "buy:tea" }, { text = "Help", callback_data = "help" } } } } }
+end)
+Shop:on("^never", function() end)
+Shop:on({ callback = "^buy:(%a+)$" }, function(self, query, args) query:answer(args[1]) end)
+function Shop:onUpdateNewMessage(update) if update.message.message == "fail" then error "on purpose" end end
+function Shop:onUpdateEditMessage() end
+function Shop:onStart() end
+function Shop:onError() end
+return Shop
+]]
+  local test = [[
+describe("shop", function()
+  local world = require("luna.sandbox").world()
+  local bot = world:run "shop.lua"
+  world:run(function() end, { name = "of the spec alone" })
+  local alice = world:user "Alice"
+  it("sells", function()
+    alice:start(bot)
+    local menu = alice:expect(bot)
+    alice:click(menu, "Tea")
+    alice:click(menu, "Tea")
+    alice:send(bot, "hello")
+    alice:send(bot, "fail")
+    world:clock():advance(1)
+    bot:takeErrors()
+  end)
+  it("fails", function() error "x" end)
+end)
+]]
+  after_each(cli.clean)
+
+  it("says how often each handler, route and button has run, and which never; the status stays", function()
+    local folder = cli.folder()
+    cli.script(folder, "shop.lua", bot)
+    cli.script(folder, "shop_spec.lua", test)
+    local r = cli.run { "test", ".", "--coverage", "--coverage-json", "c.json", cd = folder }
+    assert.equal(1, r.status)
+    assert.equal([[
+shop.lua: 5 of 7 handlers have run
+       3  Shop:onUpdateNewMessage (line 9)
+       -  Shop:onUpdateEditMessage (line 10): never run
+       1  Shop:onStart (line 11)
+       1  Shop:onError (line 12)
+       1  Shop:command "start" (line 3)
+       -  Shop:on (line 7): never run
+       2  Shop:on (line 8)
+  buttons, by the first word of their data:
+       2  buy
+       -  help: never pressed
+1 passed, 1 failed, 0 skipped
+]], r.out:match "\n(shop%.lua: .*)$")
+    local data = require("luna.json").decode(host.readFile(folder .. "/c.json"))
+    assert.same({ name = "Shop:onUpdateEditMessage", line = 10, count = 0 }, data["shop.lua"].handlers[2])
+    assert.equal(2, data["shop.lua"].buttons[1].count)
+    assert.equal(2, cli.run({ "test", ".", "--coverage-json", "/nowhere/x", cd = folder }).status)
+    assert.is_nil(cli.run({ "test", ".", cd = folder }).out:find("have run", 1, true))
   end)
 end)

@@ -5,6 +5,7 @@ local errors = require "luna.errors"
 local options = require "luna.cli.options"
 local report = require "luna.cli.report"
 local signals = require "luna.cli.signals"
+local coverage = require "luna.sandbox.coverage"
 local stills = require "luna.sandbox.stills"
 local task = require "_luna.task"
 
@@ -24,6 +25,8 @@ M.spec = {
   { "verbose", nil, "name each test as it ends" },
   { "log", "LEVEL", "show the log as it is written (else: with a failed test only)" },
   { "update-snapshots", nil, "take over what differs from the files of world:snapshot" },
+  { "coverage", nil, "how often each handler, route and button of the bots has run, and which never" },
+  { "coverage-json", "FILE", "the same as JSON" },
   { "counts", "FILE", "write \"passed failed skipped\" to a file instead of the last line" },
 }
 
@@ -85,6 +88,11 @@ local function preload()
   pcall(require, "luna.http") -- where it is built in
 end
 
+local function writeFile(path, text)
+  local done, problem = host.writeFile(path, text, 420) -- rw-r--r--
+  if not done then options.fail(("luna test: %s"):format(problem)) end
+end
+
 -- Says what world:snapshot has written, and which files no test asks for any more, where all tests of these specs have run.
 local function snapshots(args, files, counts)
   for _, line in ipairs(stills.take()) do host.write(1, line .. "\n") end
@@ -122,6 +130,7 @@ function M.run(args)
     require("luna.logger").setWriter(require("luna.cli.test_output").keepLog)
   end
 
+  coverage.on = (args.coverage or args["coverage-json"]) ~= nil
   stills.update = args["update-snapshots"] == true
   local seconds = tonumber(args.timeout or 60)
   if not seconds or seconds <= 0 then options.fail(("luna test: --timeout %s: a number of seconds"):format(args.timeout)) end
@@ -151,10 +160,13 @@ function M.run(args)
   if not ok and why ~= marker then return report.print(why) end
   if args.list then return 0 end
   snapshots(args, files, counts)
+  if args.coverage then host.write(1, coverage.text() .. "\n") end
+  if args["coverage-json"] then
+    writeFile(args["coverage-json"], require("luna.json").encode(coverage.data(), { pretty = true }) .. "\n")
+  end
 
   if args.counts then
-    local done, problem = host.writeFile(args.counts, ("%d %d %d\n"):format(counts.passed, counts.failed, counts.skipped), 420)
-    if not done then options.fail(("luna test: %s"):format(problem)) end
+    writeFile(args.counts, ("%d %d %d\n"):format(counts.passed, counts.failed, counts.skipped))
   else
     host.write(1, ("%d passed, %d failed, %d skipped\n"):format(counts.passed, counts.failed, counts.skipped))
   end

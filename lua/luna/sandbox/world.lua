@@ -10,6 +10,7 @@ local Person = require "luna.sandbox.person"
 local Server = require "luna.sandbox.server"
 local busted = require "luna.sandbox.busted"
 local Transcript = require "luna.sandbox.transcript"
+local coverage = require "luna.sandbox.coverage"
 local groups = require "luna.sandbox.groups"
 local errors = require "luna.errors"
 local ids = require "luna.ids"
@@ -49,6 +50,7 @@ function World:init(opts)
   self.model.faults = self.faults
   self.record = Transcript(self.model)
   self.bots, self.people = {}, 0
+  if coverage.on then coverage.follow(self) end
   busted.follow(self)
 end
 
@@ -111,6 +113,7 @@ function World:run(what, opts)
     table.insert(bot.errors, { error = err, update = update, text = text or tostring(err) })
     self.record:add("failed", { by = bot.id, text = errors.bare(tostring(err)) })
   end
+  if coverage.on then coverage.attach(bot, api._core.dispatch, type(what) == "string" and what or nil) end
   bot.handler = require("luna.api").methods.run(api, handler, record.mark)
   if type(what) == "string" then bot.reloader = require "luna.reload" { path = what, record = record, bots = { bot } } end
   return setmetatable(bot, { __index = World.bot, __tostring = function() return "bot " .. username end })

@@ -266,7 +266,7 @@ function Dispatch:handle(update, seq)
   if fn == nil then fn = lookup(self, update._) end
   if not fn then return nil end
   -- Its usual fields at once: a table that grows field by field is made anew three times.
-  local entry = { update = update, seq = seq, serial = nil, version = nil, lane = nil, sent = nil, released = nil, ended = nil }
+  local entry = { update = update, seq = seq, serial = nil, version = nil, lane = nil, sent = nil, box = nil, raw = nil }
   local order = self.order
   if order == "none" then
     start(self, nil, entry)

@@ -10,12 +10,14 @@ local Journal = Class.new "Journal"
 -- Numbers of the queues in the store; a channel's is its marked id, below 0.
 Journal.COMMON, Journal.QTS, Journal.NONE = 0, 1, 2
 
--- A commit costs more than most handlers: so long is waited for more to share it, or until so many have come.
-local GROUP_SECONDS, GROUP_UPDATES = 0.01, 256
+-- A commit costs more than most handlers: so long is waited for more to share it, or until so many have come. While handlers of the group
+-- still run it waits for them too, up to PATIENCE: one that ends in that time needs no row.
+local GROUP_SECONDS, GROUP_UPDATES, PATIENCE = 0.01, 256, 0.05
 
 function Journal:init(core)
   self.core, self.dispatch = core, core.dispatch
-  self.entries, self.n = {}, 0 -- an entry, its box, its bytes or false, and so on
+  self.entries, self.n = {}, 0 -- entries of handlers that may still run
+  self.since = 0 -- when the group began
   self.acks, self.done, self.channels = {}, {}, nil -- acks: a connection, a msg_id, and so on
   self.group = {} -- what a commit takes; filled anew each time
   self.scheduled, self.refusals, self.count = false, 0, 0
@@ -24,8 +26,25 @@ end
 --- The state has changed: there will be a commit soon.
 function Journal:touch()
   if self.scheduled then return end
-  self.scheduled = true
-  self.timer = timer.unref(timer.after(GROUP_SECONDS, self.flush, self))
+  self.scheduled, self.since = true, timer.now()
+  self.timer = timer.unref(timer.after(GROUP_SECONDS, self.due, self))
+end
+
+--- Keeps the entries whose handlers still run, and commits unless it is worth waiting for them.
+function Journal:due()
+  local entries, n = self.entries, 0
+  for i = 1, self.n do
+    local entry = entries[i]
+    if entry.serial ~= false then
+      n = n + 1
+      entries[n] = entry
+    end
+  end
+  for i = n + 1, self.n do entries[i] = nil end
+  self.n = n
+  if n == 0 or n >= GROUP_UPDATES / 2 or timer.now() - self.since >= PATIENCE then return self:flush() end
+  if self.timer then timer.cancel(self.timer) end
+  self.timer = timer.unref(timer.after(GROUP_SECONDS, self.due, self))
 end
 
 --- One update in its turn: starts its handler, and remembers what the inbox needs of it. box: COMMON, QTS, NONE or a channel's id. own: of
@@ -40,10 +59,10 @@ function Journal:take(update, box, own, raw)
     local message = update.message
     if type(message) == "table" and message.out then return end
   end
-  local entries, n = self.entries, self.n
-  entries[n + 1], entries[n + 2], entries[n + 3] = entry, box, raw or false
-  self.n = n + 3
-  if n == 3 * GROUP_UPDATES then self.core:later(self.flush, self) end
+  local n = self.n + 1
+  entry.box, entry.raw = box, raw
+  self.entries[n], self.n = entry, n
+  if n == GROUP_UPDATES then self.core:later(self.due, self) end
 end
 
 --- A channel's box stands elsewhere now.
@@ -68,8 +87,8 @@ function Journal:forget(seq)
 end
 
 -- The bytes to hand over again: the container's own where it held this update alone.
-local function bytesOf(entry, raw)
-  if raw then return raw end
+local function bytesOf(entry)
+  if entry.raw then return entry.raw end
   local ok, bytes = pcall(tl.encode, { _ = "updateShort", update = entry.update, date = 0 }, "Updates")
   return ok and bytes or nil
 end
@@ -105,14 +124,14 @@ function Journal:flush()
   local entries = self.entries
   if self.n > 0 then
     self.entries, self.n = {}, 0
-    for i = 1, #entries, 3 do
-      local entry, box = entries[i], entries[i + 1]
-      local bytes = entry.serial ~= false and bytesOf(entry, entries[i + 2])
+    for i = 1, #entries do
+      local entry = entries[i]
+      local bytes = entry.serial ~= false and bytesOf(entry)
       if bytes then
         adds, kept = adds or {}, kept or {}
-        adds[#adds + 1] = { box = box, pts = entry.update.pts or entry.update.qts or 0, raw = bytes, layer = tl.layer }
-        local n = #kept
-        kept[n + 1], kept[n + 2], kept[n + 3] = entry, box, bytes
+        local n = #kept + 1
+        adds[n] = { box = entry.box, pts = entry.update.pts or entry.update.qts or 0, raw = bytes, layer = tl.layer }
+        kept[n], entry.raw = entry, bytes
       end
     end
   end
@@ -141,8 +160,7 @@ function Journal:flush()
   if group.persist then self.persisted() end
   if kept then
     for i = 1, #seqs do
-      local entry = kept[3 * i - 2]
-      entry.seq = seqs[i]
+      kept[i].seq, kept[i].raw = seqs[i], nil
     end
   end
 end

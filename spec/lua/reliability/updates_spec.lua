@@ -32,7 +32,7 @@ local function start(opts)
   function core:push(u)
     acks = acks + 1
     self.updates:receive(self.conn, u, acks, nil)
-    luna.sleep(0.05)
+    luna.sleep(0.1) -- the commit's group and its patience are over
   end
   return core
 end
@@ -77,6 +77,42 @@ describe("updates", function()
     assert.same({ 1 }, core.seen)
     luna.sleep(5)
     assert.same({}, core.acked)
+  end)
+
+  it("leave nothing in the store where their handlers end soon, and are kept and acknowledged where they go on", function()
+    local soon, never = luna.Deferred(), luna.Deferred()
+    local core = start { callback = function(update) luna.await((update.message.id == 1 and soon or never):promise()) end }
+    local kept = breakable(core)
+    local rows, commit = {}, core.account.commit
+    core.account.commit = function(account, what, durable)
+      for _, row in ipairs(what.add or {}) do rows[#rows + 1] = row.pts end
+      return commit(account, what, durable)
+    end
+    local before = kept.commits
+    core.updates:receive(core.conn, updates { new(1, 101, 60) }, 1, nil)
+    core.updates:receive(core.conn, updates { new(2, 102, 61) }, 2, nil)
+    luna.sleep(0.03)
+    assert.equal(before, kept.commits) -- it waits for them
+    assert.same({}, core.acked)
+    soon:resolve()
+    luna.sleep(0.1)
+    assert.same({ 102 }, rows)
+    assert.same({ 1, 2 }, core.acked)
+    assert.equal(102, core.account:state().pts)
+    never:resolve()
+    luna.sleep(0.1)
+    assert.equal(0, #core.account:inbox())
+  end)
+
+  it("are committed before the patience is over where many handlers run", function()
+    local never = luna.Deferred()
+    local core = start { callback = function() luna.await(never:promise()) end }
+    for i = 1, 256 do core.updates:receive(core.conn, updates { new(i, 100 + i, i) }, i, nil) end
+    luna.sleep(0.02)
+    assert.equal(256, #core.acked)
+    assert.equal(256, #core.account:inbox())
+    never:resolve()
+    luna.sleep(0.1)
   end)
 
   it("wait for a store that refuses them, with their acks and what is done", function()

@@ -48,7 +48,9 @@ static int push_event(lua_State *L, const struct event *e)
     return 1;
   }
   if (strcmp(e->name, "update") == 0) {
-    int err = ln_bind_tl_decode(L, e->bytes, ln_tl_type_by_name("Updates"));
+    static const struct ln_tl_type *updates;
+    if (!updates) updates = ln_tl_type_by_name("Updates");
+    int err = ln_bind_tl_decode(L, e->bytes, updates);
     if (err) lua_pushnil(L);
     lua_pushinteger(L, (lua_Integer)e->msg_id);
     lua_pushlstring(L, (const char *)e->bytes.p, e->bytes.n);

@@ -369,7 +369,12 @@ void ln_task_spawn_as(lua_State *L, int n, bool later, struct ln_clock *clock, l
 void ln_task_work(lua_State *L, int n, bool later, struct ln_clock *clock, lua_Integer owner)
 {
   struct ln_task *t = begin_task(L, work, n + 5, clock, owner);
-  lua_xmove(L, t->L, n + 5);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_pushvalue(L, lua_upvalueindex(2));
+  lua_pushvalue(L, -n - 4); /* b */
+  lua_pushvalue(L, lua_upvalueindex(3));
+  lua_xmove(L, t->L, 4);
+  lua_xmove(L, t->L, n + 1); /* the function and its arguments */
   start_task(L, t, n + 5, later);
 }
 

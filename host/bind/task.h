@@ -51,8 +51,9 @@ struct ln_task { /* a hundred thousand may sleep: each field here is paid for by
 void ln_task_spawn(lua_State *L, int n, bool later);
 /* The same with a clock and an owner of its own. */
 void ln_task_spawn_as(lua_State *L, int n, bool later, struct ln_clock *clock, lua_Integer owner);
-/* A task without a promise: on top of L (popped) are finish, a, b, a message handler, the function and its n
- * arguments. When it has ended finish(a, b, error | nil) is called in it. */
+/* A task without a promise, for a C function with the upvalues finish, a, and a message handler: on top of L
+ * are b (stays), the function and its n arguments (popped). When it has ended finish(a, b, error | nil) is
+ * called in it. */
 void ln_task_work(lua_State *L, int n, bool later, struct ln_clock *clock, lua_Integer owner);
 struct ln_task *ln_task_current(lua_State *L); /* raises outside of a task */
 /* The task after t (NULL: the first) of those that have not ended, in no order; NULL: that was the last. */

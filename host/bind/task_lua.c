@@ -52,17 +52,26 @@ static int f_defer(lua_State *L)
   return 1;
 }
 
-/* work(owner, later, finish, a, b, handler, fn, …): fn(…) in a task of that owner, without a promise; when it
- * has ended, finish(a, b, error | nil) in that task. handler: xpcall's. */
+/* upvalues: finish, a, handler */
 static int f_work(lua_State *L)
 {
   lua_Integer owner = luaL_checkinteger(L, 1);
   struct ln_host *h = ln_host_get();
-  luaL_checktype(L, 3, LUA_TFUNCTION);
-  luaL_checktype(L, 7, LUA_TFUNCTION);
-  ln_task_work(L, lua_gettop(L) - 7, lua_toboolean(L, 2),
+  luaL_checktype(L, 4, LUA_TFUNCTION);
+  ln_task_work(L, lua_gettop(L) - 4, lua_toboolean(L, 2),
                h->current ? h->current->clock : ln_loop_clock(h->loop), owner);
   return 0;
+}
+
+/* worker(finish, a, handler) → work(owner, later, b, fn, …): fn(…) in a task of that owner, without a
+ * promise; when it has ended, finish(a, b, error | nil) in that task. handler: xpcall's. */
+static int f_worker(lua_State *L)
+{
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  luaL_checktype(L, 3, LUA_TFUNCTION);
+  lua_settop(L, 3);
+  lua_pushcclosure(L, f_work, 3);
+  return 1;
 }
 
 static int f_current(lua_State *L)
@@ -367,7 +376,7 @@ int luaopen__luna_task(lua_State *L)
                                      {"cancel", h_cancel}, {"isDone", h_is_done},      {"__eq", h_eq},
                                      {"__index", h_index}, {"__newindex", h_newindex}, {NULL, NULL}};
   static const luaL_Reg functions[] = {{"spawn", f_spawn},
-                                       {"work", f_work},
+                                       {"worker", f_worker},
                                        {"defer", f_defer},
                                        {"current", f_current},
                                        {"all", f_all},

@@ -7,6 +7,7 @@
 
 #define METATABLES "luna.tlMetatables"
 #define MESSAGE_MAX ((size_t)16 << 20)
+#define MAX_NAMES UINT16_MAX
 
 static uint8_t dressed[8192]; /* definitions with a metatable */
 
@@ -15,9 +16,24 @@ void ln_bind_tl_names(lua_State *L)
   static const char key;
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TTABLE) return;
   lua_pop(L, 1);
-  lua_createtable(L, 0, 256);
+  lua_createtable(L, 256, 0);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+}
+
+/* Names have places in that table in the order of their first use, so that it stays an array. */
+void ln_bind_tl_push_name(lua_State *L, int names, uint16_t name)
+{
+  static uint16_t places[MAX_NAMES], used;
+  uint16_t place = places[name];
+  if (place && lua_rawgeti(L, names, place) == LUA_TSTRING) return;
+  if (place)
+    lua_pop(L, 1); /* another Lua state has used it */
+  else
+    places[name] = place = ++used;
+  lua_pushstring(L, ln_tl_name(name));
+  lua_pushvalue(L, -1);
+  lua_rawseti(L, names, place);
 }
 
 void ln_bind_tl_dress(lua_State *L, const struct ln_tl_def *d)

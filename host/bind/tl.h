@@ -30,18 +30,11 @@ int ln_bind_tl_encode_object(lua_State *L, int index, const struct ln_tl_type *t
 int ln_bind_tl_encode_result(lua_State *L, int index, const struct ln_tl_method *method, struct ln_buf *out,
                              int layer);
 
-/* Pushes the table that holds the schema's names as Lua strings, at number + 1, those that were used so far:
- * thousands of strings that no bot needs would be looked at in every cycle of the garbage collector. */
+/* Pushes the table that holds the schema's names as Lua strings, those that were used so far: thousands of
+ * strings that no bot needs would be looked at in every cycle of the garbage collector. */
 void ln_bind_tl_names(lua_State *L);
 /* Pushes a name by its number; names: the stack index of that table. */
-static inline void ln_bind_tl_push_name(lua_State *L, int names, uint16_t name)
-{
-  if (lua_rawgeti(L, names, name + 1) == LUA_TSTRING) return;
-  lua_pop(L, 1);
-  lua_pushstring(L, ln_tl_name(name));
-  lua_pushvalue(L, -1);
-  lua_rawseti(L, names, name + 1);
-}
+void ln_bind_tl_push_name(lua_State *L, int names, uint16_t name);
 /* Pushes the best guess for a misspelt word as a string, or nil; the candidates come from next(ctx, i), NULL
  * at the end. */
 void ln_bind_tl_guess(lua_State *L, const char *word, const char *(*next)(const void *ctx, size_t i),

@@ -9,6 +9,9 @@
 #define MAX_TABLES \
   500000 /* an object of 4 bytes becomes a table of a hundred: 16 MiB of them would be half a GiB */
 
+#define SLOTS 6  /* of Lua's stack, what a level of nesting takes at most */
+#define LEVELS 8 /* for so many at a time */
+
 struct decoder {
   lua_State *L;
   struct ln_reader r;
@@ -103,7 +106,7 @@ static void decode_fields(struct decoder *d, const struct ln_tl_def *def, int de
   int n_flags = 0, i = 0, present = def->n_required + 1;
   if (depth > LN_TL_MAX_DEPTH) ln_reader_fail(&d->r, LN_E_DEPTH);
   if (++d->tables > MAX_TABLES) ln_reader_fail(&d->r, LN_E_TOOBIG);
-  luaL_checkstack(L, 6, "too deep");
+  if (depth % LEVELS == 0) luaL_checkstack(L, LEVELS * SLOTS, "too deep");
   if (d->r.err) {
     lua_pushnil(L);
     return;
@@ -184,7 +187,7 @@ static void decode_object(struct decoder *d, const struct ln_tl_type *type, bool
 
 static int begin(struct decoder *d, lua_State *L, struct ln_slice bytes)
 {
-  luaL_checkstack(L, 8, NULL);
+  luaL_checkstack(L, 8 + LEVELS * SLOTS, NULL);
   d->L = L;
   d->tables = 0;
   d->memo = d->request = false;

@@ -307,11 +307,34 @@ static void check_keys(struct encoder *e, const struct ln_tl_def *def, const str
   }
 }
 
+/* Which fields of def the table on top has, as bits; false: it has other keys too. */
+static bool find_given(lua_State *L, const struct ln_tl_def *def, uint32_t given[8])
+{
+  const struct ln_tl_field *fields = ln_tl_fields + def->first;
+  bool known = true;
+  memset(given, 0, 8 * sizeof *given);
+  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+    const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+    if (key[0] == '_' && key[1] == 0) continue;
+    int i = 0;
+    for (; i < def->n_fields; i++) {
+      const char *name = ln_tl_name(fields[i].name);
+      if (name[0] == key[0] && fields[i].kind != LN_TL_FLAGS && strcmp(name, key) == 0) break;
+    }
+    if (i < def->n_fields)
+      given[i / 32] |= UINT32_C(1) << i % 32;
+    else
+      known = false;
+  }
+  return known;
+}
+
 /* The table is on top and stays. */
 static void encode_fields(struct encoder *e, const struct ln_tl_def *def, const struct step *at, int depth)
 {
   lua_State *L = e->L;
-  int table = lua_gettop(L), used = 0;
+  int table = lua_gettop(L);
+  uint32_t given[8];
   size_t flag_at[256];  /* offset of the flag word of field i, from the start of live bytes */
   uint32_t absent[256]; /* bits of that word whose fields were not given */
   bool shared = false;
@@ -321,6 +344,7 @@ static void encode_fields(struct encoder *e, const struct ln_tl_def *def, const 
     return;
   }
   luaL_checkstack(L, 10, "too deep");
+  bool known = find_given(L, def, given);
   for (int i = 0; i < def->n_fields && !e->w.err; i++) {
     const struct ln_tl_field *f = &ln_tl_fields[def->first + i];
     if (f->kind == LN_TL_FLAGS) {
@@ -329,17 +353,25 @@ static void encode_fields(struct encoder *e, const struct ln_tl_def *def, const 
       ln_write_u32(&e->w, 0);
       continue;
     }
+    struct step here = {at, ln_tl_name(f->name), 0};
+    if (!(given[i / 32] >> i % 32 & 1)) {
+      if (!f->flag) {
+        lua_pushfstring(L, "missing %s \"%s\" (%s%s)", def->is_method ? "parameter" : "field", here.name,
+                        f->vector ? "a list of " : "", kind_text(f));
+        fail(e, LN_E_BAD_TYPE, at);
+        return;
+      }
+      if (f->kind != LN_TL_TRUE) {
+        absent[f->flag - 1] |= UINT32_C(1) << f->bit;
+        shared = true;
+      }
+      continue;
+    }
     ln_bind_tl_push_name(L, e->names, f->name);
     int type = lua_rawget(L, table);
-    struct step here = {at, ln_tl_name(f->name), 0};
-    if (type != LUA_TNIL) used++;
     if (f->flag) {
-      if (type == LUA_TNIL || (f->kind == LN_TL_TRUE && type == LUA_TBOOLEAN && !lua_toboolean(L, -1))) {
+      if (f->kind == LN_TL_TRUE && type == LUA_TBOOLEAN && !lua_toboolean(L, -1)) {
         lua_pop(L, 1);
-        if (f->kind != LN_TL_TRUE) {
-          absent[f->flag - 1] |= UINT32_C(1) << f->bit;
-          shared = true;
-        }
         continue;
       }
       uint8_t *word = ln_buf_data(e->w.buf) + flag_at[f->flag - 1];
@@ -352,12 +384,6 @@ static void encode_fields(struct encoder *e, const struct ln_tl_def *def, const 
         lua_pop(L, 1);
         continue;
       }
-    } else if (type == LUA_TNIL) {
-      lua_pop(L, 1);
-      lua_pushfstring(L, "missing %s \"%s\" (%s%s)", def->is_method ? "parameter" : "field", here.name,
-                      f->vector ? "a list of " : "", kind_text(f));
-      fail(e, LN_E_BAD_TYPE, at);
-      return;
     }
     if (depth == 0 && f->name == e->mark) e->marked = e->w.buf->len;
     encode_field(e, f, &here, depth);
@@ -365,24 +391,16 @@ static void encode_fields(struct encoder *e, const struct ln_tl_def *def, const 
   }
   for (int i = 0; shared && !e->w.err && i < def->n_fields; i++) { /* fields that share a bit come together */
     const struct ln_tl_field *f = &ln_tl_fields[def->first + i];
-    if (!f->flag || f->kind == LN_TL_TRUE || !(absent[f->flag - 1] >> f->bit & 1)) continue;
+    if (!f->flag || f->kind == LN_TL_TRUE || given[i / 32] >> i % 32 & 1 ||
+        !(absent[f->flag - 1] >> f->bit & 1))
+      continue;
     if (!(ln_le32(ln_buf_data(e->w.buf) + flag_at[f->flag - 1]) >> f->bit & 1)) continue;
-    ln_bind_tl_push_name(L, e->names, f->name);
-    if (lua_rawget(L, table) == LUA_TNIL) {
-      lua_pushfstring(L, "missing %s \"%s\": it goes with another that is given",
-                      def->is_method ? "parameter" : "field", ln_tl_name(f->name));
-      fail(e, LN_E_BAD_TYPE, at);
-      return;
-    }
-    lua_pop(L, 1);
+    lua_pushfstring(L, "missing %s \"%s\": it goes with another that is given",
+                    def->is_method ? "parameter" : "field", ln_tl_name(f->name));
+    fail(e, LN_E_BAD_TYPE, at);
+    return;
   }
-  /* Are there more keys than were used? Counting them is cheap; naming them is for the mistake. */
-  int keys = 0;
-  for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) keys++;
-  lua_pushliteral(L, "_");
-  if (lua_rawget(L, table) != LUA_TNIL) keys--;
-  lua_pop(L, 1);
-  if (keys > used) check_keys(e, def, at);
+  if (!known) check_keys(e, def, at);
 }
 
 static const char *member_name(const void *ctx, size_t i)

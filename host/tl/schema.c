@@ -12,10 +12,15 @@ const struct ln_tl_def *ln_tl_by_id(uint32_t id)
   return NULL;
 }
 
-/* First of defs[low, high) with this name. */
+/* First of defs[low, high) with this name. Scripts name the same few again and again, by strings that stay
+ * where they are: what a string at that address was last time is looked at first. */
 static const struct ln_tl_def *find(const char *name, size_t low, size_t high)
 {
+  static const struct ln_tl_def *recent[64];
+  uintptr_t at = (uintptr_t)name >> 4;
+  const struct ln_tl_def **last = &recent[(at ^ at >> 6) % 64], *d = *last;
   size_t end = high;
+  if (d && d >= &ln_tl_defs[low] && d < &ln_tl_defs[high] && strcmp(ln_tl_def_name(d), name) == 0) return d;
   while (low < high) {
     size_t mid = (low + high) / 2;
     if (strcmp(ln_tl_def_name(&ln_tl_defs[mid]), name) < 0)
@@ -23,7 +28,8 @@ static const struct ln_tl_def *find(const char *name, size_t low, size_t high)
     else
       high = mid;
   }
-  return low < end && strcmp(ln_tl_def_name(&ln_tl_defs[low]), name) == 0 ? &ln_tl_defs[low] : NULL;
+  if (low == end || strcmp(ln_tl_def_name(&ln_tl_defs[low]), name) != 0) return NULL;
+  return *last = &ln_tl_defs[low];
 }
 
 const struct ln_tl_def *ln_tl_constructor_by_name(const char *name)

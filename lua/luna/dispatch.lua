@@ -15,9 +15,9 @@ local Dispatch = Class.new "Dispatch"
 -- Gives a task back to the owner that it had.
 local giveBack = { __close = function(before) task.owner(before[1]) end }
 local function ignore() end
+local done, trace
 
 local LAST_SERIAL = scope.LAST_SERIAL
-local work = task.work
 
 local HELD = 30 -- seconds after which a lane that keeps others waiting is logged
 
@@ -33,6 +33,7 @@ function Dispatch:init(core)
   self.found = {} -- update name → function(instance, update) or false
   self.order = core.settings.updates.order
   self.limit = core.settings.updates.pending
+  self.work = task.worker(done, self, trace)
 end
 
 --- Makes what is to get the updates, a class's instance or a function, without handing it any yet: a version { mark, instance, class,
@@ -149,7 +150,7 @@ local function startNext(self, lane)
   lane[lane.first] = nil
   lane.first = lane.first + 1
   self.waiting = self.waiting - 1
-  start(self, lane, entry, true)
+  start(self, lane, entry)
 end
 
 local function leave(self, entry)
@@ -162,7 +163,7 @@ local function leave(self, entry)
 end
 
 -- Called with the stack of the error still standing.
-local function trace(err)
+function trace(err)
   if errors.isException(err) then
     return errors.annotate(err, debug.traceback(nil, 2))
   end
@@ -216,7 +217,7 @@ end
 Dispatch.free = free
 
 -- A handler has ended, with an error or without.
-local function done(self, entry, err)
+function done(self, entry, err)
   local version, lane = entry.version, entry.lane
   if err and not (entry.ended and errors.is(err, errors.classes.CancelledException)) then
     local original, text = unpackTrace(err)
@@ -233,7 +234,8 @@ local function done(self, entry, err)
     if self.crowded then free(self) end
   end
   if self.nextOrder and self:isIdle() then self:turn() end
-  if self.change and core_.state(self.change) == "pending" then core_.resolve(self.change) end
+  local change = self.change
+  if change and core_.state(change) == "pending" then core_.resolve(change) end
 end
 
 local function postpone(self, lane, entry)
@@ -246,17 +248,19 @@ local function postpone(self, lane, entry)
   self.crowded = true
 end
 
-function start(self, lane, entry, later)
-  local running, version, update = self.running, self.current, entry.update
+-- fn: what handles it, now; nil: its handler is looked up, for a new version may have come while it waited, and begins in the next turn.
+function start(self, lane, entry, fn)
+  local running, version = self.running, self.current
   if running >= self.limit then return postpone(self, lane, entry) end -- bounded: the lane waits until a handler has ended
   local serial = self.serial
-  serial = serial < LAST_SERIAL and serial + 1 or 1
+  if serial < LAST_SERIAL then serial = serial + 1 else serial = 1 end
   self.serial, self.running = serial, running + 1
   entry.serial, entry.version = serial, version
   self.entries[serial] = entry
   if lane then lane.busy, entry.lane = entry, lane end
-  local fn = self.found[update._] or lookup(self, update._) or ignore -- a new version may have come while it waited
-  work(self.owner + serial, later, done, self, entry, trace, fn, version.instance, update)
+  local update = entry.update
+  if fn then return self.work(self.owner + serial, false, entry, fn, version.instance, update) end
+  self.work(self.owner + serial, true, entry, self.found[update._] or lookup(self, update._) or ignore, version.instance, update)
 end
 
 --- Hands an update to its handler. Returns the entry, or nil where no handler wants it. `seq` is its number in the store's inbox, where
@@ -269,14 +273,14 @@ function Dispatch:handle(update, seq)
   local entry = { update = update, seq = seq, serial = nil, version = nil, lane = nil, sent = nil, box = nil, raw = nil }
   local order = self.order
   if order == "none" then
-    start(self, nil, entry)
+    start(self, nil, entry, fn)
     return entry
   end
   local laneKey = 0
   if order == "chat" then
     laneKey = lanes.key(update)
     if laneKey == nil then
-      start(self, nil, entry)
+      start(self, nil, entry, fn)
       return entry
     end
   end
@@ -284,9 +288,9 @@ function Dispatch:handle(update, seq)
   if not lane then
     lane = { first = 1, last = 0, key = laneKey, busy = nil, since = nil, heldBy = nil, told = nil }
     self.lanes[laneKey] = lane
-    start(self, lane, entry)
+    start(self, lane, entry, fn)
   elseif not lane.busy and lane.first > lane.last then
-    start(self, lane, entry)
+    start(self, lane, entry, fn)
   else
     lane.last = lane.last + 1
     lane[lane.last] = entry

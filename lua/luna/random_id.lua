@@ -1,11 +1,13 @@
 --- random_id of what a handler sends: a keyed hash of account, update, method, parameters and the number of identical calls before, so
 --- that a handler which runs again after a crash sends nothing twice (the server refuses the double). Elsewhere it is just random.
 local crypto = require "_luna.crypto"
+local task = require "_luna.task"
 local tl = require "_luna.tl"
 local Class = require "luna.class"
 local lanes = require "luna.lanes"
 
 local RandomId = Class.new "RandomId"
+local owner = task.owner
 
 function RandomId:init(core)
   self.core = core
@@ -43,12 +45,13 @@ end
 
 -- What the running handler is about, as text that begins the hash, and how often it has sent what; nil outside of handlers.
 local function identity(self)
-  local context = self.core.dispatch and self.core.dispatch:context()
+  local core, o = self.core, owner()
+  local context = o >> 32 == core.scope and core.dispatch.entries[o & 0xffffffff]
   if not context then return nil end
   local sent = context.sent
   if sent == nil then
     local name = lanes.identity(context.update)
-    sent = name and { self.core.accountName .. "\0" .. name } or false
+    sent = name and { core.accountName .. "\0" .. name } or false
     context.sent = sent
   end
   if sent then return sent[1], sent end

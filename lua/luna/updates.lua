@@ -11,11 +11,12 @@ local Box = require "luna.updates.box"
 local Journal = require "luna.updates.journal"
 local difference = require "luna.updates.difference"
 local expand = require "luna.updates.expand"
+local Dispatch = require "luna.dispatch"
 local scope = require "luna.scope"
 local Logger = require "luna.logger"
 
 local NONE = Journal.NONE
-local take, harvest = Journal.take, Peers.harvest
+local take, harvest, handle = Journal.take, Peers.harvest, Dispatch.handle
 
 local Updates = Class.new "Updates"
 
@@ -141,9 +142,11 @@ function Updates:channelBox(id, pts)
   return box
 end
 
--- What has no turn to wait for is taken at once.
+-- What has no turn to wait for is taken at once; what nobody handles, and nobody listens to by a handle of its own, not at all.
+local meant = { updateChannelTooLong = true, updatePtsChanged = true } -- for us
 local function loose(self, update, own, raw)
-  local kind = update._
+  local kind, dispatch = update._, self.core.dispatch
+  if dispatch.found[kind] == false and not meant[kind] and dispatch.handle == handle then return end
   if kind == "updateChannelTooLong" then
     local marked = ids.channel(update.channel_id)
     local box = self:channelBox(marked, update.pts)
@@ -158,13 +161,12 @@ local function loose(self, update, own, raw)
 end
 
 -- The box of an update that has an order, its number there, and how far it moves the box.
-local function place(self, update, own)
-  local count = update.pts_count
+local function place(self, update, count, own)
   if not count then return self.qts, update.qts, 1 end
   local channel = update.channel_id
   if not channel then
-    local message = update.message
-    local peer = message and type(message) == "table" and message.peer_id
+    local message = update.message -- a table, where there is a count
+    local peer = message and message.peer_id
     channel = peer and peer.channel_id
     if not channel then return self.common, update.pts, count end
   end
@@ -176,8 +178,9 @@ end
 
 --- One update that came by a difference of another box.
 function Updates:takeOne(update)
+  self.journal.count = self.journal.count + 1
   if not update.pts_count then return loose(self, update) end
-  local box, pts, count = place(self, update)
+  local box, pts, count = place(self, update, update.pts_count)
   box:offer(pts, count, update, { left = 1 })
 end
 
@@ -238,11 +241,20 @@ function Updates:takeContainer(full, own, conn, ack, raw)
   local ordered, seq = true, full.seq
   harvest(self.core.peers, full)
   if n ~= 1 then raw = nil end
+  journal.count = journal.count + n
   if seq and seq ~= 0 then ordered = inSequence(self, full) end
   for i = 1, n do
     local update = list[i]
-    if update.pts_count or update.qts then
-      local box, pts, count = place(self, update, own)
+    local count = update.pts_count
+    if count or update.qts then
+      local box, pts
+      local message = update.message
+      local peer = message and message.peer_id
+      if count and peer and not peer.channel_id then -- nearly always
+        box, pts = self.common, update.pts
+      else
+        box, pts, count = place(self, update, count, own)
+      end
       if box.pts == pts - count and box.n == 0 and not box.fetching then -- its turn: nearly always
         box.pts = pts
         take(journal, update, box.name, own, raw)

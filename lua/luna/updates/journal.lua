@@ -52,7 +52,6 @@ end
 function Journal:take(update, box, own, raw)
   if not self.scheduled then self:touch() end
   if box < 0 then self:moved(box) end
-  self.count = self.count + 1
   local entry = self.dispatch:handle(update)
   if not entry or entry.serial == false then return end
   if own then -- what the bot did itself needs no second telling

@@ -42,6 +42,7 @@ function Reload:init(opts)
   self.mark, self.files = opts.record.mark, opts.record.files
   self.make, self.start, self.remove, self.settled = opts.make, opts.start, opts.remove, opts.settled
   self.wanted, self.count = 0, 0
+  for _, bot in ipairs(self.bots) do core(bot).dispatch.current.texts = self.files.texts end
   noteSettings(self.files)
 end
 
@@ -167,6 +168,7 @@ local function swap(self, record)
   settle(self, record, say)
   for _, bot in ipairs(record.bots) do
     local dispatch = core(bot).dispatch
+    record.prepared[bot].texts = record.files.texts
     local _
     _, before[bot] = dispatch:install(record.prepared[bot])
     local ok, why = pcall(dispatch.restore, dispatch)
@@ -185,6 +187,8 @@ local function swap(self, record)
         function(text) log(self, Logger.WARNING, text) end)
     end
   end
+  local breaks = package.loaded["luna.repl.breaks"]
+  for _, bot in ipairs(breaks and record.bots or {}) do breaks.reloaded(core(bot), mark) end
   for _, text in ipairs(record.refused) do say(text) end
   for _, bot in ipairs(record.gone) do
     core(bot):log(Logger.NOTICE, "%s has no handler for this bot any more: it ends", self.path)

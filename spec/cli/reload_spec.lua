@@ -133,6 +133,35 @@ describe("a running bot whose file is saved", function()
     r = cli.run(words)
     assert.equal(1, r.status)
     assert.matches('no bot "bot" runs', r.err, 1, true)
+    assert.matches("or it runs with --no-repl", r.err, 1, true)
+    r = cli.run { "reload", state = folder, env = { XDG_RUNTIME_DIR = "" } }
+    assert.same({ 1, "" }, { r.status, r.out })
+    assert.matches("^luna: no bot of yours runs", r.err)
+  end)
+
+  it("is asked for by its name where several run, and a plain script is none", function()
+    cli.script(folder, "one.lua", bot "one")
+    cli.script(folder, "two.lua", bot "two")
+    cli.script(folder, "plain.lua", "local luna = require 'luna' local api = luna.API() api:setCallback(print) api:start() api:loop()")
+    local run = begin(folder, "one.lua", "two.lua", "plain.lua")
+    run.sees("err", "as @luna_bot")
+    local function reload(name)
+      local r = cli.run { "reload", state = folder, env = { XDG_RUNTIME_DIR = "" }, name }
+      return { r.status, r.out, r.err }
+    end
+    -- Their sockets come when they have logged in, which may be later than the log's line.
+    for i = 1, 100 do
+      if reload("two")[1] == 0 and reload("one")[1] == 0 and not reload("plain")[3]:find "no bot" then break end
+      assert.is_true(i < 100, run.text "err")
+    end
+    assert.same({ 2, "", "luna: several bots run: one, plain, two\nluna: luna reload NAME is about one\n" }, reload())
+    assert.same({ 1, "", 'luna: no bot "onw" runs; did you mean "one"?\nluna: there are one, plain, two\n' }, reload "onw")
+    assert.same({ 1, "", "this is a plain script, which returned no handler: it has to be ended and started again\n" }, reload "plain")
+    assert.same({ 0, "reloaded\n", "" }, reload "one.lua")
+    cli.script(folder, "two.lua", "x = = 1")
+    local r = reload "two"
+    assert.same({ 1, "" }, { r[1], r[2] })
+    assert.matches("^two.lua:1: unexpected symbol near '='\n>    1 | x = = 1\n", r[3])
   end)
 
   -- A script that returns these classes, each of which answers with its name and tells of its start and stop.

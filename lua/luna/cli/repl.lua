@@ -19,6 +19,8 @@ M.spec = {
   more = "Exit status: 0; with --eval or lines from a pipe 1 where one of them failed; 1 where the bot is not there; 2 wrong use.",
 }
 
+local NONE = "no bot of yours runs, or it runs with --no-repl (kill -HUP reloads it then)"
+
 local function fail(text, hint) error(errors.classes.Exception(text, { status = 1, hint = hint }), 0) end
 
 -- The connections to all that listen: name → { connection, path }.
@@ -38,8 +40,8 @@ local function running()
   return found, names
 end
 
--- The connection to the bot that is meant, its name and its socket; nil where none runs.
-local function find(wanted)
+-- The connection to the bot that is meant, its name and its socket; nil where none runs. command: "repl" or "reload".
+local function find(wanted, command)
   if wanted then
     local name = require("luna.runner").stem(wanted)
     local err, why
@@ -53,12 +55,12 @@ local function find(wanted)
     for _, other in pairs(others) do other.connection:close() end
     if err then fail(("the REPL of %s cannot be opened: %s"):format(name, why)) end
     fail(("no bot %q runs%s"):format(name, suggest.hint(name, names)),
-      #names > 0 and "there are " .. table.concat(names, ", ") or "no bot of yours runs at all")
+      #names > 0 and "there are " .. table.concat(names, ", ") or NONE)
   end
   local found, names = running()
   if #names == 1 then return found[names[1]].connection, names[1], found[names[1]].path end
   for _, other in pairs(found) do other.connection:close() end
-  if #names > 1 then options.fail("several bots run: " .. table.concat(names, ", "), "luna repl NAME attaches to one") end
+  if #names > 1 then options.fail("several bots run: " .. table.concat(names, ", "), ("luna %s NAME is about one"):format(command)) end
 end
 
 local function history()
@@ -110,8 +112,8 @@ end
 
 function M.run(args)
   if args.json and not args.eval then options.fail "--json goes with --eval" end
-  local connection, name, path = find(args[1])
-  if not connection and args.attached then fail "no bot of yours runs" end
+  local connection, name, path = find(args[1], args.attached and "reload" or "repl")
+  if not connection and args.attached then fail(NONE) end
   local client
   if connection then
     client = attach(connection, name, path)

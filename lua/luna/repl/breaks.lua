@@ -13,11 +13,13 @@ local POINTS = 100 -- of one client
 
 local points, lastPoint = {}, 0 -- all clients', in the order of the host's list
 local steppers = {} -- id of a task that steps → the session that told it so
+local holders = setmetatable({}, { __mode = "k" }) -- sessions that have held a task
 
 local function apply() breaks_.set(points) end
 
---- Adds a point: at = { file, line }, condition: Lua text or nil, given: as the person wrote it. Returns the point.
-function breaks.add(session, at, condition, given)
+--- Adds a point: at = { file, line }, condition: Lua text or nil, given: the function's name as the person wrote it, or nil. again(): finds
+--- that function anew, as `locate` does. Returns the point.
+function breaks.add(session, at, condition, given, again)
   local fn, why
   local mine = breaks.of(session)
   if #mine >= POINTS then error(("at most %d break points"):format(POINTS), 0) end
@@ -25,7 +27,7 @@ function breaks.add(session, at, condition, given)
     if p.file == at.file and p.line == at.line then error(("break %d is there already"):format(p.id), 0) end
   end
   local point = { session = session, file = at.file, line = at.line, condition = condition, given = given, hits = 0,
-    linedefined = at.linedefined }
+    linedefined = at.linedefined, again = again }
   if condition then
     -- Its names are those of the frame where it is asked.
     point.env = setmetatable({}, { __index = function(_, name) return point.look(name) end })
@@ -60,6 +62,72 @@ function breaks.remove(session, id)
   end
   apply()
   return n
+end
+
+-- ---- versions of the script ----
+
+-- The version of the script that a task's code is of, where it is known, and whether another one runs now.
+local function versionOf(t)
+  local core, low = scope.of(t.owner)
+  local dispatch = core and core.dispatch
+  if not dispatch then return nil, false end
+  local entry = dispatch.entries[low]
+  if entry then return entry.version, entry.version ~= dispatch.current end
+  local mark = scope.markOf(t.owner)
+  if mark == dispatch.current.mark then return dispatch.current, false end
+  return nil, mark ~= nil and mark ~= core.mark
+end
+
+--- The texts of the version that a client's bot runs: path → text, or nil.
+function breaks.texts(session) return session.bot.core.dispatch.current.texts end
+
+-- Where a point is in the new version: { file, line }, or nil and why not.
+local function renewed(point, texts)
+  if point.again then
+    local ok, at = pcall(point.again)
+    if ok then return at end
+    return nil, "the new version has no such function"
+  end
+  for path in pairs(texts) do
+    if path == point.file or path:sub(-#point.file - 1) == "/" .. point.file then
+      local line = source.withCode("@" .. path, point.line, texts)
+      if not line then return nil, "the new version has no such line" end
+      return { file = point.file, line = line }
+    end
+  end
+  return { file = point.file, line = point.line } -- of a file that is not loaded yet
+end
+
+--- A new version of the script has come for a client core; ended: the mark of the one before, whose own tasks have just been ended. Points
+--- go to where their function or line is now; what a handler of the old version is held at stays held.
+function breaks.reloaded(core, ended)
+  for i = #points, 1, -1 do
+    local point = points[i]
+    local session = point.session
+    if session.bot.core == core then
+      local name = ("break %d (%s)"):format(point.id, point.given or point.file .. ":" .. point.line)
+      local at, why = renewed(point, breaks.texts(session) or {})
+      if not at then
+        table.remove(points, i)
+        session:print(("%s is gone: %s"):format(name, why))
+      elseif at.file ~= point.file or at.line ~= point.line then
+        point.file, point.line, point.linedefined = at.file, at.line, at.linedefined
+        session:print(("%s is at %s:%d now"):format(name, at.file, at.line))
+      end
+    end
+  end
+  apply()
+  for session in pairs(holders) do
+    if session.bot.core == core then
+      for _, hold in ipairs(session.held) do
+        if scope.markOf(hold.task.owner) == ended then
+          session:print(("task %d was let go: it was started by the version before, and has ended with it"):format(hold.task.id))
+        elseif select(2, hold.task:status()) == "break" then
+          session:print(("task %d is held in the version before, where it ends"):format(hold.task.id))
+        end
+      end
+    end
+  end
 end
 
 -- ---- held tasks ----
@@ -126,7 +194,7 @@ end
 function breaks.place(hold)
   local head = ("task %d is held at %s:%d in %s"):format(hold.task.id, source.name(hold.source), hold.line, hold.what)
   if hold.point then head = ("%s (break %d)"):format(head, hold.point.id) end
-  local text = source.around(hold.source, hold.line, AROUND)
+  local text = source.around(hold.source, hold.line, AROUND, hold.texts)
   return text and head .. "\n" .. text or head
 end
 
@@ -171,6 +239,8 @@ local function decide(t, index, possible)
   if not session or session.closed or source.isLibrary(info.source) then return false end
   local core = scope.of(t.owner)
   if core and core ~= session.bot.core then return false end
+  local version, old = versionOf(t)
+  if old and not steppers[t.id] then return false end -- points are of the version that runs
   local names, values = {}, {}
   for i = 1, 250 do
     local name, value = debug.getlocal(2, i)
@@ -191,7 +261,9 @@ local function decide(t, index, possible)
     return false
   end
   steppers[t.id] = nil
-  local hold = { task = t, session = session, point = point, source = info.source, line = info.currentline, names = names }
+  local hold = { task = t, session = session, point = point, source = info.source, line = info.currentline, names = names,
+    texts = version and version.texts }
+  holders[session] = true
   hold.what = breaks.what(session, info)
   session.holds[t.id] = hold
   session.held[#session.held + 1] = hold
@@ -203,8 +275,9 @@ end
 
 breaks_.onBreak(decide)
 
---- Where a name or a place is, for a new point: { file, line } and what it is called. lookup(name): a value by its name.
-function breaks.locate(text, path, lookup)
+--- Where a name or a place is, for a new point: { file, line } and what it is called. lookup(name): a value by its name; texts: of the
+--- version that runs.
+function breaks.locate(text, path, lookup, texts)
   local file, line = text:match "^(.-):?(%d+)$"
   if file and (file == "" or text:find ":%d+$") then
     line = math.tointeger(tonumber(line))
@@ -212,7 +285,7 @@ function breaks.locate(text, path, lookup)
     if not file or not line or line < 1 then error("which line? FILE:LINE", 0) end
     file = file:gsub("^%./", "")
     if path and (path == file or path:sub(-#file - 1) == "/" .. file) then
-      local code = source.withCode("@" .. path, line)
+      local code = source.withCode("@" .. path, line, texts)
       if not code then error(("%s has no line %d with code"):format(path, line), 0) end
       line = code
     end
@@ -229,9 +302,8 @@ function breaks.locate(text, path, lookup)
     if (at > info.linedefined or info.linedefined == info.lastlinedefined) and (not first or at < first) then first = at end
   end
   if not first then error(("%s has no line with code"):format(text), 0) end
-  -- Every line of the prompt has the same name of a file: there, the function has to be that one.
-  local linedefined = info.source == "=repl" and info.linedefined or nil
-  return { file = source.name(info.source), line = first, linedefined = linedefined }
+  -- It has to be that very function: lines of the prompt all have one file's name, and a new version's top level may pass the same line.
+  return { file = source.name(info.source), line = first, linedefined = info.linedefined }
 end
 
 --- A promise that resolves when one of the client's own tasks is held: the line it runs then no longer holds up the prompt.

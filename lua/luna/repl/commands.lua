@@ -85,7 +85,7 @@ end
 local function reload(session)
   local bot = session.bot
   local fn = bot.reload
-  if not fn then error("this bot cannot be reloaded", 0) end
+  if not fn then error("this is a plain script, which returned no handler: it has to be ended and started again", 0) end
   local ok, why = fn(bot)
   if ok == false then error(tostring(why), 0) end
   return why and "reloaded\n" .. why or "reloaded"

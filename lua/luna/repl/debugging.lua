@@ -33,9 +33,8 @@ local function list(session)
   return table.concat(lines, "\n")
 end
 
--- A function by the name that a person has for it: an expression, or a method of the handler's class.
-local function lookup(session, text)
-  local env = session:scope()
+-- A function by the name that a person has for it: an expression, or a method of the handler's class. env: what it may name.
+local function lookup(session, text, env)
   local dotted = text:gsub("^(.-):([%a_][%w_]*)$", "%1.%2")
   local fn = load("return " .. dotted, "=name", "t", env)
   local ok, value
@@ -65,9 +64,14 @@ local function set(session, text)
   if word then return off(session, word) end
   local place, condition = text:match "^(.-)%s+if%s+(.+)$"
   place = place or text
-  local at = breaks.locate(place, session.bot.path, function(name) return lookup(session, name) end)
-  local point = breaks.add(session, at, condition, not place:find ":%d+$" and place or nil)
-  local where = source.around("@" .. (session.bot.path or ""), at.line, 0)
+  local texts = breaks.texts(session)
+  local function locate(env)
+    return breaks.locate(place, session.bot.path, function(name) return lookup(session, name, env) end, texts)
+  end
+  local at = locate((session:scope()))
+  local byName = not place:find ":%d+$" and not place:find "^%d+$"
+  local point = breaks.add(session, at, condition, byName and place or nil, byName and function() return locate(session.env) end or nil)
+  local where = source.around("@" .. (session.bot.path or ""), at.line, 0, texts)
   local own = session.bot.path and (session.bot.path == at.file or session.bot.path:sub(-#at.file - 1) == "/" .. at.file)
   return ("break %d at %s:%d%s"):format(point.id, at.file, at.line, own and where and "\n" .. where or "")
 end
@@ -100,7 +104,7 @@ local function where(session, word)
     lines[#lines + 1] = ("%s %d  %s:%d in %s"):format(mark, entry.level, source.name(entry.source), entry.line, entry.what)
   end
   local line = frame.level == 0 and hold.line or frame.line
-  lines[#lines + 1] = source.around(frame.source, line, AROUND)
+  lines[#lines + 1] = source.around(frame.source, line, AROUND, hold.texts)
   return table.concat(lines, "\n")
 end
 

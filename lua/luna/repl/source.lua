@@ -15,9 +15,11 @@ function source.isLibrary(chunk)
   return name == "?" or name == "[C]" or frames.isLibrary(name .. ":")
 end
 
---- All lines of a source, or nil where it has no file that can be read.
-function source.lines(chunk)
-  local text = chunk:sub(1, 1) == "@" and host.readFile(chunk:sub(2))
+--- All lines of a source, or nil where they are not known. texts: path → text, of the version that the code is of: its file may have
+--- changed since.
+function source.lines(chunk, texts)
+  local path = chunk:sub(1, 1) == "@" and chunk:sub(2)
+  local text = path and (texts and texts[path] or host.readFile(path))
   if not text then return nil end
   local list = {}
   for line in (text .. "\n"):gmatch "(.-)\r?\n" do list[#list + 1] = line end
@@ -25,8 +27,8 @@ function source.lines(chunk)
 end
 
 --- The lines around one, which is marked; nil where they are not known.
-function source.around(chunk, line, range)
-  local all = source.lines(chunk)
+function source.around(chunk, line, range, texts)
+  local all = source.lines(chunk, texts)
   if not all or not all[line] then return nil end
   local out = {}
   for n = math.max(1, line - range), math.min(#all, line + range) do
@@ -37,8 +39,8 @@ end
 
 --- The first line from this one on that has code, as far as one can tell without compiling; nil where the file is shorter. The line
 --- itself where the file cannot be read.
-function source.withCode(chunk, line)
-  local all = source.lines(chunk)
+function source.withCode(chunk, line, texts)
+  local all = source.lines(chunk, texts)
   if not all then return line end
   for n = line, #all do
     local text = all[n]

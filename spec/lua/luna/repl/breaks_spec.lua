@@ -72,3 +72,139 @@ describe("a break point in a running bot", function()
     alice:expect(bot, 5, "got first")
   end)
 end)
+
+-- A point is of the version that runs: a reload takes it along.
+describe("a break point over a reload", function()
+  local host = require "_luna.host"
+  local luna = require "luna"
+  local world = require("luna.sandbox").world()
+  local folder, bot, alice, s, ask, printed
+
+  local function script(version, above, more)
+    assert(host.writeFile(folder .. "/shop.lua", ([[
+local luna = require "luna"
+local Shop = luna.EventHandler:extend "Shop"
+%s
+function Shop:onUpdateNewMessage(update)
+  local message = update.message
+  if message.out then return end
+  local text = "%s " .. message.message
+  message:reply(text)
+end
+%s
+return Shop
+]]):format(above or "", version, more or "")))
+  end
+
+  setup(function()
+    folder = os.tmpname()
+    os.remove(folder)
+    assert(host.mkdirs(folder))
+  end)
+  teardown(function() os.execute("rm -rf '" .. folder .. "'") end)
+  before_each(function()
+    script "one"
+    bot = world:run(folder .. "/shop.lua")
+    alice = world:user "Alice"
+    local heard = {}
+    printed = {}
+    local about = { core = bot.api._core, api = bot.api, name = "shop", path = folder .. "/shop.lua", handler = bot.handler }
+    s = require "luna.repl.session"(about, function(m)
+      table.insert(m.op == "print" and printed or heard, m.text or m)
+    end)
+    function ask(line)
+      local op = line:find "^:" and "command" or "eval"
+      s:handle { op = op, [op == "eval" and "code" or "line"] = line }
+      while not heard[1] do luna.sleep(0.001) end
+      return table.remove(heard, 1)
+    end
+  end)
+  after_each(function() s:close() end)
+
+  local function all() return table.concat(printed, "\n") end
+
+  it("by name is where the function is now, and holds the new one", function()
+    ask ":break onUpdateNewMessage if not update.message.out"
+    script("two", "-- one more line\n-- and one more")
+    bot:reload()
+    assert.matches("^break %d+ %(onUpdateNewMessage%) is at [^\n]*shop.lua:6 now$", all())
+    alice:send(bot, "a")
+    alice:expectNothing(bot, 1)
+    assert.matches("is held at [^\n]*shop.lua:6 in function onUpdateNewMessage", all())
+    for _ = 1, 3 do
+      ask ":next"
+      alice:expectNothing(bot, 1)
+    end
+    assert.equal('"two a"', ask "text")
+    ask "text = 'mine'"
+    ask ":continue"
+    assert.equal("mine", alice:expect(bot, 5).message)
+  end)
+
+  it("by line stays there, goes on to the next with code, or is gone", function()
+    ask ":break shop.lua:7"
+    ask ":break shop.lua:10"
+    ask ":break shop.lua:11"
+    script("two", nil, "\n\n")
+    bot:reload()
+    assert.matches("^break %d+ %(shop.lua:11%) is at shop.lua:13 now$", all())
+    printed[1] = nil
+    assert(host.writeFile(folder .. "/shop.lua", "local luna = require 'luna'\nreturn luna.EventHandler:extend 'Shop'\n"))
+    bot:reload()
+    assert.matches("break %d+ %(shop.lua:7%) is gone: the new version has no such line", all())
+    assert.equal("no break points", ask ":break")
+  end)
+
+  it("by name is gone with its function, and a version that fails changes nothing", function()
+    script("one", "function Shop:ring() end")
+    bot:reload()
+    ask ":break ring"
+    assert(host.writeFile(folder .. "/shop.lua", "x = = 1"))
+    assert.is_false(pcall(bot.reload, bot))
+    assert.same({}, printed)
+    script "two"
+    bot:reload()
+    assert.matches("^break %d+ %(ring%) is gone: the new version has no such function$", all())
+    assert.equal("no break points", ask ":break")
+  end)
+
+  it("leaves held what it holds: that ends in the old version, shown as it was, and meets no more points", function()
+    ask ":break shop.lua:7"
+    alice:send(bot, "a")
+    alice:expectNothing(bot, 1)
+    script("two", "-- one\n-- two\n-- three")
+    bot:reload()
+    assert.matches("task %d+ is held in the version before, where it ends", all())
+    assert.matches("\n> *7 +local text = \"one \"", ask ":where")
+    ask ":break off"
+    ask ":break shop.lua:8" -- that line of the old version is still to come
+    ask ":continue"
+    assert.equal("one a", alice:expect(bot, 5).message)
+    alice:send(bot, "b")
+    alice:expectNothing(bot, 1)
+    assert.matches("> *8 +if message.out then", ask ":where")
+    ask ":break off"
+    ask ":continue"
+    assert.equal("two b", alice:expect(bot, 5).message)
+  end)
+
+  it("lets go what the old version had started by itself", function()
+    script("one", nil, [[
+function Shop:onStart()
+  while true do
+    luna.sleep(1)
+    self.state.n = (self.state.n or 0) + 1
+  end
+end]])
+    bot:reload()
+    ask ":break shop.lua:13"
+    world:clock():advance(5)
+    assert.is_nil(bot.handler.state.n)
+    script "two"
+    bot:reload()
+    assert.matches("task %d+ was let go: it was started by the version before, and has ended with it", all())
+    world:clock():advance(5)
+    assert.is_nil(bot.handler.state.n)
+    assert.equal("no task is held; :break FUNCTION or :break FILE:LINE holds one", ask ":where")
+  end)
+end)

@@ -14,37 +14,32 @@ local function greetings(self)
   return self.state.greetings
 end
 
-function Greeter:greet(update, user_id)
+function Greeter:greet(message, user_id)
   local user = self.users.getUsers{ id = { user_id } }[1]
-  local words = greetings(self)[group(update.message)] or usual
-  local text = words:gsub("NAME", ((user.first_name or "stranger"):gsub("%%", "%%%%")))
-  self.messages.sendMessage{ peer = update, message = text }
+  local words = greetings(self)[group(message)] or usual
+  message:send((words:gsub("NAME", ((user.first_name or "stranger"):gsub("%%", "%%%%")))))
 end
 
-function Greeter:onUpdateNewMessage(update)
-  local message = update.message
-  if message.out then return end
-  local action = message.action
-  if action and (action._ == "messageActionChatAddUser" or action._ == "messageActionChatCreate") then
-    for _, id in ipairs(action.users) do
-      if id == self.API:getSelf().id then
-        self.messages.sendMessage{ peer = update, message = "Hello! I greet who joins. /greeting changes the words." }
-      elseif action._ == "messageActionChatAddUser" then
-        self:greet(update, id)
-      end
-    end
-  elseif action and action._ == "messageActionChatJoinedByLink" then
-    self:greet(update, message.from_id.user_id)
-  elseif message.message then
-    local words = message.message:match "^/greeting%s+(.+)$"
-    if words and group(message) then
-      greetings(self)[group(message)] = words
-      message:reply "I will say that from now on."
+Greeter:on({ action = { "chatAddUser", "chatCreate" } }, function(self, message)
+  for _, id in ipairs(message.action.users) do
+    if id == self.API:getSelf().id then
+      message:send "Hello! I greet who joins. /greeting changes the words."
+    elseif message.action._ == "messageActionChatAddUser" then
+      self:greet(message, id)
     end
   end
-end
+end)
 
--- A supergroup is a channel to Telegram: its messages come by another update.
-Greeter.onUpdateNewChannelMessage = Greeter.onUpdateNewMessage
+Greeter:on({ action = "chatJoinedByLink" }, function(self, message) self:greet(message, message.from_id.user_id) end)
+
+Greeter:on({ command = "greeting", group = true }, function(self, message, args)
+  local words = args.raw
+  if words == "" then
+    local answer = message:ask "What shall I say? NAME stands for who joins."
+    words = answer.message
+  end
+  greetings(self)[group(message)] = words
+  message:reply "I will say that from now on."
+end)
 
 return Greeter

@@ -1,5 +1,6 @@
---- Filters: which messages, or presses of buttons, a route or message:ask wants. A text is a Lua pattern for the message's text, a function
---- decides by itself, a table names fields, a list is any of its items. Compiled once, at the script's line. Called by luna.routes.
+--- Filters: which messages, presses of buttons or inline queries a route or message:ask wants. A text is a Lua pattern for the message's
+--- text, a function decides by itself, a table names fields, a list is any of its items. Compiled once, at the script's line. Called by
+--- luna.routes and luna.ask.
 local tl = require "_luna.tl"
 local ids = require "luna.ids"
 local media = require "luna.media"
@@ -59,9 +60,9 @@ local function chatOf(subject)
   return peer and ids.ofPeer(peer) or nil
 end
 
---- The marked id of who wrote a message or pressed a button; nil for a channel's post without an author.
+--- The marked id of who wrote a message, pressed a button or asks inline; nil for a channel's post without an author.
 function filters.person(subject)
-  if subject._ == "updateBotCallbackQuery" or subject._ == "updateInlineBotCallbackQuery" then return subject.user_id end
+  if subject.query_id then return subject.user_id end
   if subject.from_id then return ids.ofPeer(subject.from_id) end
   return subject.peer_id and subject.peer_id.user_id or nil
 end
@@ -83,7 +84,7 @@ end
 local fields = {}
 local order = {
   "out", "private", "group", "channel", "chat", "from", "reply", "forwarded", "mentioned", "media", "action", "exact", "command", "text",
-  "callback", "where",
+  "callback", "inline", "where",
 }
 
 local function flag(name, has)
@@ -191,10 +192,14 @@ end
 patterns("text", textOf)
 patterns("callback", function(query) return query.data or "" end)
 
-local callbackPattern = fields.callback
-fields.callback = function(value, what, level)
-  if value == true then return function() return true end end
-  return (callbackPattern(value, what, level + 1))
+patterns("inline", function(query) return query.query end)
+
+for _, name in ipairs { "callback", "inline" } do
+  local pattern = fields[name]
+  fields[name] = function(value, what, level)
+    if value == true then return function() return true end end
+    return (pattern(value, what, level + 1))
+  end
 end
 
 fields.where = function(value, what, level)
@@ -202,16 +207,18 @@ fields.where = function(value, what, level)
   return value
 end
 
+-- What there may be beside those that are about other things than messages.
+local besides = { callback = "from chat private group where", inline = "from where" }
+
 -- What kind of update it is about, rather than a test.
 local function kindOf(filter, what, level)
   if filter.edited ~= nil and type(filter.edited) ~= "boolean" then wrong(what, "edited", "true or false", filter.edited, level + 1) end
-  local kind = filter.callback ~= nil and "callback" or filter.edited and "edit" or "new"
-  if kind == "callback" then
-    for name in pairs(filter) do
-      if name ~= "callback" and name ~= "from" and name ~= "chat" and name ~= "private" and name ~= "group" and name ~= "where" then
-        error(('%s: the press of a button has no "%s"; beside callback there may be from, chat, private, group, where'):format(what, name),
-          level + 1)
-      end
+  local kind = filter.callback ~= nil and "callback" or filter.inline ~= nil and "inline" or filter.edited and "edit" or "new"
+  local beside = besides[kind]
+  for name in pairs(beside and filter or {}) do
+    if name ~= kind and not (" " .. beside .. " "):find(" " .. name .. " ", 1, true) then
+      error(('%s: %s has no "%s"; beside %s there may be %s'):format(what, kind == "callback" and "the press of a button"
+        or "an inline query", name, kind, (beside:gsub(" ", ", "))), level + 1)
     end
   end
   return kind
@@ -262,7 +269,7 @@ local function fromTable(filter, what, level)
   for _, name in ipairs(order) do
     if filter[name] ~= nil then tests[#tests + 1] = fields[name](filter[name], what, level + 1) end
   end
-  if kind == "callback" then return { one(kind, tests) } end
+  if besides[kind] then return { one(kind, tests) } end
   return { one(kind, tests, filter.action and "messageService" or "message", filter.out == nil) }
 end
 
@@ -298,8 +305,8 @@ function compile(filter, what, level)
   error(("%s: a filter is a Lua pattern, a function, a table of fields or a list of these, not a %s"):format(what, kind), level + 1)
 end
 
---- A filter → a list of { kind = "new" | "edit" | "callback", test = function(subject, handler) }, of which one is to fit. `what` begins an
---- error, which is raised at `level`.
+--- A filter → a list of { kind = "new" | "edit" | "callback" | "inline", test = function(subject, handler) }, of which one is to fit.
+--- `what` begins an error, which is raised at `level`.
 function filters.compile(filter, what, level) return (compile(filter, what, level + 1)) end
 
 --- The names of the fields.

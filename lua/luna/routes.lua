@@ -11,7 +11,7 @@ local routes = {}
 -- What an update is to a filter.
 local kinds = {
   updateNewMessage = "new", updateNewChannelMessage = "new", updateEditMessage = "edit", updateEditChannelMessage = "edit",
-  updateBotCallbackQuery = "callback", updateInlineBotCallbackQuery = "callback",
+  updateBotCallbackQuery = "callback", updateInlineBotCallbackQuery = "callback", updateBotInlineQuery = "inline",
 }
 routes.kinds = kinds
 
@@ -220,7 +220,7 @@ function routes.over(dispatch, name, fn)
   local take = dispatch.asks and ASKABLE[kind] and require("luna.ask").take
   local inner = fn
   if #list > 0 or take then
-    local n, ofMessage = #list, kind ~= "callback"
+    local n, ofMessage = #list, kind == "new" or kind == "edit"
     inner = function(instance, update)
       if take and take(dispatch, update) then return end
       local subject = update

@@ -156,7 +156,7 @@ describe("luna", function()
     assert.same({ 0, "dice_game.lua\nspec/dice_game_spec.lua\n" }, { r.status, r.out })
     assert.matches("^try it: [^\n]* run dice_game%.lua %-%-sandbox\n", r.err)
     local tested = cli.run { "test", cd = folder }
-    assert.same({ 0, "2 passed, 0 failed, 0 skipped\n" }, { tested.status, tested.out }, tested.err)
+    assert.same({ 0, "3 passed, 0 failed, 0 skipped\n" }, { tested.status, tested.out }, tested.err)
     fails(2, "there is a file dice_game%.lua already", { "new", "dice_game", cd = folder })
     fails(2, "is no name for a bot", { "new", "../x", cd = folder })
   end)

@@ -48,7 +48,7 @@ function EventHandler:use(x) end
 ---@return boolean
 function EventHandler:setCommands(options) end
 
----What Echo:on takes: each field that is there has to fit. Without `edited`, `callback` and `action`: a new message with text or media.
+---What Echo:on takes: each field that is there has to fit. Without `edited`, `callback`, `inline` and `action`: a new message with text or media.
 ---```lua
 ---Bot:on({ command = "ban", group = true, from = { 1234567, 7654321 } }, function(self, message, args) end)
 ---Bot:on({ exact = { "Tea", "Coffee" } }, function(self, message) end)
@@ -58,11 +58,12 @@ function EventHandler:setCommands(options) end
 ---@field exact? string|string[] the whole text, as of a button of a reply keyboard
 ---@field command? true|string|string[] a command's name without its slash; true: any
 ---@field callback? true|string|string[] the press of an inline button, with a Lua pattern for its callback_data; true: any
+---@field inline? true|string|string[] an inline query, with a Lua pattern for what has been typed; true: any
 ---@field private? boolean whether the chat is one person's with the bot
 ---@field group? boolean whether the chat is a group or a supergroup
 ---@field channel? boolean whether it is a channel's post
 ---@field chat? integer|integer[] the chat's id, as of the Bot API
----@field from? integer|integer[] the id of who wrote or pressed
+---@field from? integer|integer[] the id of who wrote, pressed or asks
 ---@field media? boolean|string|string[] photo, video, round, animation, audio, voice, sticker, file, document (any file), location, venue, contact, poll, dice, game, invoice, story; true: any
 ---@field action? true|string|string[] a service message: chatAddUser, chatDeleteUser, pinMessage, … (luna help MessageAction); true: any
 ---@field reply? boolean whether it answers another message
@@ -72,8 +73,8 @@ function EventHandler:setCommands(options) end
 ---@field edited? boolean true: a message that was changed, rather than a new one
 ---@field where? fun(message: luna.Subject, self: any): any last: a function; what it gives, where that is not true, is the arguments
 
----What a route's function gets: a message, or, with `callback`, the press of a button.
----@class luna.Subject: tl.message, tl.updateBotCallbackQuery
+---What a route's function gets: a message, or, with `callback`, the press of a button, or, with `inline`, an inline query.
+---@class luna.Subject: tl.message, tl.updateBotCallbackQuery, tl.updateBotInlineQuery
 
 ---The captures of a route's pattern, or the words behind a command.
 ---@class luna.Arguments

@@ -12,31 +12,38 @@ M.spec = {
 }
 
 local bot = [[
--- @NAME@: counts characters, and rolls a die at the press of a button.
+-- @NAME@: rolls a die at the press of a button, has one guess, and counts characters.
 local luna = require "luna"
 
 ---@class @CLASS@: luna.EventHandler
 local @CLASS@ = luna.EventHandler:extend "@CLASS@"
 
-function @CLASS@:onUpdateNewMessage(update)
-  local message = update.message
-  if message.out or (message.message or "") == "" then return end
-  if message.message == "/start" then
-    message:reply{
-      message = "Tell me something, or press the button.",
-      reply_markup = { inline_keyboard = { { { text = "Roll", callback_data = "roll" } } } },
-    }
-  else
-    message:reply(("%d characters"):format(utf8.len(message.message) or #message.message))
-  end
-end
+@CLASS@:command("start", function(self, message)
+  message:send{
+    message = "Tell me something, /guess, or press the button.",
+    reply_markup = { inline_keyboard = { { { text = "Roll", callback_data = "roll" } } } },
+  }
+end, { description = "what this bot does" })
 
--- A press of a button: update.data is its callback_data.
-function @CLASS@:onUpdateBotCallbackQuery(update)
-  if update.data == "roll" then
-    self.messages.setBotCallbackAnswer{ query_id = update.query_id, message = "You rolled " .. math.random(6) }
-  end
-end
+-- The press of a button whose callback_data fits the pattern.
+@CLASS@:on({ callback = "^roll$" }, function(self, query)
+  query:answer("You rolled " .. math.random(6))
+end)
+
+-- A question waits for the answer of this person, while other chats go on.
+@CLASS@:command("guess", function(self, message)
+  local rolled = math.random(6)
+  local answer = message:ask("I have rolled. Which number is it?", { check = "^[1-6]$", retry = "A number from 1 to 6, please." })
+  answer:reply(answer.message == tostring(rolled) and "Yes!" or "No, it is " .. rolled)
+end, { description = "guess what I have rolled" })
+
+-- Any other text: a filter is a Lua pattern, a function or a table (luna help Filter). The first route that fits has the message.
+@CLASS@:on(".", function(self, message)
+  message:reply(("%d characters"):format(utf8.len(message.message) or #message.message))
+end)
+
+-- Telegram shows the commands that have a description.
+function @CLASS@:onStart() self:setCommands() end
 
 return @CLASS@
 ]]
@@ -56,6 +63,15 @@ describe("@NAME@", function()
     alice:start(bot)
     local answer = alice:click(alice:expect(bot), "Roll")
     assert.matches("^You rolled [1-6]$", answer.message)
+  end)
+
+  it("asks for a guess until it is one", function()
+    alice:send(bot, "/guess")
+    alice:expect(bot, "Which number")
+    alice:send(bot, "seven")
+    alice:expect(bot, "from 1 to 6")
+    alice:send(bot, "3")
+    assert.matches("^[YN]", alice:expect(bot).message)
   end)
 end)
 ]]

@@ -202,6 +202,18 @@ describe("routes", function()
       assert.equal("One tea", alice:message(menu).message)
     end)
 
+    it("take inline queries", function()
+      local Bot = class()
+      Bot:on({ inline = "^buy (.*)$" }, function(_, query, args)
+        query:answer { { title = "Buy " .. args[1], input_message_content = args[1] } }
+      end)
+      Bot:on({ inline = true }, function(_, query) query:answer {} end)
+      run(Bot)
+      local found = alice:inline(bot, "buy tea")
+      assert.same({ "Buy tea" }, { found[1].title, found[2] })
+      assert.equal(0, #alice:inline(bot, "x"))
+    end)
+
     it("of which one of a list has to fit", function()
       local Bot = class()
       Bot:on({ "^hi", { command = "hello" }, { callback = "^hey" } }, function(_, x)
@@ -373,6 +385,8 @@ describe("routes", function()
     wrong(function() Bot:on({ private = 1 }, f) end, "Shop:on: the field private wants true or false, got a number")
     wrong(function() Bot:on({ callback = "^x", text = "y" }, f) end,
       'Shop:on: the press of a button has no "text"; beside callback there may be from, chat, private, group, where')
+    wrong(function() Bot:on({ inline = "^x", private = true }, f) end,
+      'Shop:on: an inline query has no "private"; beside inline there may be from, where')
     wrong(function() Bot:on({}, f) end, 'Shop:on: the filter is empty: { private = true }, { text = "^hi" }, …')
     wrong(function() Bot:on({ "^hi", private = true }, f) end,
       "Shop:on: a filter is a list of filters or a table of fields, not both: private")

@@ -68,7 +68,7 @@ end
 function routes.on(class, filter, fn, level)
   local what = check(class, "on", level + 1)
   checkFunction(what, "(filter, fn)", fn, level + 1)
-  add(class, { filters = filters.compile(filter, what, level + 1), fn = fn }, level + 1)
+  add(class, { filters = filters.compile(filter, what, level + 1), fn = fn, filter = filter }, level + 1)
 end
 
 --- Echo:command(name | { names }, fn, { description = })
@@ -90,6 +90,13 @@ function routes.command(class, name, fn, options, level)
     filters = filters.compile({ command = name }, what, level + 1), fn = fn,
     command = type(name) == "table" and name[1] or name, description = options and options.description,
   }, level + 1)
+end
+
+--- What a route is called, as a person reads it: 'Menu:command "start"', 'Menu:on{ callback = "^order" }'.
+function routes.label(class, entry)
+  if entry.command then return ('%s:command "%s"'):format(class.__name, entry.command) end
+  local text = require "luna.inspect"(entry.filter, { depth = 3, string = 40, entries = 6 }):gsub("function: 0x%x+", "function")
+  return ("%s:on%s%s"):format(class.__name, type(entry.filter) == "table" and "" or " ", text)
 end
 
 -- ---- plugins ----

@@ -137,8 +137,8 @@ shop.lua: 5 of 7 handlers have run
        1  Shop:onStart (line 11)
        1  Shop:onError (line 12)
        1  Shop:command "start" (line 3)
-       -  Shop:on (line 7): never run
-       2  Shop:on (line 8)
+       -  Shop:on "^never" (line 7): never run
+       2  Shop:on{ callback = "^buy:(%a+)$" } (line 8)
   buttons, by the first word of their data:
        2  buy
        -  help: never pressed

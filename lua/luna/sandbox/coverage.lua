@@ -48,9 +48,7 @@ local function scriptOf(version, path)
   return source and not source:find "_spec%.lua$" and source or nil
 end
 
-local function routeLabel(class, entry)
-  return entry.command and ("%s:command %q"):format(class.__name, entry.command) or class.__name .. ":on"
-end
+local function routeLabel(class, entry) return require("luna.routes").label(class, entry) end
 
 -- All that a version has, so that what never runs has its row.
 local function declare(name, version)

@@ -88,7 +88,8 @@ function environment.new(path, files)
   local places = { folder .. "/?.lua", folder .. "/?/init.lua", folder .. "/lua_modules/share/lua/5.4/?.lua",
     folder .. "/lua_modules/share/lua/5.4/?/init.lua" }
 
-  -- Every module of a folder: their values in the order of their names, and by name.
+  -- Every module of a folder: the values that they return, in the order of their names, and by name. One that returns nothing (a file that
+  -- is still empty) is by its name alone.
   local function all(name)
     local inside = name:sub(1, -3)
     local where = ("%s/%s"):format(folder, (inside:gsub("%.", "/")))
@@ -98,9 +99,10 @@ function environment.new(path, files)
     if new and files.added then files.added() end
     if not found then error(("require \"%s\": there is no folder %s"):format(name, where), 3) end
     local values = {}
-    for i, stem in ipairs(found) do
-      values[i] = env.require(inside .. "." .. stem)
-      values[stem] = values[i]
+    for _, stem in ipairs(found) do
+      local value = env.require(inside .. "." .. stem)
+      values[stem] = value
+      if value ~= true then values[#values + 1] = value end
     end
     loaded[name], names[name] = values, where
     return values, where

@@ -50,7 +50,7 @@ end
 function Reload:watch()
   self.watcher = Watch {
     path = self.path, log = function(level, text) log(self, level, text) end, over = function() return over(self) end,
-    changed = function() self:now() end,
+    changed = function(paths) self:now(paths) end,
   }
   self.watcher:follow(self.files)
 end
@@ -203,6 +203,16 @@ local function follow(self, files)
   if self.watcher then self.watcher:follow(self.files) end
 end
 
+-- Which files it was, where it was not the script.
+local function because(self)
+  local list = {}
+  for _, path in ipairs(self.paths or {}) do
+    if path ~= self.path then list[#list + 1] = path end
+  end
+  if #list == 0 then return "" end
+  return (" (%s%s)"):format(table.concat(list, ", ", 1, math.min(#list, 3)), #list > 3 and (" and %d more"):format(#list - 3) or "")
+end
+
 -- One load. Gives true, a list of what is to be told, and the bots to start; or false and why.
 local function once(self, n)
   local record = {
@@ -227,7 +237,7 @@ local function once(self, n)
   end
   local notes = swap(self, record)
   self.count = self.count + 1
-  log(self, Logger.NOTICE, self.path .. " reloaded")
+  log(self, Logger.NOTICE, self.path .. " reloaded" .. because(self))
   follow(self, record.files)
   return true, notes, record.made
 end
@@ -239,9 +249,10 @@ local function unexpected(err)
 end
 
 --- Loads the script anew, whatever has changed. A promise of true and what is to be told of it (text or nil), or of false and why: it
---- resolves when the bots that are new have logged in. While a load waits in its top level, a newer one ends it.
-function Reload:now()
-  self.wanted = self.wanted + 1
+--- resolves when the bots that are new have logged in. While a load waits in its top level, a newer one ends it. paths: the files that have
+--- changed, where it is known.
+function Reload:now(paths)
+  self.wanted, self.paths = self.wanted + 1, paths
   if self.loading then
     local record = self.record
     if record and record.mark then ending.finish(record.mark, "a newer version of the script has come") end

@@ -35,7 +35,7 @@ local function begin(folder, ...)
   --- Waits until the script has been reloaded so often.
   function run.reloads(n)
     for _ = 1, 1000 do
-      if select(2, text "err":gsub("%.lua reloaded\n", "")) == n then return end
+      if select(2, text "err":gsub("%.lua reloaded", "")) == n then return end
       task.sleep(0.01)
     end
     error(("not %d reloads:\n%s"):format(n, text "err"), 2)
@@ -101,6 +101,7 @@ describe("a running bot whose file is saved", function()
     cli.script(folder, "words.lua", "return 'five'")
     run.reloads(3)
     run.says("e", "bot: five e 5")
+    run.sees("err", "bot.lua reloaded (./words.lua)\n")
     assert.equal(0, run.ends())
     assert.equal("bot: one a 1\nbot: two b 2\nbot: two c 3\nbot: four d 4\nbot: five e 5\n", run.text "out")
     local _, logins = run.text("err"):gsub("logged in", "")

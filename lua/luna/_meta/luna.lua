@@ -1,7 +1,7 @@
 ---@meta
 
 ---What `require "luna"` gives: classes, promises, helpers that suspend the coroutine they are called in. A bot's own modules lie beside its
----script; `require "plugins.*"` loads all of a folder, and gives their values in the order of their names, and by name.
+---script; `require "plugins.*"` loads all of a folder, and gives what they return in the order of their names, and by name.
 ---```lua
 ---for _, plugin in ipairs(require "plugins.*") do plugin(Bot) end
 ---```

@@ -25,8 +25,9 @@ end
 
 local function excerpt(text, line)
   local out, n = {}, 0
-  for content in (text .. "\n"):gmatch "(.-)\r?\n" do
+  for content, after in (text .. "\n"):gmatch "(.-)\r?\n()" do
     n = n + 1
+    if content == "" and after > #text + 1 and n ~= line then break end -- after the last line's end
     if n >= line - EXCERPT and n <= line + EXCERPT then
       out[#out + 1] = ("%s %4d | %s"):format(n == line and ">" or " ", n, #content > 200 and content:sub(1, 200) .. "…" or content)
     end

@@ -16,7 +16,8 @@ local EVERY = 2 -- seconds between two looks where the system does not tell
 local FRESH = 3 -- seconds in which a file may change again without another time of change
 local LINKS, PLACES = 16, 4096
 
---- opts: path (the script's), log(level, text), changed(): called when something differs from what was read, over(): whether it all ended.
+--- opts: path (the script's), log(level, text), changed(paths): called when something differs from what was read, over(): whether all has
+--- ended.
 function Watch:init(opts)
   self.path, self.log, self.changed, self.over = opts.path, opts.log, opts.changed, opts.over
 end
@@ -73,38 +74,39 @@ end
 -- The modules of a folder as a text; one that is not there has none, but is another.
 local function listed(modules) return modules and "/" .. table.concat(modules, "/") or "" end
 
--- Whether a file is gone that was there, and whether anything else differs from what the last load read. A script that is not there is just
--- being replaced.
+-- What differs from what the last load read, as a list of paths, and whether a file is gone that was there. A script that is not there is
+-- just being replaced.
 local function differs(self)
-  local files = self.files
-  if files.texts[self.path] and not host.readFile(self.path) then return false, false end
-  local gone, changed = false, false
+  local files, list, gone = self.files, {}, false
+  if files.texts[self.path] and not host.readFile(self.path) then return list, false end
   for path, text in pairs(files.texts) do
     local now = host.readFile(path)
-    if not now then gone = true elseif now ~= text then changed = true end
+    if now ~= text then list[#list + 1] = path end
+    gone = gone or not now
   end
   for path in pairs(files.missing) do
     local stat = host.stat(path)
-    if stat and stat.type ~= "directory" then changed = true end
+    if stat and stat.type ~= "directory" then list[#list + 1] = path end
   end
   for path, modules in pairs(files.folders) do
-    if listed(environment.modules(path)) ~= listed(modules) then changed = true end
+    if listed(environment.modules(path)) ~= listed(modules) then list[#list + 1] = path end
   end
-  return gone, changed
+  table.sort(list)
+  return list, gone
 end
 
 local function look(self, sure)
   task.owner(0)
   if self.closed then return end
   if self.over() then return self:close() end
-  local gone, changed = differs(self)
+  local list, gone = differs(self)
   if gone and not sure then
     self.grace = self.grace or timer.unref(timer.after(GONE, function()
       self.grace = nil
       look(self, true)
     end))
-  elseif gone or changed then
-    self.changed()
+  elseif #list > 0 then
+    self.changed(list)
   end
 end
 

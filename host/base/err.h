@@ -37,7 +37,8 @@
   X(FULL, 30, "a queue is full")                           \
   X(DNS, 31, "the name could not be resolved")             \
   X(CONNECT, 32, "nothing answers there")                  \
-  X(HALT, 33, "stopped: it needs a person")
+  X(HALT, 33, "stopped: it needs a person")                \
+  X(RESET, 34, "the connection was reset by the peer")
 
 enum ln_err {
   LN_OK = 0,

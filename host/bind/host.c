@@ -4,6 +4,7 @@
 #include "bind/lua_alloc.h"
 #include "bind/promise.h"
 #include "bind/modules.h"
+#include "bind/socket.h"
 #include "bind/stdio.h"
 #include "bind/task.h"
 #include "bind/watch.h"
@@ -210,6 +211,7 @@ static bool idle(void *ctx)
       }
     }
     if (first && h->refs > 0) { /* else only timers are left that nobody waits for */
+      if (ln_socket_holds()) return false;
       if (due > h->common_time) h->common_time = due;
       ln_clock_move(first, ln_clock_next(first));
       ln_task_drain(h);

@@ -16,6 +16,7 @@ void ln_modules_open(lua_State *L)
                                      {"_luna.host", luaopen__luna_host},
                                      {"_luna.crypto", luaopen__luna_crypto},
                                      {"_luna.http", luaopen__luna_http},
+                                     {"_luna.socket", luaopen__luna_socket},
                                      {"_luna.files", luaopen__luna_files},
                                      {"_luna.json", luaopen__luna_json},
                                      {"_luna.loop", luaopen__luna_loop},

@@ -24,6 +24,7 @@ int luaopen__luna_repl(lua_State *L);
 int luaopen__luna_breaks(lua_State *L);
 int luaopen__luna_system(lua_State *L);
 int luaopen__luna_record(lua_State *L);
+int luaopen__luna_socket(lua_State *L);
 int luaopen__luna_luv(lua_State *L); /* `require "luv"` (luv.c) */
 
 /* A Lua module that is part of the program, as a loaded chunk on L (true), or nothing. See require.c. */

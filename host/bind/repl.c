@@ -24,7 +24,7 @@ struct connection {
 };
 
 struct listener {
-  struct ln_unix_listener *listener;
+  struct ln_listener *listener;
   int ref; /* function(connection) */
 };
 
@@ -126,7 +126,7 @@ static void on_data(void *ctx, struct ln_buf *in)
   ln_host_protect(ln_host_get(), call_lines, &a);
 }
 
-static const struct ln_stream_ops ops = {NULL, on_data, NULL, on_close};
+static const struct ln_stream_ops ops = {.on_data = on_data, .on_close = on_close};
 
 /* Pushes the connection of a stream. */
 static struct connection *push(lua_State *L)
@@ -190,7 +190,7 @@ static int f_listen(lua_State *L)
   lua_rawsetp(L, LUA_REGISTRYINDEX, l);
   lua_pushvalue(L, 2);
   l->ref = luaL_ref(L, LUA_REGISTRYINDEX);
-  int err = ln_unix_listen(ln_host_get()->loop, path, on_accept, l, &l->listener, &why);
+  int err = ln_unix_listen(ln_host_get()->loop, path, true, on_accept, l, &l->listener, &why);
   if (!err) return 1;
   luaL_unref(L, LUA_REGISTRYINDEX, l->ref);
   lua_pushnil(L);
@@ -202,7 +202,7 @@ static int l_close(lua_State *L)
 {
   struct listener *l = luaL_checkudata(L, 1, LISTENER);
   if (!l->listener) return 0;
-  ln_unix_listener_close(l->listener);
+  ln_listener_close(l->listener);
   l->listener = NULL;
   luaL_unref(L, LUA_REGISTRYINDEX, l->ref);
   lua_pushnil(L);

@@ -435,10 +435,8 @@ void ln_task_check_wait(lua_State *L)
   }
 }
 
-static int wait_done(lua_State *L, int status, lua_KContext ctx)
+int ln_task_woken(lua_State *L)
 {
-  (void)status;
-  (void)ctx;
   struct ln_task *t = ln_host_get()->current;
   int n = t->wake_n;
   t->wake_n = 0;
@@ -450,7 +448,19 @@ static int wait_done(lua_State *L, int status, lua_KContext ctx)
   return n;
 }
 
+static int wait_done(lua_State *L, int status, lua_KContext ctx)
+{
+  (void)status;
+  (void)ctx;
+  return ln_task_woken(L);
+}
+
 int ln_task_wait(lua_State *L, const struct ln_wait *wait, void *ctx)
+{
+  return ln_task_wait_then(L, wait, ctx, wait_done);
+}
+
+int ln_task_wait_then(lua_State *L, const struct ln_wait *wait, void *ctx, lua_KFunction then)
 {
   struct ln_task *t = ln_host_get()->current;
   t->wait_L = L;
@@ -459,7 +469,7 @@ int ln_task_wait(lua_State *L, const struct ln_wait *wait, void *ctx)
   t->wait_since = ln_clock_now(ln_loop_clock(ln_host_get()->loop));
   t->wake_error = false;
   t->state = LN_TASK_WAITING;
-  return lua_yieldk(L, 0, 0, wait_done);
+  return lua_yieldk(L, 0, 0, then);
 }
 
 void ln_task_wake(struct ln_task *t, int n, bool is_error)
@@ -478,8 +488,8 @@ void ln_task_cancel(struct ln_task *t, lua_State *L)
     if (t->wait->cancel) t->wait->cancel(t, t->ctx);
     lua_xmove(L, t->wait_L, 1);
     ln_task_wake(t, 1, true);
-  } else if (t->state == LN_TASK_DONE) {
-    lua_pop(L, 1);
+  } else if (t->state == LN_TASK_DONE || (t->state == LN_TASK_READY && t->wake_error)) {
+    lua_pop(L, 1); /* over, or an error is on its way to it already */
   } else {
     drop_error(L, t);
     t->cancel_ref = luaL_ref(L, LUA_REGISTRYINDEX);

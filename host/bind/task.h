@@ -64,6 +64,10 @@ void ln_task_check_wait(lua_State *L);
 /* Suspends the current task: `return ln_task_wait(L, …)` from a C function. The C function's results are what
  * the wake hands over. */
 int ln_task_wait(lua_State *L, const struct ln_wait *wait, void *ctx);
+/* The same with more to do in the task when it is woken: `then` calls ln_task_woken first, which gives how
+ * many values the wake has left on top, or raises its error. */
+int ln_task_wait_then(lua_State *L, const struct ln_wait *wait, void *ctx, lua_KFunction then);
+int ln_task_woken(lua_State *L);
 /* Ends a wait: the n values were pushed on t->wait_L before (is_error: one, to be raised). The task runs
  * after the current one has yielded. */
 void ln_task_wake(struct ln_task *t, int n, bool is_error);

@@ -1,6 +1,7 @@
 /* _luna.loop: the watchers for lua/luna/loop.lua, which adds what needs no C: error handlers, the registry of
  * states, the words about wrong names. Its functions are luna.loop's own: they name the caller's line. */
 #include "bind/modules.h"
+#include "bind/socket.h"
 #include "bind/watch.h"
 #include "bind/luv.h"
 #include "base/clock.h"
@@ -220,9 +221,17 @@ static const char *const names[LN_WATCH_TYPES] = {NULL,          "defer",       
 static int f_info(lua_State *L)
 {
   struct counts c;
+  struct ln_socket_counts s = {0};
   memset(&c, 0, sizeof c);
   c.env = current_env();
   ln_watch_each(count, &c);
+  ln_socket_count(c.env, &s);
+  c.enabled[LN_WATCH_READABLE] += s.reads[1];
+  c.disabled[LN_WATCH_READABLE] += s.reads[0];
+  c.enabled[LN_WATCH_WRITABLE] += s.writes[1];
+  c.disabled[LN_WATCH_WRITABLE] += s.writes[0];
+  c.referenced += s.referenced;
+  c.unreferenced += s.unreferenced;
   lua_createtable(L, 0, 8);
   lua_createtable(L, 0, 2);
   lua_pushinteger(L, c.referenced);

@@ -155,7 +155,8 @@ static void on_close(void *ctx, int err, const char *why)
   ln_connection_leave(c);
 }
 
-static const struct ln_stream_ops stream_ops = {on_open, on_data, on_drain, on_close};
+static const struct ln_stream_ops stream_ops = {
+    .on_open = on_open, .on_data = on_data, .on_drain = on_drain, .on_close = on_close};
 
 void ln_link_dial(struct ln_connection *c)
 {

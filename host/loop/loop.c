@@ -318,6 +318,8 @@ int ln_uv_error(int code)
   case UV_EPERM:
   case UV_EACCES: return LN_E_PERMISSION;
   case UV_ETIMEDOUT: return LN_E_TIMEOUT;
+  case UV_ECONNRESET:
+  case UV_EPIPE: return LN_E_RESET;
   default: return LN_E_IO;
   }
 }

@@ -112,6 +112,18 @@ bool ln_stream_drained(struct ln_stream *s)
   return ln_stream_leave(s);
 }
 
+void ln_stream_end(struct ln_stream *s)
+{
+  if (!s->ops || !s->ops->on_end) {
+    ln_stream_fail(s, LN_E_CLOSED, "closed by the peer");
+    return;
+  }
+  s->ended = true;
+  ln_stream_enter(s);
+  s->ops->on_end(s->ctx);
+  ln_stream_leave(s);
+}
+
 void ln_stream_fail(struct ln_stream *s, int err, const char *why)
 {
   if (s->dead) return;
@@ -153,16 +165,16 @@ struct ln_buf *ln_stream_out(struct ln_stream *s)
   return &s->out;
 }
 
-void ln_stream_send(struct ln_stream *s)
+int ln_stream_send(struct ln_stream *s)
 {
-  if (s->dead || !s->out.len) return;
+  if (s->dead || !s->out.len) return LN_OK;
   if (!s->connected) {
     s->sent_before_open = true;
-    return;
+    return LN_OK;
   }
-  if (s->late_close) {
+  if (s->late_close || s->finished) {
     ln_buf_clear(&s->out);
-    return;
+    return s->late_close ? s->late_close : LN_E_CLOSED;
   }
   s->kind->send(s);
   ln_buf_trim(&s->out, KEEP_BUFFER);
@@ -170,6 +182,14 @@ void ln_stream_send(struct ln_stream *s)
     s->late_drain = true;
     ln_stream_late(s);
   }
+  return s->late_close;
+}
+
+void ln_stream_finish(struct ln_stream *s)
+{
+  if (s->dead || s->finished || !s->connected || !s->kind->finish) return;
+  s->finished = true;
+  s->kind->finish(s);
 }
 
 size_t ln_stream_unsent(const struct ln_stream *s)
@@ -193,6 +213,11 @@ void ln_stream_close(struct ln_stream *s)
   if (!s || s->dead) return;
   end(s, false);
   release(s);
+}
+
+struct ln_buf *ln_stream_in(struct ln_stream *s)
+{
+  return &s->in;
 }
 
 const char *ln_stream_peer(const struct ln_stream *s)

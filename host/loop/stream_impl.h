@@ -11,7 +11,8 @@ struct ln_stream_kind {
   void (*pause)(struct ln_stream *s);
   /* Nobody will hear of it any more; what was sent may still leave, unless `now` is set. */
   void (*close)(struct ln_stream *s, bool now);
-  void (*free)(struct ln_stream *s); /* the kind's own part; s itself is freed by stream.c */
+  void (*free)(struct ln_stream *s);   /* the kind's own part; s itself is freed by stream.c */
+  void (*finish)(struct ln_stream *s); /* what was sent, and no more; may be NULL */
   /* What has not left, where s->unsent does not follow each byte; may be NULL. */
   size_t (*unsent)(const struct ln_stream *s);
 };
@@ -25,6 +26,7 @@ struct ln_stream {
   size_t unsent; /* handed over by send, not gone yet */
   int busy;      /* depth of callbacks under way */
   bool connected, paused;
+  bool ended, finished; /* the peer's side, and this one */
   bool sent_before_open;
   bool dead; /* closed, or on_close was called */
   bool loopback;
@@ -46,6 +48,7 @@ bool ln_stream_leave(struct ln_stream *s);
 bool ln_stream_opened(struct ln_stream *s);
 bool ln_stream_arrived(struct ln_stream *s);
 bool ln_stream_drained(struct ln_stream *s);
+void ln_stream_end(struct ln_stream *s); /* the peer has finished: on_end, or on_close */
 void ln_stream_fail(struct ln_stream *s, int err,
                     const char *why); /* on_close; the stream is gone after it */
 /* The same soon, from the loop. why: a text that lives on. */

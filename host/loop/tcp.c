@@ -89,7 +89,10 @@ static void on_read(uv_stream_t *h, ssize_t n, const uv_buf_t *buf)
     return;
   }
   switch (n) {
-  case UV_EOF: ln_stream_fail(s, LN_E_CLOSED, "closed by the peer"); break;
+  case UV_EOF:
+    t->reading = false; /* libuv has stopped by itself */
+    ln_stream_end(s);
+    break;
   case UV_ENOBUFS:
     if (s->in.len >= s->in.max)
       ln_stream_fail(s, LN_E_TOOBIG, "too much came in that nobody took");
@@ -104,7 +107,7 @@ static void tcp_pause(struct ln_stream *s)
 {
   if (!s->connected || !s->impl) return; /* impl is the dialling still */
   struct ln_tcp *t = s->impl;
-  bool read = s->ops && !s->paused;
+  bool read = s->ops && !s->paused && !s->ended;
   if (t->closing) return;
   if (read == t->reading) return;
   t->reading = read;
@@ -119,6 +122,20 @@ static void tcp_pause(struct ln_stream *s)
 /* --- writing --- */
 
 static void write_on(struct ln_tcp *t);
+
+/* libuv has nothing left to write: the kernel does the rest at once. A socket that has failed says so when it
+ * is read. */
+static void shut_down(struct ln_tcp *t)
+{
+  uv_os_fd_t fd;
+  if (uv_fileno((uv_handle_t *)&t->handle, &fd) == 0) shutdown(fd, SHUT_WR);
+}
+
+static void tcp_finish(struct ln_stream *s)
+{
+  struct ln_tcp *t = s->impl;
+  if (!t->sending.len) shut_down(t);
+}
 
 static void on_written(uv_write_t *req, int status)
 {
@@ -140,6 +157,7 @@ static void on_written(uv_write_t *req, int status)
   }
   ln_buf_trim(&t->sending, KEEP_BUFFER);
   ln_buf_trim(&t->queued, KEEP_BUFFER);
+  if (s && s->finished) shut_down(t);
   if (s)
     ln_stream_drained(s);
   else
@@ -252,7 +270,27 @@ static size_t tcp_unsent(const struct ln_stream *s)
   return uv_stream_get_write_queue_size((const uv_stream_t *)&t->handle) + t->queued.len;
 }
 
-const struct ln_stream_kind ln_tcp_kind = {tcp_send, tcp_pause, tcp_close, tcp_free, tcp_unsent};
+const struct ln_stream_kind ln_tcp_kind = {tcp_send, tcp_pause, tcp_close, tcp_free, tcp_finish, tcp_unsent};
+
+int ln_stream_fd(const struct ln_stream *s)
+{
+  const struct ln_tcp *t = s->impl;
+  uv_os_fd_t fd;
+  if (s->kind != &ln_tcp_kind || !s->connected || !t) return -1;
+  return uv_fileno((const uv_handle_t *)&t->handle, &fd) == 0 ? fd : -1;
+}
+
+size_t ln_stream_address(const struct ln_stream *s, bool peer, char *out, size_t size)
+{
+  return ln_fd_address(ln_stream_fd(s), peer, out, size);
+}
+
+void ln_stream_patient(struct ln_stream *s)
+{
+  unsigned never = 0;
+  int fd = ln_stream_fd(s);
+  if (fd >= 0) setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &never, sizeof never); /* none on Unix sockets */
+}
 
 bool ln_sockaddr_is_loopback(const struct sockaddr *a)
 {
@@ -267,27 +305,16 @@ void ln_tcp_attach(struct ln_tcp *t, struct ln_stream *s)
 {
   struct sockaddr_storage addr;
   int len = sizeof addr;
-  char ip[INET6_ADDRSTRLEN] = "?";
   uv_os_fd_t fd;
   t->stream = s;
   t->dial = NULL;
   s->impl = t;
   uv_tcp_nodelay(&t->handle, 1);
   uv_tcp_keepalive(&t->handle, 1, KEEPALIVE_S);
-  if (uv_fileno((uv_handle_t *)&t->handle, &fd) == 0) {
-    unsigned ms = USER_TIMEOUT_MS;
-    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
-  }
-  if (uv_tcp_getpeername(&t->handle, (struct sockaddr *)&addr, &len) == 0) {
-    s->loopback = ln_sockaddr_is_loopback((struct sockaddr *)&addr);
-    if (addr.ss_family == AF_INET6) {
-      struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&addr;
-      uv_ip6_name(in6, ip, sizeof ip);
-      snprintf(s->peer, sizeof s->peer, "[%s]:%u", ip, ntohs(in6->sin6_port));
-    } else {
-      struct sockaddr_in *in = (struct sockaddr_in *)&addr;
-      uv_ip4_name(in, ip, sizeof ip);
-      snprintf(s->peer, sizeof s->peer, "%s:%u", ip, ntohs(in->sin_port));
-    }
-  }
+  if (uv_fileno((uv_handle_t *)&t->handle, &fd)) return;
+  unsigned ms = USER_TIMEOUT_MS;
+  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
+  if (uv_tcp_getpeername(&t->handle, (struct sockaddr *)&addr, &len)) return;
+  s->loopback = ln_sockaddr_is_loopback((struct sockaddr *)&addr);
+  ln_fd_address(fd, true, s->peer, sizeof s->peer);
 }

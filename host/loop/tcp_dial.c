@@ -1,8 +1,14 @@
 /* ln_tcp_dial of stream.h: the name look-up, then one address after the other until one answers, all within
- * one time limit. A struct ln_dial lives until libuv has given back everything it was handed. */
+ * one time limit; and ln_unix_connect of unix.h. A struct ln_dial lives until libuv has given back everything
+ * it was handed. */
 #include "loop/tcp.h"
+#include "loop/unix.h"
 #include "base/alloc.h"
 
+#include <errno.h>
+#include <unistd.h>
+
+#define CROWDED_US 5000                    /* a Unix socket's queue is full: until it is asked again */
 #define FIRST_TRY_MIN_US (LN_US_PER_S / 2) /* an address gets at least this, however many there are */
 
 struct ln_dial {
@@ -13,6 +19,7 @@ struct ln_dial {
   struct addrinfo *list, *next; /* of the look-up */
   struct sockaddr_storage literal;
   bool is_literal;
+  bool is_local;      /* `literal` is a Unix socket's */
   struct ln_tcp *tcp; /* the try under way */
   struct ln_timer timer;
   int64_t deadline;
@@ -47,12 +54,28 @@ static void failed(struct ln_dial *d, int err, int uv)
 {
   struct ln_stream *s = d->stream;
   char why[sizeof d->why];
-  snprintf(why, sizeof why, "%.48s:%s: %s", d->host, d->service, uv ? uv_strerror(uv) : ln_err_text(err));
+  snprintf(why, sizeof why, "%.48s%s%s: %s", d->host, d->is_local ? "" : ":", d->service,
+           uv ? uv_strerror(uv) : ln_err_text(err));
   done(d);
   ln_stream_fail(s, err, why);
 }
 
 static void try_next(struct ln_dial *d);
+
+static void connected(struct ln_dial *d, struct ln_tcp *t)
+{
+  struct ln_stream *s = d->stream;
+  bool is_local = d->is_local;
+  d->tcp = NULL;
+  done(d);
+  if (is_local)
+    ln_tcp_attach_local(t, s);
+  else
+    ln_tcp_attach(t, s);
+  s->connected = true;
+  ln_tcp_kind.pause(s);
+  ln_stream_opened(s);
+}
 
 static void on_connect(uv_connect_t *req, int status)
 {
@@ -66,13 +89,37 @@ static void on_connect(uv_connect_t *req, int status)
     try_next(d);
     return;
   }
-  struct ln_stream *s = d->stream;
-  d->tcp = NULL;
-  done(d);
-  ln_tcp_attach(t, s);
-  s->connected = true;
-  ln_tcp_kind.pause(s);
-  ln_stream_opened(s);
+  connected(d, t);
+}
+
+/* What a Unix socket is called by its peer, so that the two ends of one can be told to belong together. Where
+ * the system has no such names it stays without. */
+static void name_itself(int fd)
+{
+#ifdef __linux__
+  sa_family_t family = AF_UNIX;
+  if (bind(fd, (struct sockaddr *)&family, sizeof family) != 0) return;
+#else
+  (void)fd;
+#endif
+}
+
+static void try_local(struct ln_dial *d)
+{
+  struct ln_clock *clock = ln_loop_clock(d->loop);
+  struct ln_tcp *t;
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd >= 0) name_itself(fd);
+  int r = fd < 0 || connect(fd, (struct sockaddr *)&d->literal, sizeof(struct sockaddr_un)) != 0 ? -errno : 0;
+  if (!r && ln_tcp_new_local(d->loop, &t)) r = UV_ENOMEM;
+  if (!r && (r = uv_pipe_open(&t->local, fd))) ln_tcp_close(t);
+  if (!r) {
+    connected(d, t);
+    return;
+  }
+  if (fd >= 0) close(fd);
+  if (r == UV_EAGAIN && ln_timer_start(clock, &d->timer, ln_clock_now(clock) + CROWDED_US) == LN_OK) return;
+  failed(d, r == UV_ECONNREFUSED || r == UV_ENOENT ? LN_E_CONNECT : ln_uv_error(r), r);
 }
 
 static int connect_to(struct ln_dial *d, const struct sockaddr *addr)
@@ -125,7 +172,9 @@ static void on_timer(struct ln_timer *timer)
   if (d->tcp) ln_tcp_close(d->tcp);
   d->tcp = NULL;
   d->last_error = UV_ETIMEDOUT;
-  if (d->looking_up || ln_clock_now(ln_loop_clock(d->loop)) >= d->deadline)
+  if (d->is_local && ln_clock_now(ln_loop_clock(d->loop)) < d->deadline)
+    try_local(d);
+  else if (d->looking_up || ln_clock_now(ln_loop_clock(d->loop)) >= d->deadline)
     failed(d, LN_E_TIMEOUT, UV_ETIMEDOUT);
   else
     try_next(d);
@@ -152,7 +201,10 @@ static void on_begin(struct ln_timer *timer)
 {
   struct ln_dial *d = (struct ln_dial *)((char *)timer - offsetof(struct ln_dial, timer));
   d->timer.fn = on_timer;
-  try_next(d);
+  if (d->is_local)
+    try_local(d);
+  else
+    try_next(d);
 }
 
 static int begin(struct ln_dial *d, int port, int64_t timeout_us)
@@ -177,12 +229,10 @@ static int begin(struct ln_dial *d, int port, int64_t timeout_us)
   return LN_OK;
 }
 
-int ln_tcp_dial(struct ln_loop *loop, const char *host, int port, int64_t timeout_us,
-                const struct ln_stream_ops *ops, void *ctx, struct ln_stream **out)
+static int new_dial(struct ln_loop *loop, const char *host, size_t n, const struct ln_stream_ops *ops,
+                    void *ctx, struct ln_dial **out)
 {
   struct ln_stream *s;
-  size_t n = strlen(host);
-  if (n == 0 || n > 255 || port < 1 || port > 65535) return LN_E_INVAL;
   struct ln_dial *d = ln_calloc(1, sizeof *d + n + 1);
   if (!d) return LN_E_NOMEM;
   int err = ln_stream_new(loop, &ln_tcp_kind, ops, ctx, &s);
@@ -191,16 +241,47 @@ int ln_tcp_dial(struct ln_loop *loop, const char *host, int port, int64_t timeou
     return err;
   }
   memcpy(d->host, host, n + 1);
-  snprintf(d->service, sizeof d->service, "%d", port);
-  snprintf(s->peer, sizeof s->peer, "%.48s:%d", host, port);
   d->loop = loop;
   d->stream = s;
   s->impl = d;
-  err = begin(d, port, timeout_us);
-  if (err) {
-    ln_stream_close(s); /* abandons and frees the dial */
-    return err;
-  }
-  *out = s;
+  *out = d;
   return LN_OK;
+}
+
+static int begun(struct ln_dial *d, int err, struct ln_stream **out)
+{
+  *out = d->stream;
+  if (err) ln_stream_close(d->stream); /* abandons and frees the dial */
+  return err;
+}
+
+int ln_tcp_dial(struct ln_loop *loop, const char *host, int port, int64_t timeout_us,
+                const struct ln_stream_ops *ops, void *ctx, struct ln_stream **out)
+{
+  struct ln_dial *d;
+  size_t n = strlen(host);
+  if (n == 0 || n > 255 || port < 1 || port > 65535) return LN_E_INVAL;
+  int err = new_dial(loop, host, n, ops, ctx, &d);
+  if (err) return err;
+  snprintf(d->service, sizeof d->service, "%d", port);
+  snprintf(d->stream->peer, sizeof d->stream->peer, "%.48s:%d", host, port);
+  return begun(d, begin(d, port, timeout_us), out);
+}
+
+int ln_unix_connect(struct ln_loop *loop, const char *path, int64_t timeout_us,
+                    const struct ln_stream_ops *ops, void *ctx, struct ln_stream **out)
+{
+  struct ln_clock *clock = ln_loop_clock(loop);
+  struct ln_dial *d;
+  size_t n = strlen(path);
+  if (*path != '/' || n >= sizeof((struct sockaddr_un *)0)->sun_path) return LN_E_INVAL;
+  int err = new_dial(loop, path, n, ops, ctx, &d);
+  if (err) return err;
+  struct sockaddr_un *to = (struct sockaddr_un *)&d->literal;
+  to->sun_family = AF_UNIX;
+  memcpy(to->sun_path, path, n + 1);
+  d->is_local = true;
+  d->deadline = ln_clock_now(clock) + timeout_us;
+  d->timer.fn = on_begin;
+  return begun(d, ln_timer_start(clock, &d->timer, ln_clock_now(clock)), out);
 }

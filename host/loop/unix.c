@@ -9,21 +9,10 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG 16
+#define BACKLOG 511
 #define PEEK_MAX 4096
-
-struct ln_unix_listener {
-  struct ln_open open;
-  uv_pipe_t handle;
-  dev_t dev; /* which file it made */
-  ino_t ino;
-  char path[sizeof((struct sockaddr_un *)0)->sun_path];
-  void (*on_accept)(void *ctx, struct ln_stream *s);
-  void *ctx;
-};
 
 static bool same_user(int fd)
 {
@@ -99,14 +88,14 @@ static int replace_stale(const struct sockaddr_un *to, const char **why)
   return unlink(to->sun_path) == 0 || errno == ENOENT ? LN_OK : LN_E_IO;
 }
 
-/* A listening socket, 0600 from its first moment. */
-static int bound(const struct sockaddr_un *at, int *out, const char **why)
+/* A listening socket, 0600 from its first moment where it is ours alone. */
+static int bound(const struct sockaddr_un *at, bool ours, int *out, const char **why)
 {
   int fd = new_socket();
   if (fd < 0) return LN_E_IO;
-  mode_t before = umask(0177);
+  mode_t before = ours ? umask(0177) : 0;
   int r = bind(fd, (const struct sockaddr *)at, sizeof *at);
-  umask(before);
+  if (ours) umask(before);
   if (r == 0) r = listen(fd, BACKLOG);
   if (r != 0) {
     *why = strerror(errno);
@@ -122,55 +111,22 @@ static void freed(uv_handle_t *h)
   ln_free(h->data);
 }
 
-static void close_listener(struct ln_open *o)
+static void remove_file(struct ln_listener *l)
 {
-  struct ln_unix_listener *l = (struct ln_unix_listener *)o;
   struct stat st;
   if (lstat(l->path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino) unlink(l->path);
-  uv_close((uv_handle_t *)&l->handle, freed);
 }
 
-/* The connected handle as a stream that nobody has adopted yet. */
-static int stream_of(struct ln_loop *loop, struct ln_tcp *t, struct ln_stream **out)
+static bool is_ours(const struct ln_listener *l, int fd)
 {
-  int err = ln_stream_new(loop, &ln_tcp_kind, NULL, NULL, out);
-  if (err) return err;
-  struct ln_stream *s = *out;
-  t->stream = s;
-  s->impl = t;
-  s->connected = s->loopback = true;
-  memcpy(s->peer, "unix", 5);
-  return LN_OK;
+  if (same_user(fd)) return true;
+  ln_log(LN_LOG_WARNING, "loop", "%s: another user's connection was refused", l->path);
+  return false;
 }
 
-static void on_connection(uv_stream_t *h, int status)
-{
-  struct ln_unix_listener *l = h->data;
-  struct ln_tcp *t;
-  struct ln_stream *s;
-  uv_os_fd_t fd;
-  if (status || ln_tcp_new_local(l->open.loop, &t)) return;
-  if (uv_accept(h, (uv_stream_t *)&t->local) || uv_fileno((uv_handle_t *)&t->local, &fd)) {
-    ln_tcp_close(t);
-    return;
-  }
-  if (!same_user(fd)) {
-    ln_log(LN_LOG_WARNING, "loop", "%s: another user's connection was refused", l->path);
-    ln_tcp_close(t);
-    return;
-  }
-  if (stream_of(l->open.loop, t, &s)) {
-    ln_tcp_close(t);
-    return;
-  }
-  ln_stream_enter(s);
-  l->on_accept(l->ctx, s);
-  bool taken = s->ops != NULL;
-  if (ln_stream_leave(s) && !taken) ln_stream_close(s);
-}
-
-int ln_unix_listen(struct ln_loop *loop, const char *path, void (*on_accept)(void *ctx, struct ln_stream *s),
-                   void *ctx, struct ln_unix_listener **out, const char **why)
+int ln_unix_listen(struct ln_loop *loop, const char *path, bool ours,
+                   void (*on_accept)(void *ctx, struct ln_stream *s), void *ctx, struct ln_listener **out,
+                   const char **why)
 {
   struct sockaddr_un at;
   struct stat st;
@@ -178,43 +134,45 @@ int ln_unix_listen(struct ln_loop *loop, const char *path, void (*on_accept)(voi
   int fd = -1;
   *why = "the system refuses";
   int err = address(path, &at, why);
-  if (!err) err = check_folder(path, why);
+  if (!err && ours) err = check_folder(path, why);
   if (!err) err = check_path(path, &there, why);
   if (!err && there) err = replace_stale(&at, why);
-  if (!err) err = bound(&at, &fd, why);
+  if (!err) err = bound(&at, ours, &fd, why);
   if (err) return err;
-  struct ln_unix_listener *l = ln_calloc(1, sizeof *l);
-  if (!l || lstat(path, &st) != 0 || uv_pipe_init(&loop->uv, &l->handle, 0)) {
+  struct ln_listener *l = ln_calloc(1, sizeof *l);
+  if (!l || lstat(path, &st) != 0 || uv_pipe_init(&loop->uv, &l->local, 0)) {
     unlink(path);
     close(fd);
     ln_free(l);
     return LN_E_IO;
   }
-  uv_unref((uv_handle_t *)&l->handle);
-  l->handle.data = l;
+  l->local.data = l;
+  l->is_local = true;
   l->dev = st.st_dev;
   l->ino = st.st_ino;
-  l->on_accept = on_accept;
-  l->ctx = ctx;
+  l->admits = ours ? is_ours : NULL;
+  l->on_closing = remove_file;
   strcpy(l->path, path);
-  int r = uv_pipe_open(&l->handle, fd);
+  int r = uv_pipe_open(&l->local, fd);
   if (r) close(fd);
-  if (!r) r = uv_listen((uv_stream_t *)&l->handle, BACKLOG, on_connection);
+  if (!r) r = ln_listener_start(l, loop, BACKLOG, on_accept, ctx);
   if (r) {
     *why = uv_strerror(r);
-    close_listener(&l->open);
+    remove_file(l);
+    uv_close((uv_handle_t *)&l->local, freed);
     return LN_E_IO;
   }
-  ln_open_add(loop, &l->open, close_listener);
   *out = l;
   return LN_OK;
 }
 
-void ln_unix_listener_close(struct ln_unix_listener *l)
+void ln_tcp_attach_local(struct ln_tcp *t, struct ln_stream *s)
 {
-  if (!l) return;
-  ln_open_remove(&l->open);
-  close_listener(&l->open);
+  t->stream = s;
+  t->dial = NULL;
+  s->impl = t;
+  s->loopback = true;
+  memcpy(s->peer, "unix", 5);
 }
 
 /* The socket that somebody of ours listens on, or an error. */
@@ -261,9 +219,14 @@ int ln_unix_dial(struct ln_loop *loop, const char *path, struct ln_stream **out,
     ln_tcp_close(t);
     return LN_E_IO;
   }
-  err = stream_of(loop, t, out);
-  if (err) ln_tcp_close(t);
-  return err;
+  err = ln_stream_new(loop, &ln_tcp_kind, NULL, NULL, out);
+  if (err) {
+    ln_tcp_close(t);
+    return err;
+  }
+  ln_tcp_attach_local(t, *out);
+  (*out)->connected = true;
+  return LN_OK;
 }
 
 static int64_t milliseconds_left(int64_t until)

@@ -1,21 +1,24 @@
-/* Unix sockets that only their owner can reach: the socket is 0600 in a 0700 folder, and the peer's user has
- * to be ours. For the REPL; the streams are those of stream.h. */
+/* Unix sockets; the streams are those of stream.h. Those of the REPL only their owner can reach: the socket
+ * is 0600 in a 0700 folder, and the peer's user has to be ours. Those of scripts (luna.socket) are as the
+ * system makes them. */
 #ifndef LN_LOOP_UNIX_H
 #define LN_LOOP_UNIX_H
 
 #include "loop/stream.h"
 
-struct ln_unix_listener;
+/* ours: the folder has to exist, be ours, be no symlink, and be closed to others. A socket of ours that
+ * nobody listens on any more is replaced; anything else at that path is left alone. LN_E_BUSY: somebody
+ * listens there; LN_E_PERMISSION: folder or path are not as they have to be; LN_E_IO. *why: a text that lives
+ * on. on_accept: as for ln_tcp_listen; not ours: for any user's connection. Its end removes the file where it
+ * is still the one it made. */
+int ln_unix_listen(struct ln_loop *loop, const char *path, bool ours,
+                   void (*on_accept)(void *ctx, struct ln_stream *s), void *ctx, struct ln_listener **out,
+                   const char **why);
 
-/* The folder has to exist, be ours, be no symlink, and be closed to others. A socket of ours that nobody
- * listens on any more is replaced; anything else at that path is left alone. LN_E_BUSY: somebody listens
- * there; LN_E_PERMISSION: folder or path are not as they have to be; LN_E_IO. *why: a text that lives on.
- * on_accept: as for ln_tcp_listen; never for another user's connection. */
-int ln_unix_listen(struct ln_loop *loop, const char *path, void (*on_accept)(void *ctx, struct ln_stream *s),
-                   void *ctx, struct ln_unix_listener **out, const char **why);
-/* Removes the socket's file where it is still the one it made. */
-void ln_unix_listener_close(struct ln_unix_listener *l);
-
+/* The same for anybody's socket, as ln_tcp_dial does. A crowded listener is asked again until the time is up.
+ */
+int ln_unix_connect(struct ln_loop *loop, const char *path, int64_t timeout_us,
+                    const struct ln_stream_ops *ops, void *ctx, struct ln_stream **out);
 /* Connects at once; the stream is not adopted yet. The socket has to be ours, and so has who listens there.
  * LN_E_CONNECT: nobody listens. */
 int ln_unix_dial(struct ln_loop *loop, const char *path, struct ln_stream **out, const char **why);

@@ -157,7 +157,8 @@ static void on_close(void *ctx, int err, const char *why)
   ln_sandbox_leave(s);
 }
 
-static const struct ln_stream_ops stream_ops = {NULL, on_data, on_drain, on_close};
+static const struct ln_stream_ops stream_ops = {
+    .on_data = on_data, .on_drain = on_drain, .on_close = on_close};
 
 void ln_sandbox_connected(struct ln_sandbox *s, struct ln_stream *stream, int dc)
 {

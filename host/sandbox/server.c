@@ -114,8 +114,10 @@ int ln_sandbox_listen(struct ln_sandbox *s, const char *host, int port, int dc, 
   if (!l) return LN_E_NOMEM;
   l->sandbox = s;
   l->dc = dc;
-  int err = ln_tcp_listen(s->loop, host, port, on_accept, l, &l->listener);
+  const char *why;
+  int err = ln_tcp_listen(s->loop, host, port, on_accept, l, &l->listener, &why);
   if (err) {
+    ln_log(LN_LOG_ERROR, "sandbox", "cannot listen on %s port %d: %s", host, port, why);
     ln_free(l);
     return err;
   }

@@ -38,9 +38,9 @@ end
 function ending.finish(mark, reason)
   local _ <close> = setmetatable({ task.owner() }, { __close = function(o) task.owner(o[1]) end })
   task.owner(0) -- the timers here are not the version's
-  for _, fn in ipairs(scope.ends) do fn(mark) end
   local err = errors.classes.CancelledException(reason)
   err.versionEnded = true
+  for _, fn in ipairs(scope.ends) do fn(mark, err) end
   for _, core in ipairs(scope.all()) do
     if core.mark == mark and core.stop then task.spawn(core.stop, core, "reload") end
   end

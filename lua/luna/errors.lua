@@ -48,6 +48,10 @@ kind("LoginException").status = 1
 kind "PeerException"
 --- An exchange of HTTP failed: `name` (DNS, CONNECT, TLS, CERTIFICATE, TOOBIG, CLOSED, PRIVATE, REDIRECT, STATUS, …), `url`, `status`.
 kind "HTTPException"
+--- A socket failed: `name` (CLOSED, RESET, BUSY, PERMISSION, …), `address`.
+local SocketException = kind "SocketException"
+--- It could not be connected: `name` (CONNECT, DNS, …), `address`.
+kind("ConnectException", SocketException)
 --- A text is no JSON: `position`, `line`, `column`, `reason`.
 kind "JSONException"
 

@@ -21,14 +21,18 @@ function scope.new(core)
 end
 
 function scope.free(id)
+  for _, fn in ipairs(scope.frees) do fn(id) end
   if cores[id] == default then default = nil end
   cores[id] = nil
 end
 
 function scope.enter(id, serial) owner(id << SHIFT | serial & LOW) end
 
---- Functions fn(mark), called when what a version has started is to end.
+--- Functions fn(mark, error), called when what a version has started is to end.
 scope.ends = {}
+
+--- Functions fn(id), called when a client has ended.
+scope.frees = {}
 
 --- The highest serial that a handler may have.
 scope.LAST_SERIAL = MARK - 1

@@ -15,6 +15,7 @@
 ---@field loop luna.loop the event loop, as Amp's Loop
 ---@field iterator luna.iterator
 ---@field http luna.http
+---@field socket luna.socket TCP and Unix sockets
 ---@field json luna.json
 ---@field entities luna.entities
 ---@field sandbox luna.sandbox the server inside the program, and the test kit
@@ -37,6 +38,8 @@
 ---@field LoginException luna.LoginException
 ---@field PeerException luna.PeerException
 ---@field HTTPException luna.HTTPException
+---@field SocketException luna.SocketException
+---@field ConnectException luna.ConnectException
 ---@field JSONException luna.JSONException
 local luna = {}
 

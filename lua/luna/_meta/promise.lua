@@ -113,6 +113,15 @@ function Token:unsubscribe(id) end
 ---A peer cannot be found or reached.
 ---@class luna.PeerException: luna.Exception
 
+---A socket failed.
+---@class luna.SocketException: luna.Exception
+---@field name string CLOSED, RESET, BUSY, PERMISSION, …
+---@field address string
+
+---A socket could not be connected.
+---@class luna.ConnectException: luna.SocketException
+---@field name string CONNECT, DNS, PERMISSION, …
+
 ---An exchange of HTTP failed.
 ---@class luna.HTTPException: luna.Exception
 ---@field name string DNS, CONNECT, TLS, CERTIFICATE, TOOBIG, CLOSED, PRIVATE, REDIRECT, STATUS, …

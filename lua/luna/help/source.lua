@@ -6,7 +6,8 @@ local source = {}
 
 --- The files, in the order in which they are searched.
 source.names = {
-  "luna", "helpers", "handler", "routes", "api", "sandbox", "promise", "loops", "loop", "iterator", "http", "text", "settings", "spec",
+  "luna", "helpers", "handler", "routes", "api", "sandbox", "promise", "loops", "loop", "iterator", "http", "socket", "text", "settings",
+  "spec",
 }
 
 --- Where each is among the stubs.

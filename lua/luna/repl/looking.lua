@@ -1,6 +1,7 @@
 --- :tasks, :task, :kill, :rpc, :loops, :mem: what there is in the bot. Part of luna.repl.commands.
 local host = require "_luna.host"
 local loop = require "_luna.loop"
+local sockets = require "_luna.socket"
 local task = require "_luna.task"
 local breaks_ = require "_luna.breaks"
 local errors = require "luna.errors"
@@ -163,6 +164,20 @@ local function loopLine(l)
   return table.concat(parts, ", ")
 end
 
+local function socketLine(s)
+  local parts = { ("socket %d: "):format(s.number) }
+  if s.server then
+    parts[1] = parts[1] .. "listens at " .. tostring(s.localAddress)
+    if s.reads then parts[2] = "waits to accept" end
+  else
+    parts[1] = parts[1] .. (s.remoteAddress or "connecting")
+    if s.reads then parts[#parts + 1] = "waits to read" end
+    if s.writes then parts[#parts + 1] = "waits to write" end
+  end
+  if not s.referenced then parts[#parts + 1] = "unreferenced" end
+  return table.concat(parts, ", ")
+end
+
 local function loops(session)
   local core, lines = session.bot.core, {}
   for l in pairs(core.background or {}) do lines[#lines + 1] = loopLine(l) end
@@ -183,6 +198,10 @@ local function loops(session)
     if w.due then parts[#parts + 1] = "next in " .. seconds(w.due) end
     lines[#lines + 1] = table.concat(parts, ", ")
   end
+  for _, s in ipairs(sockets.list()) do
+    local of = scope.of(s.owner)
+    if of == nil or of == core then lines[#lines + 1] = socketLine(s) end
+  end
   return table.concat(lines, "\n")
 end
 
@@ -199,7 +218,7 @@ M.commands = {
   { "task", "N", "one task: its frames with their locals", one },
   { "kill", "N", "cancels what the task waits for", kill },
   { "rpc", "", "calls without an answer: method, since when, for whom", rpc },
-  { "loops", "", "the loops and the watchers of luna.loop: state, since when, next time", loops },
+  { "loops", "", "the loops, watchers of luna.loop and sockets: state, since when, next time", loops },
   { "mem", "", "memory of Lua and of the process, CPU time", mem },
 }
 

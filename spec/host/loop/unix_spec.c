@@ -68,8 +68,8 @@ static void client_close(void *ctx, int err, const char *why)
   ln_loop_stop(t.loop);
 }
 
-static const struct ln_stream_ops server_ops = {NULL, server_data, NULL, server_close};
-static const struct ln_stream_ops client_ops = {NULL, client_data, NULL, client_close};
+static const struct ln_stream_ops server_ops = {.on_data = server_data, .on_close = server_close};
+static const struct ln_stream_ops client_ops = {.on_data = client_data, .on_close = client_close};
 
 static void on_accept(void *ctx, struct ln_stream *s)
 {
@@ -79,11 +79,11 @@ static void on_accept(void *ctx, struct ln_stream *s)
   ln_stream_adopt(s, &server_ops, NULL);
 }
 
-static int listen_at(const char *path, struct ln_unix_listener **out)
+static int listen_at(const char *path, struct ln_listener **out)
 {
   const char *why = NULL;
   *out = NULL;
-  int err = ln_unix_listen(t.loop, path, on_accept, NULL, out, &why);
+  int err = ln_unix_listen(t.loop, path, true, on_accept, NULL, out, &why);
   if (err) assert_non_null(why);
   return err;
 }
@@ -98,7 +98,7 @@ static void dial(void)
 static void carries_bytes_both_ways_and_ends(void **state)
 {
   (void)state;
-  struct ln_unix_listener *l;
+  struct ln_listener *l;
   struct stat st;
   assert_int_equal(listen_at(t.path, &l), LN_OK);
   assert_int_equal(lstat(t.path, &st), 0);
@@ -112,14 +112,14 @@ static void carries_bytes_both_ways_and_ends(void **state)
   ln_stream_close(t.server);
   ln_loop_run(t.loop);
   assert_true(t.client_closed);
-  ln_unix_listener_close(l);
+  ln_listener_close(l);
   assert_int_equal(lstat(t.path, &st), -1);
 }
 
 static void shows_what_came_without_taking_it(void **state)
 {
   (void)state;
-  struct ln_unix_listener *l;
+  struct ln_listener *l;
   assert_int_equal(listen_at(t.path, &l), LN_OK);
   dial();
   ln_buf_append(ln_stream_out(t.client), "ab\3", 3);
@@ -135,13 +135,13 @@ static void shows_what_came_without_taking_it(void **state)
   ln_loop_run(t.loop);
   assert_memory_equal(t.got, "x\3y", 3);
   ln_stream_close(t.client);
-  ln_unix_listener_close(l);
+  ln_listener_close(l);
 }
 
 static void replaces_its_own_dead_socket_alone(void **state)
 {
   (void)state;
-  struct ln_unix_listener *l, *second;
+  struct ln_listener *l, *second;
   struct sockaddr_un at = {.sun_family = AF_UNIX};
   strcpy(at.sun_path, t.path);
   int fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -149,13 +149,13 @@ static void replaces_its_own_dead_socket_alone(void **state)
   close(fd); /* as after kill -9: the file stays */
   assert_int_equal(listen_at(t.path, &l), LN_OK);
   assert_int_equal(listen_at(t.path, &second), LN_E_BUSY);
-  ln_unix_listener_close(l);
+  ln_listener_close(l);
 }
 
 static void leaves_files_and_links_alone(void **state)
 {
   (void)state;
-  struct ln_unix_listener *l;
+  struct ln_listener *l;
   struct stat st;
   char other[100];
   FILE *f = fopen(t.path, "w");
@@ -176,7 +176,7 @@ static void leaves_files_and_links_alone(void **state)
 static void wants_a_folder_of_its_own(void **state)
 {
   (void)state;
-  struct ln_unix_listener *l;
+  struct ln_listener *l;
   char link[80], inside[100], longer[300];
   assert_int_equal(chmod(t.folder, 0755), 0);
   assert_int_equal(listen_at(t.path, &l), LN_E_PERMISSION);
@@ -196,7 +196,7 @@ static void wants_a_folder_of_its_own(void **state)
 static void leaves_a_socket_that_came_after_its_own(void **state)
 {
   (void)state;
-  struct ln_unix_listener *l;
+  struct ln_listener *l;
   struct sockaddr_un at = {.sun_family = AF_UNIX};
   struct stat st;
   strcpy(at.sun_path, t.path);
@@ -206,7 +206,7 @@ static void leaves_a_socket_that_came_after_its_own(void **state)
   assert_int_equal(rename(t.path, kept), 0); /* so that the number of the file is not used again */
   int fd = socket(AF_UNIX, SOCK_STREAM, 0);
   assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
-  ln_unix_listener_close(l);
+  ln_listener_close(l);
   assert_int_equal(lstat(t.path, &st), 0);
   close(fd);
   unlink(kept);
@@ -248,7 +248,7 @@ static int outcome(void)
 static void refuses_another_user(void **state)
 {
   (void)state;
-  struct ln_unix_listener *l;
+  struct ln_listener *l;
   if (geteuid() != 0 || !getpwnam("nobody")) skip();
   assert_int_equal(listen_at(t.path, &l), LN_OK);
   assert_int_equal(outcome(), 0);
@@ -257,7 +257,7 @@ static void refuses_another_user(void **state)
   assert_int_equal(chmod(t.path, 0666), 0);
   assert_int_equal(outcome(), 1);
   assert_int_equal(t.accepted, 0);
-  ln_unix_listener_close(l);
+  ln_listener_close(l);
 }
 
 int main(void)

@@ -43,7 +43,7 @@ static void on_close(void *ctx, int err, const char *why)
   r->s = NULL;
 }
 
-static const struct ln_stream_ops rogue_ops = {on_open, on_data, NULL, on_close};
+static const struct ln_stream_ops rogue_ops = {.on_open = on_open, .on_data = on_data, .on_close = on_close};
 
 static void rogue_dial(struct rogue *r)
 {

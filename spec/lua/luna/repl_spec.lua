@@ -408,6 +408,18 @@ describe("the REPL of a bot", function()
     assert.matches(("watcher %s: delay 20%%.0 s, next in [12][09]%%.%%d s"):format(id), text)
     luna.loop.cancel(id)
     loop:stop()
+    local server <close> = luna.socket.listen "tcp://127.0.0.1:0"
+    local accepted = server:accept { async = true }
+    local socket <close> = luna.socket.connect("tcp://" .. server.localAddress)
+    luna.await(accepted)
+    accepted = server:accept { async = true }
+    local reading = socket:read { async = true }
+    server:unreference()
+    text = c.command(":loops").text
+    assert.matches("socket %d+: listens at 127%.0%.0%.1:%d+, waits to accept, unreferenced", text)
+    assert.matches(("socket %%d+: %s, waits to read"):format(server.localAddress), text)
+    luna.cancel(accepted)
+    luna.cancel(reading)
     core.conn.state = function() return "up" end
     core.conn.calls = function() return { { method = "users.getUsers", seconds = 1.5 } } end
     assert.matches("1 without an answer; the connection is up\n%s+1%.5 s  users.getUsers", c.command(":rpc").text)

@@ -95,7 +95,7 @@ describe("luna.stubs", function()
     assert.same(public(luna.EventHandler), described("luna.EventHandler", ":"))
   end)
 
-  it("have the loops, the event loop, iterators, JSON, the log and HTTP, and no others", function()
+  it("have the loops, the event loop, iterators, JSON, the log, HTTP and sockets, and no others", function()
     local loop = public(luna.loop, set "repeat")
     assert.same(loop, described("luna.loop", "."))
     assert.same(public(require("luna.loops.loop").Base, set "init"), described("luna.LoopMethods", ":"))
@@ -110,6 +110,11 @@ describe("luna.stubs", function()
     assert.same(public(luna.http.Client, set "init"), described("luna.HTTPClient", ":"))
     for name in pairs(described("luna.HTTPResponse", ":")) do assert.is_function(require("luna.http.response")[name], name) end
     for name in pairs(described("luna.HTTPRequest", ":")) do assert.is_function(luna.http.Request[name], name) end
+    assert.same(public(luna.socket), described("luna.socket", "."))
+    local server <close> = luna.socket.listen "tcp://127.0.0.1:0"
+    local socket <close> = luna.socket.connect("tcp://" .. server.localAddress)
+    assert.same(public(debug.getmetatable(socket).methods), described("luna.Socket", ":"))
+    assert.same(public(debug.getmetatable(server).methods), described("luna.SocketServer", ":"))
     for name in pairs(described("luna.http", ".")) do assert.not_nil(luna.http[name], name) end
   end)
 

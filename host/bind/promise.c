@@ -61,6 +61,8 @@ static int push_values(lua_State *L, int index, const struct ln_promise *p)
   return p->n;
 }
 
+static int p_on_resolve(lua_State *L);
+
 static char unhandled[1]; /* registry: set of failed promises nobody has looked at */
 
 /* Pushes the set; false and nothing pushed where there is none yet. Without an allocation. */
@@ -117,8 +119,7 @@ static void start_callback(lua_State *L, int index, struct ln_promise *p)
     lua_pushnil(L);
     n = push_values(L, index, p) + 1;
   }
-  ln_task_spawn(L, n, false);
-  lua_pop(L, 1);
+  ln_task_callback(L, n);
 }
 
 static void wake_waiters(lua_State *L, int index, struct ln_promise *p)
@@ -148,13 +149,22 @@ static void wake_waiters(lua_State *L, int index, struct ln_promise *p)
   }
 }
 
+/* The task behind it has ended. */
+static void disown(struct ln_promise *p)
+{
+  if (!p->has_task) return;
+  p->has_task = false;
+  p->owner = p->task->owner;
+}
+
 /* What waited by callbacks is on top of L (popped): a function, a join or a list of functions. */
 static void tell(lua_State *L, int index, struct ln_promise *p, int type, int key, bool failed)
 {
-  p->handled = true;
   if (type == LUA_TFUNCTION) {
+    p->handled = true;
     start_callback(L, index, p);
   } else if (type == LUA_TUSERDATA) {
+    p->handled = true;
     luaL_checkstack(L, p->n + 4, "too many values");
     if (push_values(L, index, p) == 0) lua_pushnil(L);
     if (p->n > 1) lua_settop(L, lua_gettop(L) - p->n + 1);
@@ -162,6 +172,7 @@ static void tell(lua_State *L, int index, struct ln_promise *p, int type, int ke
   } else {
     int list = lua_gettop(L);
     lua_Integer count = (lua_Integer)lua_rawlen(L, list);
+    if (count > 0) p->handled = true;
     for (lua_Integer i = 1; i <= count; i++) {
       lua_rawgeti(L, list, i);
       start_callback(L, index, p);
@@ -170,13 +181,72 @@ static void tell(lua_State *L, int index, struct ln_promise *p, int type, int ke
   }
 }
 
+/* onResolve's function of the other one: upvalue 1 is the promise. */
+static int adopted(lua_State *L)
+{
+  bool failed = !lua_isnil(L, 1);
+  struct ln_promise *p = lua_touserdata(L, lua_upvalueindex(1));
+  if (failed)
+    lua_settop(L, 1);
+  else
+    lua_remove(L, 1);
+  p->adopts = false;
+  ln_promise_settle(L, lua_upvalueindex(1), lua_gettop(L), failed);
+  return 0;
+}
+
+/* The promise takes the outcome of `other`, which is on top of L (popped). While that pends, the list of its
+ * callbacks holds the other one under "of", so that cancelling finds it. */
+static void adopt(lua_State *L, int index, struct ln_promise *p, struct ln_promise *other)
+{
+  luaL_checkstack(L, other->n + 6, "too many values");
+  int at = lua_gettop(L);
+  if (other == p) {
+    lua_pushliteral(L, "a promise cannot resolve to itself");
+    ln_promise_settle(L, index, 1, true);
+  } else if (other->state != LN_PROMISE_PENDING) {
+    other->handled = true;
+    ln_promise_settle(L, index, push_values(L, at, other), other->state == LN_PROMISE_FAILED);
+  } else {
+    int type = lua_getiuservalue(L, index, 1);
+    if (type != LUA_TTABLE) {
+      if (type == LUA_TUSERDATA) ln_join_callback(L, p->key);
+      lua_createtable(L, 1, 1);
+      lua_insert(L, -2);
+      if (type == LUA_TNIL)
+        lua_pop(L, 1);
+      else
+        lua_rawseti(L, -2, 1);
+    }
+    lua_pushvalue(L, at);
+    lua_setfield(L, -2, "of");
+    lua_setiuservalue(L, index, 1);
+    disown(p);
+    p->adopts = true;
+    lua_pushcfunction(L, p_on_resolve);
+    lua_pushvalue(L, at);
+    lua_pushvalue(L, index);
+    lua_pushcclosure(L, adopted, 1);
+    lua_call(L, 2, 0);
+  }
+  lua_settop(L, at - 1);
+}
+
 bool ln_promise_settle(lua_State *L, int index, int n, bool failed)
 {
   index = lua_absindex(L, index);
-  struct ln_promise *p = lua_touserdata(L, index);
-  if (p->state != LN_PROMISE_PENDING) {
+  struct ln_promise *p = lua_touserdata(L, index), *other;
+  if (p->state != LN_PROMISE_PENDING || p->adopts) {
     lua_pop(L, n);
     return false;
+  }
+  if (n == 1 && !failed && (other = ln_promise_test(L, -1))) {
+    adopt(L, index, p, other);
+    return true;
+  }
+  if (failed && lua_isnil(L, -1)) { /* of error(nil); whoever is told takes nil for no failure */
+    lua_pop(L, 1);
+    lua_pushliteral(L, "failed without a reason");
   }
   if (n > 8) luaL_checkstack(L, 2, "too many values"); /* else a C function's stack has room */
   if (n > 1) {
@@ -194,10 +264,7 @@ bool ln_promise_settle(lua_State *L, int index, int n, bool failed)
   }
   p->n = n;
   p->state = failed ? LN_PROMISE_FAILED : LN_PROMISE_RESOLVED;
-  if (p->has_task) {
-    p->has_task = false;
-    p->owner = p->task->owner;
-  }
+  disown(p);
   if (type == LUA_TNIL)
     lua_pop(L, 1);
   else
@@ -374,6 +441,7 @@ static int p_fail(lua_State *L)
 static int p_success(lua_State *L)
 {
   int n = lua_gettop(L);
+  if (n == 1 && ln_promise_test(L, 1)) return luaL_error(L, "a promise cannot be the value of luna.Success");
   ln_promise_push(L);
   lua_insert(L, 1);
   ln_promise_settle(L, 1, n, false);
@@ -408,11 +476,14 @@ static int p_await_timeout(lua_State *L)
   return await(L, 1, p, seconds > 0 ? seconds : 0);
 }
 
+/* state(p) → "pending" | "resolved" | "failed", whether it was resolved with another promise that pends */
 static int p_state(lua_State *L)
 {
   static const char *const names[] = {"pending", "resolved", "failed"};
-  lua_pushstring(L, names[check(L, 1)->state]);
-  return 1;
+  const struct ln_promise *p = check(L, 1);
+  lua_pushstring(L, names[p->state]);
+  lua_pushboolean(L, p->adopts);
+  return 2;
 }
 
 static int p_values(lua_State *L)
@@ -480,6 +551,14 @@ void ln_promise_join(lua_State *L, int index, int join, lua_Integer key)
   lua_call(L, 2, 0);
 }
 
+/* callback(fn, …): fn(…) as onResolve's functions are called: in a task, whose failure is luna.loop's. */
+static int p_callback(lua_State *L)
+{
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  ln_task_callback(L, lua_gettop(L) - 1);
+  return 0;
+}
+
 static int p_is(lua_State *L)
 {
   lua_pushboolean(L, ln_promise_test(L, 1) != NULL);
@@ -505,7 +584,15 @@ static int p_cancel(lua_State *L)
   struct ln_promise *p = check(L, 1);
   lua_settop(L, 2);
   bool did = false;
-  if (p->state == LN_PROMISE_PENDING) {
+  if (p->state == LN_PROMISE_PENDING && p->adopts) {
+    lua_pushcfunction(L, p_cancel);
+    lua_getiuservalue(L, 1, 1);
+    lua_getfield(L, -1, "of");
+    lua_replace(L, -2);
+    lua_pushvalue(L, 2);
+    lua_call(L, 2, 1);
+    did = lua_toboolean(L, -1);
+  } else if (p->state == LN_PROMISE_PENDING) {
     if (lua_getiuservalue(L, 1, 2) == LUA_TFUNCTION) {
       lua_pushvalue(L, 2);
       lua_call(L, 1, 0);
@@ -633,6 +720,7 @@ int luaopen__luna_promise(lua_State *L)
                                        {"state", p_state},
                                        {"values", p_values},
                                        {"onResolve", p_on_resolve},
+                                       {"callback", p_callback},
                                        {"join", ln_join},
                                        {"is", p_is},
                                        {"markHandled", p_mark_handled},

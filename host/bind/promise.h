@@ -20,6 +20,7 @@ struct ln_promise { /* user values: 1 while pending its callbacks or a join, the
   uint8_t state;
   bool has_task;
   bool handled; /* somebody looked at the outcome */
+  bool adopts;  /* pending, it waits for the outcome of another, which it was resolved with */
 };
 
 #define LN_PROMISE_NAME "luna.Promise"

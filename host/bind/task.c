@@ -6,6 +6,7 @@
 #include "bind/gc.h"
 #include "bind/promise.h"
 #include "bind/traceback.h"
+#include "bind/watch.h"
 #include "base/alloc.h"
 #include "base/log.h"
 
@@ -219,6 +220,26 @@ static int work(lua_State *L)
   return work_done(L, lua_pcallk(L, lua_gettop(L) - 5, LUA_MULTRET, 4, 0, work_done), 0);
 }
 
+/* 1 function(env, failed, value), 2 message handler, 3… results or the error */
+static int callback_done(lua_State *L, int status, lua_KContext ctx)
+{
+  (void)ctx;
+  bool ok = status == LUA_OK || status == LUA_YIELD;
+  lua_settop(L, 3);
+  if (ok && !ln_promise_test(L, 3)) return 0;
+  lua_pushvalue(L, 1);
+  lua_pushinteger(L, LN_WATCH_ENV(ln_host_get()->current->owner));
+  lua_pushboolean(L, !ok);
+  lua_pushvalue(L, 3);
+  lua_callk(L, 3, 0, 0, NULL);
+  return 0;
+}
+
+static int callback(lua_State *L)
+{
+  return callback_done(L, lua_pcallk(L, lua_gettop(L) - 3, LUA_MULTRET, 2, 0, callback_done), 0);
+}
+
 static int settle_failed(lua_State *L)
 {
   struct ln_task *t = lua_touserdata(L, 1);
@@ -378,6 +399,23 @@ void ln_task_work(lua_State *L, int n, bool later, struct ln_clock *clock, lua_I
   start_task(L, t, n + 5, later);
 }
 
+void ln_task_callback(lua_State *L, int n)
+{
+  luaL_checkstack(L, 4, NULL);
+  if (!ln_watch_push_outcome(L)) { /* nobody has asked for them */
+    ln_task_spawn(L, n, false);
+    lua_pop(L, 1);
+    return;
+  }
+  const struct ln_task *now = ln_host_get()->current;
+  struct ln_task *t = begin_task(L, callback, n + 3, now ? now->clock : ln_loop_clock(ln_host_get()->loop),
+                                 now ? now->owner : 0);
+  lua_xmove(L, t->L, 1);
+  lua_pushcfunction(t->L, ln_task_annotate);
+  lua_xmove(L, t->L, n + 1);
+  start_task(L, t, n + 3, false);
+}
+
 /* The name of the C function that stands in the way, for the message. */
 static void push_blocker(lua_State *L)
 {
@@ -412,7 +450,7 @@ static void push_blocker(lua_State *L)
     }
     lua_pop(L, 1);
     if (ar.namewhat && strcmp(ar.namewhat, "metamethod") == 0 && ar.name) {
-      lua_pushfstring(L, "__%s", ar.name);
+      lua_pushfstring(L, "%s%s", strncmp(ar.name, "__", 2) == 0 ? "" : "__", ar.name);
       return;
     }
   }

@@ -55,6 +55,9 @@ void ln_task_spawn_as(lua_State *L, int n, bool later, struct ln_clock *clock, l
  * are b (stays), the function and its n arguments (popped). When it has ended finish(a, b, error | nil) is
  * called in it. */
 void ln_task_work(lua_State *L, int n, bool later, struct ln_clock *clock, lua_Integer owner);
+/* A task for a callback and its n arguments on top of L (popped): what it throws goes where the errors of
+ * luna.loop's callbacks go, as does a promise that it returns. */
+void ln_task_callback(lua_State *L, int n);
 struct ln_task *ln_task_current(lua_State *L); /* raises outside of a task */
 /* The task after t (NULL: the first) of those that have not ended, in no order; NULL: that was the last. */
 struct ln_task *ln_task_next(const struct ln_host *h, const struct ln_task *t);

@@ -151,7 +151,9 @@ void ln_watch_due(struct ln_watch_link *queue, struct ln_watch *w);
 void ln_watch_wish_tick(void);
 /* The program is about to have nothing left: true where a run() ends by that. */
 bool ln_watch_idle(struct ln_host *h);
-void ln_watch_set_outcome(lua_State *L, int index); /* function(env, failed, value) after a callback */
+/* function(env, failed, value), called after a callback that failed, or that returned a promise. */
+void ln_watch_set_outcome(lua_State *L, int index);
+bool ln_watch_push_outcome(lua_State *L); /* false, and nothing pushed: none was set */
 void ln_watch_run_init(void);
 
 int luaopen__luna_loop(lua_State *L);

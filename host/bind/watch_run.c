@@ -307,6 +307,12 @@ void ln_watch_set_outcome(lua_State *L, int index)
   own.outcome_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
+bool ln_watch_push_outcome(lua_State *L)
+{
+  if (own.outcome_ref != LUA_NOREF) lua_rawgeti(L, LUA_REGISTRYINDEX, own.outcome_ref);
+  return own.outcome_ref != LUA_NOREF;
+}
+
 void ln_watch_run_init(void)
 {
   memset(&own, 0, sizeof own);

@@ -205,12 +205,20 @@ function methods.getUpdates(self, p, opts)
   return helpers.run(self, opts, function() return require("luna.get_updates")(self._core, p or {}) end)
 end
 
--- An error of callFork comes out of the innermost loop; where there is none, the log has it.
+local function coreOf(object) return object and object._core or require("luna.scope").core() end
+
+-- An error of callFork comes out of the innermost loop.
 function helpers.surface(object, err)
-  local core = object and object._core or require("luna.scope").core()
+  local core = coreOf(object)
   local p = core and core.loops[#core.loops]
-  if p and core_.state(p) == "pending" then return core_.fail(p, err) end
-  helpers.logError(core and core.name or "fork", err)
+  if not p or core_.state(p) ~= "pending" then return false end
+  core_.fail(p, err)
+  return true
+end
+
+function helpers.name(object)
+  local core = coreOf(object)
+  return core and core.name or "fork"
 end
 
 api.methods = methods

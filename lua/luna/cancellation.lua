@@ -1,4 +1,5 @@
 --- Cancellation tokens, in Amp's manner: a source hands out a token; who holds the token may be told, who holds the source may cancel.
+local core = require "_luna.promise"
 local Class = require "luna.class"
 local errors = require "luna.errors"
 
@@ -9,17 +10,23 @@ local Token = Class.new "CancellationToken"
 
 --- Raises the CancelledException where cancellation was requested.
 function Token:throwIfRequested()
+  Class.checkSelf(self, Token, "token:throwIfRequested()")
   if self._err then error(self._err, 0) end
 end
 
-function Token:isRequested() return self._err ~= nil end
+function Token:isRequested()
+  Class.checkSelf(self, Token, "token:isRequested()")
+  return self._err ~= nil
+end
 
---- fn(err) is called once, at the cancellation, or at once where it was. Returns an id for unsubscribe.
+--- fn(err) is called once, at the cancellation, or at once where it was; it may wait. What it throws goes where the errors of luna.loop's
+--- callbacks go. Returns an id for unsubscribe.
 function Token:subscribe(fn)
+  Class.checkSelf(self, Token, "token:subscribe(fn)")
   if type(fn) ~= "function" then error("token:subscribe wants a function, got a " .. type(fn), 2) end
   self._last = self._last + 1
   if self._err then
-    fn(self._err)
+    core.callback(fn, self._err)
   else
     self._subscribers[self._last] = fn
     self._order[#self._order + 1] = self._last
@@ -27,7 +34,10 @@ function Token:subscribe(fn)
   return self._last
 end
 
-function Token:unsubscribe(id) self._subscribers[id] = nil end
+function Token:unsubscribe(id)
+  Class.checkSelf(self, Token, "token:unsubscribe(id)")
+  if id ~= nil then self._subscribers[id] = nil end
+end
 
 function Token:init()
   self._last, self._subscribers, self._order = 0, {}, {}
@@ -39,25 +49,27 @@ cancellation.Token = Token
 
 function Source:init() self._token = Token() end
 
-function Source:getToken() return self._token end
+function Source:getToken()
+  Class.checkSelf(self, Source, "source:getToken()")
+  return self._token
+end
 
---- Cancels, once; the second time is nothing. A subscriber that fails does not keep the others from being told; its error is raised after.
+--- Cancels, once; the second time is nothing. All subscribers are told, in their order, before it returns.
 function Source:cancel(reason)
+  Class.checkSelf(self, Source, "source:cancel(reason)")
   local token = self._token
   if token._err then return end
   local err = errors.isException(reason) and reason or CancelledException(reason)
   token._err = err
-  local failed
-  for _, id in ipairs(token._order) do
+  local order = token._order
+  token._order = {}
+  for _, id in ipairs(order) do
     local fn = token._subscribers[id]
     if fn then
       token._subscribers[id] = nil
-      local ok, why = pcall(fn, err)
-      if not ok and failed == nil then failed = why end
+      core.callback(fn, err)
     end
   end
-  token._order = {}
-  if failed ~= nil then error(failed, 0) end
 end
 
 function cancellation.isToken(x) return Class.is(x, Token) end

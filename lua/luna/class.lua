@@ -74,6 +74,11 @@ function Class.is(x, class)
   return false
 end
 
+--- Raises in who called a method with a dot. usage: how it is called: "deferred:resolve(…)".
+function Class.checkSelf(self, class, usage)
+  if not Class.is(self, class) then error("call it with a colon: " .. usage, 3) end
+end
+
 --- Whether the class `child` is `class` or extends it.
 function Class.extends(child, class)
   while type(child) == "table" do

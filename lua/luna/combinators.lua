@@ -116,10 +116,10 @@ local function collect(items, level, mayAllFail, name)
 end
 
 --- errors, values; fails only when all fail.
-function combinators.some(items, level) return collect(items, (level or 1) + 1, false, "some") end
+function combinators.some(items, level) return (collect(items, (level or 1) + 1, false, "some")) end -- no tail call: it counts levels
 
 --- errors, values; never fails.
-function combinators.any(items, level) return collect(items, (level or 1) + 1, true, "any") end
+function combinators.any(items, level) return (collect(items, (level or 1) + 1, true, "any")) end
 
 --- The first success; fails with a MultiReasonException when all fail. Does not cancel the losers.
 function combinators.first(items, level)

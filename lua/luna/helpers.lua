@@ -94,17 +94,24 @@ function methods.timeoutWithDefault(api, p, s, v, opts)
   return helpers.settle(api, opts, combinators.timeoutWithDefault(p, s, v, 2))
 end
 
--- An error of a fork surfaces out of api:loop; where no loop runs, it is an unhandled error of the program.
+--- Set by luna.loop: handled(err) gives an error to the error handler, thrown(err) throws it out of run(); false where there is none.
+function helpers.handled() return false end
+helpers.thrown = helpers.handled
+
+--- Set by luna.api: surface(api | nil, err) hands an error to the innermost api:loop of that API object (nil: of any); false where there
+--- is none. name(api | nil): whose log it comes to.
+function helpers.surface() return false end
+function helpers.name() return "fork" end
+
+-- An error of a fork goes to luna.loop's error handler, or surfaces out of api:loop or luna.loop.run; where neither runs, the log has it.
 local function fork(api, p)
   core.onResolve(p, function(err)
     if err == nil or errors.is(err, errors.classes.CancelledException) then return end
-    helpers.surface(api, err)
+    if helpers.handled(err) or helpers.surface(api, err) or helpers.thrown(err) then return end
+    helpers.logError(helpers.name(api), err)
   end)
   return p
 end
-
---- Set by luna.api: hands an error to the innermost api:loop of that API object (nil: of any); reports it where there is none.
-function helpers.surface(_, err) helpers.logError("fork", err) end
 
 --- An error that nobody waits for, to the log.
 function helpers.logError(room, err)
@@ -112,19 +119,19 @@ function helpers.logError(room, err)
   Logger.write(Logger.ERROR, room, text, { traceback = traceback, err = err })
 end
 
-function functions.callFork(x) return fork(nil, combinators.toPromise(x, "argument 1 of callFork", 2)) end
-function methods.callFork(api, x) return fork(api, combinators.toPromise(x, "argument 1 of callFork", 2)) end
-
-local function forkDefer(api, x, level)
-  if type(x) == "function" then return fork(api, task.defer(x)) end
-  local p = combinators.toPromise(x, "argument 1 of callForkDefer", level + 1)
-  return fork(api, task.defer(function() return await(p) end))
+for _, name in ipairs { "callFork", "rethrow" } do
+  local what = "argument 1 of " .. name
+  functions[name] = function(x) return fork(nil, combinators.toPromise(x, what, 2)) end
+  methods[name] = function(api, x) return fork(api, combinators.toPromise(x, what, 2)) end
 end
-function functions.callForkDefer(x) return forkDefer(nil, x, 2) end
-function methods.callForkDefer(api, x) return forkDefer(api, x, 2) end
 
-functions.rethrow = functions.callFork
-methods.rethrow = methods.callFork
+local function deferred(x, level)
+  if type(x) == "function" then return task.defer(x) end
+  local p = combinators.toPromise(x, "argument 1 of callForkDefer", level + 1)
+  return task.defer(function() return await(p) end)
+end
+function functions.callForkDefer(x) return fork(nil, deferred(x, 2)) end
+function methods.callForkDefer(api, x) return fork(api, deferred(x, 2)) end
 
 --- An options table of a call, checked: raises at `level` for an unknown option. Whether it is one: a table with no metatable.
 function helpers.options(opts, level)

@@ -119,10 +119,16 @@ M.Iterator = Iterator
 function Iterator:init(state) self._state = state end
 
 --- A promise of true where there is another value, of false at the end; it fails where the iterator failed.
-function Iterator:advance() return (advance(self._state, 2)) end
+function Iterator:advance()
+  Class.checkSelf(self, Iterator, "iterator:advance()")
+  return (advance(self._state, 2))
+end
 
 --- The value that advance() announced.
-function Iterator:getCurrent() return (getCurrent(self._state, 2)) end -- no tail call: it counts levels
+function Iterator:getCurrent()
+  Class.checkSelf(self, Iterator, "iterator:getCurrent()")
+  return (getCurrent(self._state, 2)) -- no tail call: it counts levels
+end
 
 -- for value in iterator do … end
 local function nextValue(self)
@@ -164,14 +170,26 @@ function Emitter:init()
   self._iterator = Iterator(self._state)
 end
 
-function Emitter:iterate() return self._iterator end
+function Emitter:iterate()
+  Class.checkSelf(self, Emitter, "emitter:iterate()")
+  return self._iterator
+end
 
 --- The promise resolves when the value was taken: wait for it not to run ahead of who takes them. A promise is emitted once it resolves.
-function Emitter:emit(value) return (emit(self._state, value, 2)) end
+function Emitter:emit(value)
+  Class.checkSelf(self, Emitter, "emitter:emit(value)")
+  return (emit(self._state, value, 2))
+end
 
-function Emitter:complete() complete(self._state, 2) end
+function Emitter:complete()
+  Class.checkSelf(self, Emitter, "emitter:complete()")
+  complete(self._state, 2)
+end
 
-function Emitter:fail(err) fail(self._state, err == nil and Exception "failed without a reason" or err) end
+function Emitter:fail(err)
+  Class.checkSelf(self, Emitter, "emitter:fail(err)")
+  fail(self._state, err == nil and Exception "failed without a reason" or err)
+end
 
 -- Runs fn(emit) at once in a task of its own, whose end is the iterator's.
 local function produce(s, fn)

@@ -5,6 +5,7 @@ local core = require "_luna.loop"
 local promises = require "_luna.promise"
 local task = require "_luna.task"
 local errors = require "luna.errors"
+local helpers = require "luna.helpers"
 local scope = require "luna.scope"
 
 local loop = {}
@@ -82,11 +83,16 @@ local function raise(b, err)
   if not core.fail(b, err) then promises.failure(err) end
 end
 
-local function failed(b, err)
+local function handled(b, err)
   local handler = handlers[b] or handlers[0]
-  if not handler then return raise(b, err) end
+  if not handler then return false end
   local ok, why = pcall(handler, err)
   if not ok then raise(b, why) end
+  return true
+end
+
+local function failed(b, err)
+  if not handled(b, err) then raise(b, err) end
 end
 
 -- What the host calls after a callback that threw, or that returned a promise: its failure counts as the callback's.
@@ -96,6 +102,10 @@ core.setOutcome(function(b, threw, value)
     if err ~= nil then failed(b, err) end
   end)
 end)
+
+-- Forks (luna.helpers) fail into the loop too: to the error handler, or, where no api:loop takes it, out of `run`.
+helpers.handled = function(err) return handled(bot(), err) end
+helpers.thrown = function(err) return core.fail(bot(), err) end
 
 local names = {}
 for name in pairs(loop) do names[#names + 1] = name end

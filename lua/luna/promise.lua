@@ -20,12 +20,12 @@ promise.await = core.await
 
 --- luna.Success(…), luna.Failure(err): promises that are already done.
 promise.Success = core.success
-promise.Failure = core.failure
+function promise.Failure(err) return core.failure(err == nil and errors.classes.Exception "failed without a reason" or err) end
 
 --- luna.stateOf(promise) → "pending", "resolved" or "failed".
 function promise.stateOf(p)
   if not core.is(p) then error("luna.stateOf wants a promise, got a " .. type(p), 2) end
-  return core.state(p)
+  return (core.state(p))
 end
 
 --- luna.cancel(promise, reason): ends what stands behind it by a CancelledException at its wait. Cancelling twice, or what is done, is
@@ -39,21 +39,32 @@ function promise.cancel(p, reason)
   return did
 end
 
---- luna.Deferred(): d:promise(), d:resolve(…), d:fail(err).
+--- luna.Deferred(): d:promise(), d:resolve(…), d:fail(err). Resolved with another promise, it takes that one's outcome.
 local Deferred = Class.new "Deferred"
 promise.Deferred = Deferred
 
 function Deferred:init() self._promise = core.new() end
 
-function Deferred:promise() return self._promise end
+function Deferred:promise()
+  Class.checkSelf(self, Deferred, "deferred:promise()")
+  return self._promise
+end
+
+local function pending(p)
+  local state, adopts = core.state(p)
+  if adopts or state ~= "pending" then error("promise already resolved", 3) end
+end
 
 function Deferred:resolve(...)
-  if core.state(self._promise) ~= "pending" then error("promise already resolved", 2) end
+  Class.checkSelf(self, Deferred, "deferred:resolve(…)")
+  pending(self._promise)
+  if (...) == self._promise then error("a promise cannot resolve to itself", 2) end
   core.resolve(self._promise, ...)
 end
 
 function Deferred:fail(err)
-  if core.state(self._promise) ~= "pending" then error("promise already resolved", 2) end
+  Class.checkSelf(self, Deferred, "deferred:fail(err)")
+  pending(self._promise)
   core.fail(self._promise, err == nil and errors.classes.Exception "failed without a reason" or err)
 end
 

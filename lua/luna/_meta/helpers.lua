@@ -46,7 +46,8 @@ function luna.logger(message, level) end
 ---@return any
 function luna.call(x, ...) end
 
----Runs a function, or follows a promise, beside the caller; an error surfaces out of api:loop.
+---Runs a function, or follows a promise, beside the caller; an error goes to luna.loop's error handler, else out of api:loop or
+---luna.loop.run.
 ---```lua
 ---luna.callFork(function() luna.sleep(60) print "a minute later" end)
 ---```
@@ -59,7 +60,7 @@ function luna.callFork(x) end
 ---@return luna.Promise
 function luna.callForkDefer(x) end
 
----The same as callFork, by Amp's name: the error of a promise that nobody waits for surfaces out of api:loop.
+---The same as callFork, by Amp's name: for a promise that nobody waits for.
 ---@param x luna.Work
 ---@return luna.Promise
 function luna.rethrow(x) end

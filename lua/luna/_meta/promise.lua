@@ -19,7 +19,7 @@ local Deferred = {}
 ---@return luna.Promise
 function Deferred:promise() end
 
----Resolves the promise, once.
+---Resolves the promise, once. Given another promise, it takes the outcome of that one.
 ---@param ... any
 function Deferred:resolve(...) end
 
@@ -34,7 +34,7 @@ local Source = {}
 ---@return luna.CancellationToken
 function Source:getToken() end
 
----Cancels what has the token, once.
+---Cancels what has the token, once: its subscribers are told before it returns.
 ---@param reason? any
 function Source:cancel(reason) end
 
@@ -48,7 +48,8 @@ function Token:throwIfRequested() end
 ---@return boolean
 function Token:isRequested() end
 
----Calls fn(err) at the cancellation, or at once where it was; an id for unsubscribe.
+---Calls fn(err) at the cancellation, or at once where it was; it may wait, and what it throws goes to luna.loop's error handler. Gives
+---an id for unsubscribe.
 ---@param fn fun(err: luna.CancelledException)
 ---@return integer id
 function Token:subscribe(fn) end

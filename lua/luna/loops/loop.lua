@@ -16,8 +16,12 @@ local CancelledException = errors.classes.CancelledException
 local Base = Class.new "Loop"
 M.Base = Base
 
---- The state of a loop: `done` (the promise of start), `task` (that of the running loop()), `stop` (the error that ends it).
+--- The state of a loop: `done` (the promise of start), `task` (that of the running loop()), `stop` (the error that ends it). Called first
+--- by every method of a loop: raises in who called that with a dot.
 local function state(self)
+  if type(self) ~= "table" or getmetatable(self) == nil then
+    error("call it with a colon: loop:start(), loop:pause(…), loop:signal(…)", 3)
+  end
   local s = rawget(self, "_loop")
   if not s then
     s = {}

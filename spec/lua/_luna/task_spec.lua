@@ -37,7 +37,10 @@ describe("task", function()
     assert.equal(err, why)
     ok, why = pcall(promise.await, task.spawn(error, nil))
     assert.is_false(ok)
-    assert.is_nil(why)
+    assert.equal("failed without a reason", why) -- a callback takes nil for no failure
+    local told = promise.new()
+    promise.onResolve(task.spawn(error, nil), function(...) promise.resolve(told, ...) end)
+    assert.same({ "failed without a reason" }, { promise.await(told) })
   end)
 
   it("waits through pcall, metamethods, iterators and <close>", function()

@@ -1,4 +1,6 @@
+-- Promises, combinators, tokens; the name of Amp's test of a behaviour stands beside its spec where there is one.
 local luna = require "luna"
+local loop = luna.loop
 
 -- A function that gives `value` after a wait, and one that fails.
 local function later(value, seconds)
@@ -12,6 +14,24 @@ local function failing(text)
     luna.sleep(0)
     error(luna.Exception(text))
   end
+end
+
+local function raised(fn, ...)
+  local ok, err = pcall(fn, ...)
+  assert.is_false(ok)
+  return err
+end
+
+-- Runs fn with an error handler of luna.loop's, and gives what came to it, once fn has returned and all has come to rest.
+local function handled(fn)
+  local errs = {}
+  local before = loop.setErrorHandler(function(err) errs[#errs + 1] = tostring(err) end)
+  local ok, err = pcall(fn)
+  luna.sleep(0)
+  luna.sleep(0)
+  loop.setErrorHandler(before)
+  if not ok then error(err, 0) end
+  return errs
 end
 
 describe("promises", function()
@@ -93,6 +113,169 @@ describe("promises", function()
   end)
 end)
 
+describe("a promise that is resolved with a promise", function() -- PromiseResolutionWithPromise, ResolveWithPromise*
+  it("takes its outcome, once that is there", function()
+    local outer, inner = luna.Deferred(), luna.Deferred()
+    local told = {}
+    outer:promise():onResolve(function(_, ...) told = { "before", ... } end)
+    outer:resolve(inner:promise())
+    assert.equal("pending", luna.stateOf(outer:promise()))
+    assert.matches("promise_spec.lua:%d+: promise already resolved", raised(function() outer:resolve(1) end))
+    assert.matches("promise_spec.lua:%d+: promise already resolved", raised(function() outer:fail "x" end))
+    local late
+    outer:promise():onResolve(function(_, ...) late = { "after", ... } end)
+    inner:resolve(1, 2)
+    assert.same({ 1, 2 }, { luna.await(outer:promise()) })
+    assert.same({ "before", 1, 2 }, told)
+    assert.same({ "after", 1, 2 }, late)
+  end)
+
+  it("fails with it, and it alone is looked at", function()
+    local outer, inner = luna.Deferred(), luna.Deferred()
+    outer:resolve(inner:promise())
+    inner:fail "inner"
+    assert.equal("inner", raised(luna.await, outer:promise()))
+    local at_once = luna.Deferred()
+    at_once:resolve(luna.Failure "there already")
+    assert.equal("there already", raised(luna.await, at_once:promise()))
+  end)
+
+  it("does so through a function's result, in lists and in combinators", function() -- Call ReturningPromise, Coroutine ResolvedWithReturn
+    assert.equal(5, luna.call(function() return luna.Success(5) end))
+    local inner = luna.Deferred()
+    local list = { luna.callFork(function() return inner:promise() end), luna.Success "b" }
+    local both = luna.callFork(function() return luna.all(list) end)
+    inner:resolve "a"
+    assert.same({ "a", "b" }, { table.unpack(luna.await(both)) })
+    assert.equal("a", luna.first { function() return inner:promise() end })
+    assert.equal(7, luna.await(luna.callFork(function() return luna.Success { id = 7 } end).id))
+  end)
+
+  it("to any depth", function() -- ResolvedQueueUnrolling
+    local first = luna.Deferred()
+    local p = first:promise()
+    for _ = 1, 5000 do
+      local d = luna.Deferred()
+      d:resolve(p)
+      p = d:promise()
+    end
+    first:resolve "deep"
+    assert.equal("deep", luna.await(p))
+  end)
+
+  it("is cancelled by cancelling what it waits for", function()
+    local stopped
+    local outer = luna.callFork(function()
+      return luna.callFork(function()
+        stopped = raised(luna.sleep, 1000)
+        error(stopped, 0)
+      end)
+    end)
+    assert.is_true(luna.cancel(outer, "enough"))
+    assert.equal("enough", raised(luna.await, outer).reason)
+    assert.equal("enough", stopped.reason)
+    local d = luna.Deferred()
+    d:resolve(luna.Deferred():promise())
+    assert.is_false(luna.cancel(d:promise())) -- nothing that could be ended stands behind it
+  end)
+
+  it("is not that promise itself, and luna.Success takes none", function() -- Success ConstructWithNonException
+    local d = luna.Deferred()
+    assert.matches("promise_spec.lua:%d+: a promise cannot resolve to itself", raised(function() d:resolve(d:promise()) end))
+    local own
+    own = luna.callFork(function()
+      luna.sleep(0)
+      return own
+    end)
+    assert.equal("a promise cannot resolve to itself", raised(luna.await, own))
+    assert.matches("promise_spec.lua:%d+: a promise cannot be the value of luna.Success",
+      raised(function() luna.Success(luna.Success(1)) end))
+  end)
+end)
+
+describe("callbacks of a promise", function()
+  it("may wait, and hold up none of the others", function() -- OnResolveWithGenerator*
+    local d, seen = luna.Deferred(), {}
+    for i = 1, 3 do
+      d:promise():onResolve(function(_, v)
+        seen[#seen + 1] = v .. i
+        luna.sleep(0)
+        seen[#seen + 1] = "waited " .. i
+      end)
+    end
+    d:resolve "v"
+    luna.await(d:promise())
+    luna.sleep(0)
+    assert.same({ "v1", "v2", "v3", "waited 1", "waited 2", "waited 3" }, seen)
+  end)
+
+  it("fail to the loop's error handler, each for itself", function() -- ThrowingInCallback*, OnResolveThrowingForwardsToLoopHandler*
+    local seen = {}
+    local errs = handled(function()
+      local d, f = luna.Deferred(), luna.Deferred()
+      d:promise():onResolve(function() error("first", 0) end)
+      d:promise():onResolve(function() luna.sleep(0) error("waited", 0) end)
+      d:promise():onResolve(function() return luna.Failure "returned" end)
+      d:promise():onResolve(function(_, v) seen[#seen + 1] = v end)
+      d:resolve "told"
+      f:promise():onResolve(function(err) error("of " .. err, 0) end)
+      f:fail "a failure"
+      d:promise():onResolve(function() error("late", 0) end)
+    end)
+    table.sort(errs)
+    assert.same({ "first", "late", "of a failure", "returned", "waited" }, errs)
+    assert.same({ "told" }, seen)
+  end)
+
+  it("or out of run", function()
+    local err = raised(loop.run, function()
+      luna.Success(1):onResolve(function() error("out", 0) end)
+      luna.sleep(1)
+    end)
+    assert.equal("out", err)
+  end)
+
+  it("rethrow and forks do the same where no api:loop runs", function() -- Rethrow
+    assert.same({ "rethrown", "forked" }, handled(function()
+      luna.rethrow(luna.Failure "rethrown")
+      luna.callFork(function() error("forked", 0) end)
+    end))
+    assert.equal("rethrown", raised(loop.run, function()
+      luna.rethrow(luna.Failure "rethrown")
+      luna.sleep(1)
+    end))
+  end)
+end)
+
+describe("coroutine.yield in a task", function()
+  it("awaits a promise or a list of them", function() -- Coroutine Yield*Promise, YieldPromiseArray, CatchingFailedPromiseException
+    assert.same({ 1, 2 }, { coroutine.yield(luna.Success(1, 2)) })
+    assert.equal("no", raised(coroutine.yield, luna.Failure "no"))
+    assert.equal("later", coroutine.yield(luna.callFork(later "later")))
+    assert.same({ "a", "b" }, { table.unpack(coroutine.yield { luna.callFork(later "a"), luna.Success "b" }) })
+  end)
+
+  it("refuses anything else, and goes on", function() -- InvalidYield*, YieldNonPromiseArray*
+    for _, value in ipairs { 1, "x", {}, { luna.Success(1), 2 }, false } do
+      local err = raised(coroutine.yield, value)
+      assert.is_true(luna.is(err, luna.InvalidYieldError))
+      assert.matches("only a promise or a list of promises can be yielded here, not a " .. type(value), tostring(err))
+      assert.matches("promise_spec.lua:%d+", err.traceback)
+    end
+    assert.is_true(luna.is(raised(coroutine.yield), luna.InvalidYieldError))
+    assert.equal("again", coroutine.yield(luna.Success "again"))
+    local closed
+    local p = luna.call(function()
+      return luna.any { function()
+        local guard <close> = setmetatable({}, { __close = function() closed = true end })
+        coroutine.yield(guard)
+      end }
+    end)
+    assert.is_true(luna.is(p[1], luna.InvalidYieldError))
+    assert.is_true(closed)
+  end)
+end)
+
 describe("combinators", function()
   it("all: keeps keys and holes, fails with the first failure", function()
     local r = luna.all { a = later(1), b = luna.Success(2) }
@@ -122,6 +305,10 @@ describe("combinators", function()
     local errs, values = luna.any { failing "x", failing "y" }
     assert.equal("x", errs[1].message)
     assert.is_nil(next(values))
+    errs, values = luna.any { a = failing "x", b = later "y" } -- ArrayKeysPreserved
+    assert.equal("x", errs.a.message)
+    assert.same({ b = "y" }, values)
+    assert.equal("failed without a reason", luna.any { function() error() end }[1])
     errs, values = luna.any {}
     assert.equal(0, #errs + #values)
   end)
@@ -148,6 +335,11 @@ describe("combinators", function()
     ok, err = pcall(function() luna.timeout({ id = 1 }, 2) end)
     assert.is_false(ok)
     assert.matches("promise_spec.lua:%d+: argument 1 of timeout is a table", err)
+    assert.matches("promise_spec.lua:%d+: item 1 of some is a table", raised(function() luna.some { {} } end))
+    assert.matches("promise_spec.lua:%d+: item x of any is a number", raised(function() luna.any { x = 5 } end))
+    assert.matches("promise_spec.lua:%d+: item 1 of first is a string", raised(function() luna.first { "x" } end))
+    assert.matches("promise_spec.lua:%d+: argument 1 of rethrow is a table", raised(function() luna.rethrow {} end))
+    assert.matches("promise_spec.lua:%d+: argument 1 of callForkDefer is a number", raised(function() luna.callForkDefer(5) end))
     assert.error_matches(function() luna.callFork(nil) end, "argument 1 of callFork is nil, .*is the name right")
     assert.error_matches(function() luna.any(nil) end, "any wants a table of promises and functions, got nil")
     assert.error_matches(function() luna.timeout(function() end) end, "timeout wants a number of seconds, got nil")
@@ -170,6 +362,8 @@ describe("combinators", function()
     luna.sleep(0.03)
     assert.is_true(done)
     assert.equal("x", luna.timeout(later "x", 5))
+    assert.equal("x", raised(luna.timeout, failing "x", 5).message) -- FailedPromise
+    assert.equal("x", raised(luna.timeoutWithDefault, failing "x", 5, "default").message)
     assert.equal("default", luna.timeoutWithDefault(later("x", 1), 0.001, "default"))
     assert.equal("x", luna.timeoutWithDefault(later "x", 5, "default"))
   end)
@@ -192,7 +386,70 @@ describe("cancellation tokens", function()
     local ok, err = pcall(token.throwIfRequested, token)
     assert.is_false(ok)
     assert.equal("why", err.reason)
-    token:subscribe(function() told[#told + 1] = "late" end)
+    token:subscribe(function() told[#told + 1] = "late" end) -- CalledIfSubscribingAfterCancel
     assert.equal("late", told[2])
+  end)
+
+  it("have subscribers that may wait and may fail, and cancel() minds neither", function() -- SubscriptionsRunAsCoroutine, Throwing*
+    local source, seen = luna.CancellationTokenSource(), {}
+    local token = source:getToken()
+    local errs = handled(function()
+      token:subscribe(function(err)
+        luna.sleep(0)
+        seen[#seen + 1] = "waited " .. err.reason
+        error("after a wait", 0)
+      end)
+      token:subscribe(function() error("at once", 0) end)
+      token:subscribe(function() seen[#seen + 1] = "third" end)
+      source:cancel "why"
+      seen[#seen + 1] = "cancelled"
+      token:subscribe(function() error("late", 0) end)
+    end)
+    assert.same({ "third", "cancelled", "waited why" }, seen)
+    assert.same({ "at once", "late", "after a wait" }, errs)
+  end)
+
+  it("stop who looks at them", function() -- CancellationCancelsIterator
+    local source = luna.CancellationTokenSource()
+    local token, last = source:getToken(), nil
+    local numbers = luna.Producer(function(emit)
+      for i = 1, math.huge do
+        token:throwIfRequested()
+        luna.await(emit(i))
+      end
+    end)
+    local err = raised(function()
+      for n in numbers do
+        last = n
+        if n == 3 then source:cancel "enough" end
+      end
+    end)
+    assert.equal("enough", err.reason)
+    assert.equal(3, last)
+  end)
+end)
+
+describe("methods called with a dot", function()
+  it("say so, at the caller's line", function()
+    local d, source, emitter = luna.Deferred(), luna.CancellationTokenSource(), luna.Emitter()
+    local token, started = source:getToken(), luna.Loop:extend "a loop"()
+    local cases = {
+      ["deferred:resolve(…)"] = function() d.resolve(1) end,
+      ["deferred:fail(err)"] = function() d.fail "x" end,
+      ["deferred:promise()"] = function() local _ = d.promise() end,
+      ["source:cancel(reason)"] = function() source.cancel "x" end,
+      ["source:getToken()"] = function() local _ = source.getToken() end,
+      ["token:subscribe(fn)"] = function() token.subscribe(print) end,
+      ["token:throwIfRequested()"] = function() token.throwIfRequested() end,
+      ["emitter:emit(value)"] = function() emitter.emit { 1 } end,
+      ["emitter:iterate()"] = function() local _ = emitter.iterate() end,
+      ["iterator:advance()"] = function() local _ = emitter:iterate().advance() end,
+      ["loop:start(), loop:pause(…), loop:signal(…)"] = function() started.start() end,
+    }
+    for usage, call in pairs(cases) do
+      local err = raised(call)
+      assert.matches("^[^\n]*promise_spec.lua:%d+: call it with a colon: ", err)
+      assert.is_truthy(err:find(usage, 1, true), err)
+    end
   end)
 end)

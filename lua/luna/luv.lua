@@ -1,6 +1,6 @@
 --- What `require "luv"` does otherwise than luv alone, since the loop is the host's: it runs already, and it has handles that are not
 --- luv's. Called once by the host with luv's module, which it changes.
-local loop = require "luna.loop"
+local loop = require("luna").loop -- the one that scripts have: a test kit may forget loaded modules between two files
 local task = require "_luna.task"
 
 return function(luv)

@@ -5,7 +5,6 @@
 
 #include <lauxlib.h>
 
-#define METATABLES "luna.tlMetatables"
 #define MESSAGE_MAX ((size_t)16 << 20)
 #define MAX_NAMES UINT16_MAX
 
@@ -40,10 +39,8 @@ void ln_bind_tl_dress(lua_State *L, const struct ln_tl_def *d)
 {
   size_t i = (size_t)(d - ln_tl_defs);
   if (i >= sizeof dressed || !dressed[i]) return;
-  lua_getfield(L, LUA_REGISTRYINDEX, METATABLES);
-  lua_getfield(L, -1, ln_tl_def_name(d));
-  lua_setmetatable(L, -3);
-  lua_pop(L, 1);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, ln_tl_def_name(d)); /* variants of other layers have the same name */
+  lua_setmetatable(L, -2);
 }
 
 static int fold(char c)
@@ -416,9 +413,7 @@ static int f_set_metatable(lua_State *L)
   lua_settop(L, 2);
   for (size_t i = 0; i < ln_tl_n_constructors && i < sizeof dressed; i++)
     if (ln_tl_defs[i].name == d->name) dressed[i] = !lua_isnil(L, 2);
-  luaL_getsubtable(L, LUA_REGISTRYINDEX, METATABLES);
-  lua_pushvalue(L, 2);
-  lua_setfield(L, -2, name);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, ln_tl_def_name(d));
   return 0;
 }
 

@@ -51,7 +51,7 @@ local function identity(self)
   local sent = context.sent
   if sent == nil then
     local name = lanes.identity(context.update)
-    sent = name and { core.accountName .. "\0" .. name } or false
+    sent = name and { core.accountName .. "\0" .. name, _ = nil } or false -- with room for a count
     context.sent = sent
   end
   if sent then return sent[1], sent end

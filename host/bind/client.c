@@ -193,7 +193,8 @@ static int f_last_request(lua_State *L)
 static int f_ack(lua_State *L)
 {
   struct ln_bind_connection *b = ln_bind_check_connection(L);
-  if (b->connection) ln_connection_ack(b->connection, (uint64_t)luaL_checkinteger(L, 2));
+  for (int i = 2, n = lua_gettop(L); b->connection && i <= n; i++)
+    ln_connection_ack(b->connection, (uint64_t)luaL_checkinteger(L, i));
   return 0;
 }
 

@@ -248,58 +248,68 @@ local function postpone(self, lane, entry)
   self.crowded = true
 end
 
--- fn: what handles it, now; nil: its handler is looked up, for a new version may have come while it waited, and begins in the next turn.
-function start(self, lane, entry, fn)
-  local running, version = self.running, self.current
+-- What has waited begins in the next turn. Its handler is looked up: a new version may have come meanwhile.
+function start(self, lane, entry)
+  local running, version, serial = self.running, self.current, self.serial
   if running >= self.limit then return postpone(self, lane, entry) end -- bounded: the lane waits until a handler has ended
-  local serial = self.serial
   if serial < LAST_SERIAL then serial = serial + 1 else serial = 1 end
   self.serial, self.running = serial, running + 1
   entry.serial, entry.version = serial, version
   self.entries[serial] = entry
   if lane then lane.busy, entry.lane = entry, lane end
   local update = entry.update
-  if fn then return self.work(self.owner + serial, false, entry, fn, version.instance, update) end
   self.work(self.owner + serial, true, entry, self.found[update._] or lookup(self, update._) or ignore, version.instance, update)
+end
+
+-- The lane of an update, or nil: it waits for no other.
+local function laneOf(self, update)
+  local key = 0
+  if self.order == "chat" then
+    key = lanes.key(update)
+    if key == nil then return nil end
+  end
+  local lane = self.lanes[key]
+  if not lane then
+    lane = { first = 1, last = 0, key = key, busy = nil, since = nil, heldBy = nil, told = nil }
+    self.lanes[key] = lane
+  end
+  return lane
+end
+
+local function queue(self, lane, entry)
+  lane.last = lane.last + 1
+  lane[lane.last] = entry
+  self.waiting = self.waiting + 1
+  if not lane.since then
+    lane.since = timer.now()
+    self:watch()
+  end
+  return entry
 end
 
 --- Hands an update to its handler. Returns the entry, or nil where no handler wants it. `seq` is its number in the store's inbox, where
 --- it has one already. An entry's serial is nil before its handler starts and false after it has ended.
 function Dispatch:handle(update, seq)
-  local fn = self.found[update._]
+  local fn, lane = self.found[update._], nil
   if fn == nil then fn = lookup(self, update._) end
   if not fn then return nil end
-  -- Its usual fields at once: a table that grows field by field is made anew three times.
-  local entry = { update = update, seq = seq, serial = nil, version = nil, lane = nil, sent = nil, box = nil, raw = nil }
-  local order = self.order
-  if order == "none" then
-    start(self, nil, entry, fn)
+  if self.order ~= "none" then
+    lane = laneOf(self, update)
+    if lane and (lane.busy or lane.first <= lane.last) then return queue(self, lane, { update = update, seq = seq }) end
+  end
+  local running, version, serial = self.running, self.current, self.serial
+  if running >= self.limit then
+    local entry = { update = update, seq = seq }
+    postpone(self, lane, entry)
     return entry
   end
-  local laneKey = 0
-  if order == "chat" then
-    laneKey = lanes.key(update)
-    if laneKey == nil then
-      start(self, nil, entry, fn)
-      return entry
-    end
-  end
-  local lane = self.lanes[laneKey]
-  if not lane then
-    lane = { first = 1, last = 0, key = laneKey, busy = nil, since = nil, heldBy = nil, told = nil }
-    self.lanes[laneKey] = lane
-    start(self, lane, entry, fn)
-  elseif not lane.busy and lane.first > lane.last then
-    start(self, lane, entry, fn)
-  else
-    lane.last = lane.last + 1
-    lane[lane.last] = entry
-    self.waiting = self.waiting + 1
-    if not lane.since then
-      lane.since = timer.now()
-      self:watch()
-    end
-  end
+  if serial < LAST_SERIAL then serial = serial + 1 else serial = 1 end
+  self.serial, self.running = serial, running + 1
+  -- Its usual fields at once: a table that grows field by field is made anew three times.
+  local entry = { update = update, seq = seq, serial = serial, version = version, lane = lane, sent = nil, box = nil, raw = nil }
+  self.entries[serial] = entry
+  if lane then lane.busy = entry end
+  self.work(self.owner + serial, false, entry, fn, version.instance, update)
   return entry
 end
 

@@ -36,7 +36,7 @@ return function(opts)
   core.peers, core.randomId = Peers(core), RandomId(core)
   core.dispatch = Dispatch(core)
   core.updates = Updates(core)
-  core.conn = { ack = function(_, id) core.acked[#core.acked + 1] = id end }
+  core.conn = { ack = function(_, ...) table.move({ ... }, 1, select("#", ...), #core.acked + 1, core.acked) end }
   core.answers["updates.getState"] = core.answers["updates.getState"] or function()
     return { _ = "updates.state", pts = 100, qts = 0, date = 1000, seq = 0, unread_count = 0 }
   end

@@ -6,6 +6,7 @@ local Class = require "luna.class"
 local Logger = require "luna.logger"
 
 local Journal = Class.new "Journal"
+local unpack, min = table.unpack, math.min
 
 -- Numbers of the queues in the store; a channel's is its marked id, below 0.
 Journal.COMMON, Journal.QTS, Journal.NONE = 0, 1, 2
@@ -13,12 +14,13 @@ Journal.COMMON, Journal.QTS, Journal.NONE = 0, 1, 2
 -- A commit costs more than most handlers: so long is waited for more to share it, or until so many have come. While handlers of the group
 -- still run it waits for them too, up to PATIENCE: one that ends in that time needs no row.
 local GROUP_SECONDS, GROUP_UPDATES, PATIENCE = 0.01, 256, 0.05
+local ACKS = 100 -- in one call
 
 function Journal:init(core)
   self.core, self.dispatch = core, core.dispatch
   self.entries, self.n = {}, 0 -- entries of handlers that may still run
   self.since = 0 -- when the group began
-  self.acks, self.done, self.channels = {}, {}, nil -- acks: a connection, a msg_id, and so on
+  self.acks, self.done, self.channels = {}, {}, nil -- acks: connection → list of msg_ids
   self.group = {} -- what a commit takes; filled anew each time
   self.scheduled, self.refusals, self.count = false, 0, 0
 end
@@ -73,9 +75,12 @@ end
 
 --- Everything of a container is in place: its ack may follow the next commit.
 function Journal:ack(conn, id)
-  local acks = self.acks
-  local n = #acks
-  acks[n + 1], acks[n + 2] = conn, id
+  local acks = self.acks[conn]
+  if not acks then
+    acks = {}
+    self.acks[conn] = acks
+  end
+  acks[#acks + 1] = id
   if not self.scheduled then self:touch() end
 end
 
@@ -99,7 +104,8 @@ end
 
 -- The store takes nothing now (the disk does not keep up, or fails): all of it goes with a later commit.
 local function refused(self, why, kept, channels, done, acks)
-  self.entries, self.done, self.acks = before(kept, self.entries), before(done, self.done), before(acks, self.acks)
+  self.entries, self.done = before(kept, self.entries), before(done, self.done)
+  for conn, list in pairs(acks or {}) do self.acks[conn] = before(list, self.acks[conn] or {}) end
   self.n = #self.entries
   for id in pairs(channels or {}) do
     self.channels = self.channels or {}
@@ -143,13 +149,15 @@ function Journal:flush()
     end
     self.channels = nil
   end
-  local done, acks, n = self.done, self.acks, #self.acks
+  local done, acks = self.done, self.acks
   if done[1] then self.done = {} else done = nil end
-  if n > 0 then self.acks = {} end
-  local durable = n > 0 and function(errname)
+  if next(acks) == nil then acks = nil else self.acks = {} end
+  local durable = acks and function(errname)
     if errname then return end -- not on disk: the server shall send them again
-    for i = 1, n, 2 do acks[i]:ack(acks[i + 1]) end
-  end or nil
+    for conn, list in pairs(acks) do
+      for i = 1, #list, ACKS do conn:ack(unpack(list, i, min(i + ACKS - 1, #list))) end
+    end
+  end
   local group = self.group
   group.state, group.channels, group.add, group.done = updates:state(), channels, adds, done
   group.persist = self.persist and self.persist() -- set by luna.persist: the handler's persistent fields

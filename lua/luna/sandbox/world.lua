@@ -41,11 +41,10 @@ end
 function World:init(opts)
   opts = options(opts, "world")
   self.virtual = timer.newVirtual(opts.wall)
-  local key = require("luna.sandbox").processKey()
   timer.useClock(self.virtual)
   local log = function(level, text) Logger.write(level, "sandbox", text) end
   self.model = Model { seed = "world " .. tostring(opts.seed or 1), dcs = opts.dcs or { 2 }, log = log }
-  self.server = Server { model = self.model, key = key, log = log }
+  self.server = Server { model = self.model, key = require "luna.sandbox.world_key", log = log }
   self.faults = Faults(self.server)
   self.model.faults = self.faults
   self.record = Transcript(self.model)

@@ -1,0 +1,32 @@
+--- The private key of every world of the test kit. It protects nothing: its server and its clients meet in the memory of one process, and
+--- no client takes it from a network. Making one anew takes longer than most specs. A sandbox that listens makes its own (serve.lua).
+return [[
+-----BEGIN PRIVATE KEY-----
+MIIEvAIBADANBgkqhkiG9w0BAQEFAASCBKYwggSiAgEAAoIBAQDF6enDOfqvgDeF
+b6ctrxQgAbkyR7ea6wt2f2oQhnaft90rqV+U0maeOA4ZmJ6Uqi32BXiUNf0htgkf
+aPt6TprkqOF6AqypQe914ry4JNCTi3PRphYodGcRiHi3pzmf+5xkaRxw6s0XM+oP
+lIujZ28KF1jx4KGI2/K1lhux+evNJ6fJlOiYCESBa3Fc+Vtq4WnBnt56exgeQDnc
+y2OjPjHAEc13KtwK0TWaNROyOnFVBvKSzPTszZzVp1A9NggUrK/04/67hISJHxuX
+D6wd1hDFNjBrEwSvXaFrU2DBvSXcczQ0pvZwm+snEEWu/8UC/WE5pkXpGk/h/DZm
+8kN0+oFvAgMBAAECggEAApEgGQodeD0/exmRn4QPzMJ49m/7r6Swx16rr38u9q9Z
+zQErXjDEZ/TuKeLS27bBVdmIUNPKbq9/usqPyGxQkfqmwgBa4O8b/fls3S6NDfzX
+CbcPvoKT+6Q7fJZMpwiKZLsARW6mLlDcDkus6/ehdw4Kd0ikj7PamARUY6CMMGL3
+ZsC4qMNxLsuQRHyK9vwlVnIdhf/i7STB2+Uttkgi6iTodyKKjU17pl3THI1SsEYX
+aDYYaqDR9lCDL6qwfPc9eb9ZqxgGQMH0S5B4iis50g0uLm8F+K+0n625AuxWn57V
+M5Fmm84tRYNGR65pz/pGg0rREgu+rgUg3Yw4plBP8QKBgQD9mkamlZg/wfbWoyNC
+yqlCtdhLOn2ad49lK10lG3E3BVyDTdxEJxdTFexc1duwbwZk7FLnYBV30WyIs481
+iZwyDE2W6p+ORIXmBWdS7m3NOGF8Ys9L3iO5ZBOaMKPDixPgRX3lIW+Y5sOYqfWK
+lCm9hvO4Gb1wS+SsL4my0HkPbQKBgQDHyN5ltBnl9NcR+gtEvWZvwKV0ftAJFjip
+II2vVT+rIl3D0t4MMNEW933g6X2zxKNI5BEN7yH7HMh7llapr+PI57yHm2CkHMfg
+Lgnl8W9+zGD7OeWiA+vO6jtZ8uBMCw+R2xn0oqnjgv8I5E3YIbL28/QZ5gGzFT8H
+TV5D+46eywKBgAeuYY9wHoFn3ZMYs9u1CbVkjp2Qsvc3wdcdnh+emipBdlDfzdke
+mf1BP7x8GcBZTIdIBSbO6TeM1024qpDDj0CQ0NTOXHDRsICMD1oasKazm3hKAd9Z
+ZhmaZ2GXMY6dqsdzM2H6RkgKTUhVdYNyA2WjLcSYuv0ov09bzT7mQ5RtAoGAWhPy
+Wm7a4nkDY6KW5BZ1kluM/jqTOBWh1HfOCkjonROwrTNtVJfKHo3WXstIFv7JFHto
+SR0R+DPhHQAK8RVSIeqCca4X48bqQ+TeJ6Q1PjmOXJedNvCHqNKpkgPVJ9Qw3/Wm
+/Us+SEtvDCZMBvAizf/uhqLTD1i8A2HZ59MLWgMCgYBVxSqBFe+9D0If/7lfVy6X
+/1JlPgMs88IgyBZRZ6D47FDQpjNT748kxj3FQmBnngSgAjEVzAmfv2c0/98reNN4
+DQv16wnS6iIipVYbMVW0KWndI6GvQbkxbBhYswmDb/GVFbmacUxKluidM559Kwer
+Xw2951aWE3v/IgnbP9J6hQ==
+-----END PRIVATE KEY-----
+]]

@@ -1,4 +1,4 @@
--- luna test: snapshots of conversations and what it says about them; which handlers never ran.
+-- luna test: handlers that fail; snapshots of conversations and what it says about them; which handlers never ran.
 local cli = dofile "spec/cli/support.lua"
 local host = require "_luna.host"
 
@@ -149,5 +149,63 @@ shop.lua: 5 of 7 handlers have run
     assert.equal(2, data["shop.lua"].buttons[1].count)
     assert.equal(2, cli.run({ "test", ".", "--coverage-json", "/nowhere/x", cd = folder }).status)
     assert.is_nil(cli.run({ "test", ".", cd = folder }).out:find("have run", 1, true))
+  end)
+end)
+
+describe("luna test with a handler that fails", function()
+  after_each(cli.clean)
+
+  it("has one failure of it, which is the test's, with the handler's place and the conversation", function()
+    local folder = cli.folder()
+    cli.script(folder, "broken_spec.lua", [[
+describe("broken", function()
+  local world = require("luna.sandbox").world()
+  local bot = world:run(function(update) if (update.message or {}).message == "x" then error "on purpose" end end, { name = "broken" })
+  local alice = world:user "Alice"
+  local function fail()
+    alice:send(bot, "x")
+    world:clock():advance(1)
+  end
+  it("expects", function()
+    alice:send(bot, "x")
+    alice:expect(bot)
+  end)
+  it("expects nothing", fail)
+  it("has another failure", function()
+    fail()
+    assert.equal(1, 2)
+  end)
+  it("cleans up", function()
+    finally(fail)
+    finally(function() error "first" end)
+  end)
+  it("has a world of its own", function()
+    local own = require("luna.sandbox").world()
+    local other = own:run(function() error "elsewhere" end, { name = "other" })
+    finally(function() own:user("Zoe"):send(other, "x") own:clock():advance(1) end)
+  end)
+  it("has expected it", function()
+    fail()
+    assert.equal(1, #bot:takeErrors())
+  end)
+end)
+]])
+    local r = cli.run { "test", "broken_spec.lua", cd = folder }
+    assert.equal(1, r.status)
+    assert.matches("\n1 passed, 5 failed, 0 skipped\n$", r.out)
+    local names = {}
+    for name in r.out:gmatch "not ok %- ([^(]+) %(" do names[#names + 1] = name end
+    assert.same({ "broken expects", "broken expects nothing", "broken has another failure", "broken cleans up",
+      "broken has a world of its own" }, names)
+    for n, part in pairs {
+      expects = "Alice expected a message from broken_bot within 5 s; none came\n    broken_bot failed: broken_spec.lua:3: on purpose",
+      nothing = "not ok - broken expects nothing (broken_spec.lua:13)\n    broken_bot failed: broken_spec.lua:3: on purpose",
+      another = "    (number) 1\n      broken_spec.lua:16: in function <broken_spec.lua:14>\n    broken_bot failed: broken_spec.lua:3: on purpose",
+      cleans = "first\n", own = "    other_bot failed: broken_spec.lua:24: elsewhere\n",
+      conversation = "    what was said and done:\n    Alice and broken_bot\n       1  Alice: x\n          broken_bot failed: on purpose\n",
+    } do
+      assert.truthy(r.out:find(part, 1, true), n .. "\n" .. r.out)
+    end
+    assert.equal(4, select(2, r.out:gsub("\n    broken_bot failed: broken_spec.lua:3: on purpose", "")))
   end)
 end)

@@ -81,7 +81,8 @@ end
 -- busted takes what is loaded back after each file. What the library keeps once for the process (hooks, the log) has to be there before,
 -- or a file's own copy would be left in place of it.
 local function preload()
-  for _, name in ipairs { "luna", "luna.api", "luna.handler", "luna.core", "luna.info", "luna.message", "luna.runner", "luna.sandbox" } do
+  for _, name in ipairs { "luna", "luna.api", "luna.handler", "luna.core", "luna.info", "luna.message", "luna.runner", "luna.sandbox",
+    "luna.sandbox.busted" } do
     local ok, why = pcall(require, name)
     if not ok and not tostring(why):find("module '" .. name .. "' not found", 1, true) then error(why, 0) end
   end

@@ -30,7 +30,7 @@ local function message(t)
   return tostring(text)
 end
 
-local machinery = { "/busted/", "/luassert/", "luna/sandbox/[^:]*%.lua:", "[%[(]C[%])]", "busted:" }
+local machinery = { "/busted/", "/luassert/", "luna[./]sandbox[./][%w_]+", "luna[./]cli[./]test_output", "[%[(]C[%])]", "busted:" }
 
 -- Frames of the spec and of what it tests; those of busted and of the test kit say nothing.
 local function frames(trace)
@@ -50,6 +50,7 @@ function M.onTest() end
 
 local function make(options)
   local busted = require "busted"
+  local worlds = require "luna.sandbox.busted"
   local handler = require "busted.outputHandlers.base"()
   local terminal = host.isatty(1) and not options.verbose
   local column = 0
@@ -69,6 +70,9 @@ local function make(options)
     local trace = t.element.trace or t.trace or {}
     return ("%s:%s"):format(trace.short_src or "?", trace.currentline or "?")
   end
+  -- Whether the running test has failed, and what its worlds say then, beside that.
+  local failed, more = false, nil
+
   local function failure(t)
     counts.failed = counts.failed + 1
     endDots()
@@ -76,11 +80,36 @@ local function make(options)
     put(indent(require("luna.suggest").explain(message(t))))
     local stack = frames(t.trace and t.trace.traceback)
     if stack ~= "" then put(indent(stack)) end
+    if more then put(indent(more)) end
     if logged > 0 then put(indent("log:\n  " .. table.concat(recent(), "\n  "))) end
   end
 
-  busted.subscribe({ "test", "start" }, function()
-    logged = 0
+  -- At a test's end: all that it gave to finally, the last first, and then its worlds. What they raise is the test's failure.
+  local function ending(element)
+    local set, list = element.env and element.env.finally, {}
+    if not set then return end
+    element.env.finally = function(fn) list[#list + 1] = fn end
+    set(function()
+      local why
+      for i = #list, 1, -1 do
+        local ok, err = pcall(list[i])
+        if not ok then why = why or { err } end
+      end
+      local text = worlds.complaints()
+      if why then
+        more = text
+        error(why[1], 0)
+      elseif text and failed then
+        more = text
+      elseif text then
+        error(text, 0)
+      end
+    end)
+  end
+
+  busted.subscribe({ "test", "start" }, function(element)
+    logged, failed, more = 0, false, nil
+    ending(element)
     M.onTest(true)
     return nil, true
   end)
@@ -102,6 +131,7 @@ local function make(options)
     return nil, true
   end)
   local function outside(element)
+    failed = true
     if element.descriptor ~= "it" then failure(handler.errors[#handler.errors]) end
     return nil, true
   end

@@ -1,7 +1,7 @@
---- What ties a world to the busted block it is made in: after each test it is checked, its
---- transcript begins anew with each, and it ends with the block (or with the test, where
---- it is made inside one). Without busted nothing happens.
-local busted = {}
+--- What ties a world to the busted block it is made in: its transcript begins anew with each test, after each it is asked what went wrong
+--- (by luna.cli.test_output, so that it belongs to the test), and it ends with the block, or with the test where it is made inside one.
+--- Without busted nothing happens.
+local busted = { worlds = {} } -- those of the blocks that are running, in the order of their making
 
 -- busted gives its words to spec functions by their _ENV alone; so the nearest caller that knows them is asked.
 local function environment()
@@ -17,19 +17,32 @@ local function environment()
   return nil
 end
 
+local function leave(world)
+  world:close()
+  for i, entry in ipairs(busted.worlds) do
+    if entry.world == world then table.remove(busted.worlds, i) end
+  end
+end
+
 function busted.follow(world)
   local env = environment()
   if not env then return end
-  if type(env.finally) == "function" then -- inside a test
-    env.finally(function()
-      world:close()
-      world:check()
-    end)
-    return
-  end
+  local inside = type(env.finally) == "function"
+  table.insert(busted.worlds, { world = world, once = inside })
+  if inside then return end
   env.before_each(function() world.record:mark() end)
-  env.after_each(function() world:check() end)
-  env.teardown(function() world:close() end)
+  env.teardown(function() leave(world) end)
+end
+
+--- A test has ended: what its worlds have to say against it, or nil.
+function busted.complaints()
+  local out = {}
+  for i = #busted.worlds, 1, -1 do
+    local entry = busted.worlds[i]
+    if entry.once then leave(entry.world) end
+    out[#out + 1] = entry.world:complaint()
+  end
+  return #out > 0 and table.concat(out, "\n") or nil
 end
 
 return busted

@@ -3,11 +3,11 @@ local Transcript = require "luna.sandbox.transcript"
 
 local conversation = {}
 
-local LAST = 20 -- events shown
+conversation.LAST = 20 -- events shown
 
 --- The last of what has happened between a person and a peer.
 function conversation.show(person, peer)
-  local text, n = person.world.record:text { of = Transcript.key(person.id, peer), all = true, last = LAST }
+  local text, n = person.world.record:text { of = Transcript.key(person.id, peer), all = true, last = conversation.LAST }
   return n == 0 and "the conversation is empty" or "the conversation:\n" .. text
 end
 

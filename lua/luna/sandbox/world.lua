@@ -10,9 +10,11 @@ local Person = require "luna.sandbox.person"
 local Server = require "luna.sandbox.server"
 local busted = require "luna.sandbox.busted"
 local Transcript = require "luna.sandbox.transcript"
+local conversation = require "luna.sandbox.conversation"
 local coverage = require "luna.sandbox.coverage"
 local groups = require "luna.sandbox.groups"
 local errors = require "luna.errors"
+local frames = require "luna.frames"
 local ids = require "luna.ids"
 local stills = require "luna.sandbox.stills"
 local suggest = require "luna.suggest"
@@ -214,24 +216,39 @@ function World:fault(f)
   self.faults:set(f)
 end
 
---- What the bots' handlers have raised, as text for a test's message; "" where there is nothing.
+--- What the bots' handlers have raised, as text for a test's message; "" where there is nothing. What has been told once is not told again.
 function World:failures()
   local out = {}
   for _, bot in ipairs(self.bots) do
-    for _, e in ipairs(bot.errors) do out[#out + 1] = ("\n%s failed: %s"):format(bot.username, e.text) end
+    for _, e in ipairs(bot.errors) do
+      if not e.told then
+        local text, traceback = frames.tidy(tostring(e.error), e.text:match "\n(.*)$")
+        out[#out + 1] = ("\n%s failed: %s%s"):format(bot.username, text, traceback and "\n" .. traceback or "")
+      end
+      e.told = true
+    end
   end
   return table.concat(out)
 end
 
---- Raises where a handler has failed, or the sandbox itself; what has been said once is not said again.
-function World:check()
+--- What is to be said against the test so far, where nothing has said it yet: handlers that have failed, or the sandbox itself, and the
+--- conversation. nil where all is well.
+function World:complaint()
   local text = self:failures()
   for _, bot in ipairs(self.bots) do bot.errors = {} end
   if (self.server.faulty or 0) > 0 then
     text = text .. ("\n%d answers of the sandbox itself failed: see the log"):format(self.server.faulty)
     self.server.faulty = 0
   end
-  if text ~= "" then error("in this test:" .. text, 0) end
+  if text == "" then return nil end
+  local said, n = self.record:text { last = conversation.LAST }
+  return text:sub(2) .. (n > 0 and "\nwhat was said and done:\n" .. said or "")
+end
+
+--- Raises what complaint() says.
+function World:check()
+  local text = self:complaint()
+  if text then error(text, 2) end
 end
 
 --- Ends the bots and the server, and gives the task its usual clock back.

@@ -137,7 +137,10 @@ static int f_connect(lua_State *L)
   config.addresses = addresses;
   config.n_addresses = n;
   struct ln_dialer dialer;
+  struct ln_rng jitter;
   if (lua_getfield(L, 1, "sandbox") == LUA_TUSERDATA) {
+    jitter = ln_rng_seeded(&b->seeded, ln_bind_server_next_seed(L, -1));
+    config.jitter = &jitter;
     ln_bind_server_dialer(L, -1, config.dc, &dialer);
     config.dialer = &dialer;
     lua_setiuservalue(L, 2, 2);

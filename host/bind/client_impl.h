@@ -20,7 +20,8 @@ struct ln_bind_connection {
   size_t n_keys;
   struct ln_rsa *loopback_key;
   struct ln_clock *clock;
-  struct ln_map calls; /* by id */
+  struct ln_rng_seeded seeded; /* jitter of an in-memory connection */
+  struct ln_map calls;         /* by id */
   uint64_t last_id;
   lua_Integer owner;
   int dc;

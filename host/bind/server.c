@@ -19,6 +19,7 @@ struct bind_server {          /* user value 1: the table `on` */
   lua_Integer owner;
   struct ln_rng_seeded seeded; /* faults: the same for the same seed */
   struct ln_rng rng;
+  uint64_t dialled; /* in-memory connections so far */
   double drop, delay, corrupt;
 };
 
@@ -380,6 +381,11 @@ void ln_bind_server_dialer(lua_State *L, int index, int dc, struct ln_dialer *ou
   lua_setiuservalue(L, -2, 1);
   out->dial = dial;
   out->ctx = t;
+}
+
+uint64_t ln_bind_server_next_seed(lua_State *L, int index)
+{
+  return ++check(L, index)->dialled;
 }
 
 /* --- sessions --- */

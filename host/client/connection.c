@@ -249,6 +249,7 @@ int ln_connection_new(const struct ln_connection_config *config, struct ln_conne
   c->ops = config->ops;
   c->ctx = config->ctx;
   c->rng = config->rng;
+  c->jitter = config->jitter ? *config->jitter : config->rng;
   c->dc = config->dc;
   c->frame_config = config->frame;
   c->loopback_key = config->loopback_key;

@@ -57,6 +57,7 @@ struct ln_connection_config {
   int64_t dial_timeout_us; /* 0: 10 s */
   int64_t ping_every_us;
   struct ln_rng rng;
+  const struct ln_rng *jitter; /* of the waits before it dials anew; NULL: rng */
   const struct ln_connection_ops *ops;
   void *ctx;
 };

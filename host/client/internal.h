@@ -26,7 +26,7 @@ struct ln_connection {
   struct ln_clock *clock;
   const struct ln_connection_ops *ops;
   void *ctx;
-  struct ln_rng rng;
+  struct ln_rng rng, jitter;
   int dc;
   struct ln_address *addresses; /* owned, with their names */
   size_t n_addresses, next_address;

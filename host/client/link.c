@@ -47,7 +47,7 @@ void ln_link_lost(struct ln_connection *c, int err, const char *why)
       c->state == LN_CONN_UP && c->heard && ln_clock_now(c->clock) - c->up_since >= LN_BACKOFF_GOOD_US;
   ln_link_close(c);
   down(c, err, why,
-       good ? ln_backoff_after_good(&c->backoff) : ln_backoff_after_failure(&c->backoff, &c->rng));
+       good ? ln_backoff_after_good(&c->backoff) : ln_backoff_after_failure(&c->backoff, &c->jitter));
 }
 
 void ln_link_fatal(struct ln_connection *c, int err, const char *why)
@@ -68,8 +68,8 @@ static void on_code(struct ln_connection *c, int code)
   }
   ln_link_close(c);
   down(c, LN_E_RECONNECT, why,
-       code == 429 ? ln_backoff_after_flood(&c->backoff, &c->rng)
-                   : ln_backoff_after_failure(&c->backoff, &c->rng));
+       code == 429 ? ln_backoff_after_flood(&c->backoff, &c->jitter)
+                   : ln_backoff_after_failure(&c->backoff, &c->jitter));
 }
 
 /* --- the stream's callbacks --- */

@@ -1,6 +1,7 @@
--- The test kit: what a spec pays for a world, a bot and 100 messages exchanged, in processor time. Ends with status 1 where the messages, or
--- all of it, take more than 100 ms. Run: luna run spec/bench/kit.lua
+-- The test kit: what a spec pays for a world, a bot and 100 messages exchanged, in processor time. Ends with status 1 where the messages,
+-- or all of it, take more than 100 ms. Run: luna run spec/bench/kit.lua
 local host = require "_luna.host"
+require("luna.logger").configure { level = "warning" }
 
 local LIMIT = 100 -- ms
 

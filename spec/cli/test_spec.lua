@@ -200,7 +200,7 @@ end)
     for n, part in pairs {
       expects = "Alice expected a message from broken_bot within 5 s; none came\n    broken_bot failed: broken_spec.lua:3: on purpose",
       nothing = "not ok - broken expects nothing (broken_spec.lua:13)\n    broken_bot failed: broken_spec.lua:3: on purpose",
-      another = "    (number) 1\n      broken_spec.lua:16: in function <broken_spec.lua:14>\n    broken_bot failed: broken_spec.lua:3: on purpose",
+      another = "    (number) 1\n      broken_spec.lua:16: in function <broken_spec.lua:14>\n    broken_bot failed: broken_spec.lua:3: on",
       cleans = "first\n", own = "    other_bot failed: broken_spec.lua:24: elsewhere\n",
       conversation = "    what was said and done:\n    Alice and broken_bot\n       1  Alice: x\n          broken_bot failed: on purpose\n",
     } do

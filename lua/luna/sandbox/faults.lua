@@ -28,7 +28,7 @@ end
 
 local loginMethods = { ["auth.importBotAuthorization"] = true, ["auth.sendCode"] = true, ["auth.signIn"] = true }
 
---- Takes what a test says:
+--- Takes what a test says. All chances begin anew with the seed (with 1 after off).
 ---   drop, corrupt = chance for each piece of the wire; delay = seconds at most; seed
 ---   duplicate, reorder = chance for each push: it comes twice, or after the next one
 ---   cut = true: every connection breaks; forget = true: sessions are forgotten; restart = true: both; transportError = 404 | 429 | 444
@@ -47,7 +47,7 @@ function Faults:set(f)
   local wire = self.server.wire
   if f.off then
     self.rules, self.gap, self.wire = {}, 0, {}
-    self.duplicate, self.reorder = 0, 0
+    self.duplicate, self.reorder, self.chances = 0, 0, 1
     wire:faults {}
   end
   if f.seed then self.chances = f.seed end

@@ -77,7 +77,7 @@ describe("faults", function()
     assert.equal("CHAT_WRITE_FORBIDDEN", bot:takeErrors()[1].error.rpc)
   end)
 
-  it("delay and drop: the same way for the same seed", function()
+  it("delay and drop: what was lost on the way is sent again", function()
     world:fault { drop = 0.05, delay = 0.5, seed = 7 }
     chat(8, 600)
   end)
@@ -87,6 +87,31 @@ describe("faults", function()
     for i = 1, 20 do alice:send(bot, "row " .. i) end
     for i = 1, 20 do assert.equal("row " .. i, alice:expect(bot, 60).message) end
     alice:expectNothing(bot, 30)
+  end)
+
+  it("off: the seed goes too", function()
+    local function row()
+      local list = {}
+      for i = 1, 20 do
+        local first = true
+        world.faults:deliver({}, i, function() -- a session of its own: nothing is held from before
+          list[#list + 1] = first and i or -i
+          first = false
+        end)
+      end
+      return table.concat(list, " ")
+    end
+    world:fault { duplicate = 0.5, seed = 3 }
+    local three = row()
+    world:fault { off = true }
+    world:fault { duplicate = 0.5 }
+    local fresh = row()
+    assert.not_equal(three, fresh)
+    world:fault { duplicate = 0.5, seed = 3 }
+    assert.equal(three, row())
+    world:fault { off = true }
+    world:fault { duplicate = 0.5 }
+    assert.equal(fresh, row())
   end)
 
   it("migrate: it logs in where it is sent", function()
@@ -103,5 +128,35 @@ describe("faults", function()
 
   it("that do not exist are refused by name", function()
     assert.has_error(function() world:fault { earthquake = true } end, 'world:fault: there is no fault "earthquake"')
+  end)
+end)
+
+describe("faults of one seed", function()
+  -- What is said, and when each answer comes, in a world whose every wire and push is troubled.
+  local function run(fault, seed)
+    local world = require("luna.sandbox").world()
+    local bot, alice = world:run(echo, { name = "echo" }), world:user "Alice"
+    fault.seed = seed
+    world:fault(fault)
+    local times = {}
+    for i = 1, 8 do
+      alice:send(bot, "m" .. i)
+      alice:expect(bot, 600, "^m" .. i .. "$")
+      times[i] = ("%.6f"):format(world:clock():now())
+    end
+    local text = world:transcript() .. "\n" .. table.concat(times, " ")
+    world:close()
+    return text
+  end
+
+  it("are the same run, and those of another seed are not", function()
+    for _, fault in ipairs {
+      { drop = 0.08, delay = 0.5 }, { corrupt = 0.05, delay = 0.2 }, { duplicate = 0.4, reorder = 0.4, delay = 0.5 },
+      { drop = 0.05, delay = 0.5, duplicate = 0.3, reorder = 0.3, corrupt = 0.02 },
+    } do
+      local first = run(fault, 7)
+      assert.equal(first, run(fault, 7))
+      assert.not_equal(first, run(fault, 8))
+    end
   end)
 end)

@@ -1,7 +1,8 @@
 /* _luna.files: locks between processes, the log's file and syslog, and new files whose names come from
- * strangers. All of it is one system call each, none waits: who wants a lock that is taken asks again later
- * (lua/luna/flock.lua). */
+ * strangers. All of it is one system call each, none waits: who wants a lock that is taken asks again after a
+ * pause (lua/luna/flock.lua). */
 #include "bind/modules.h"
+#include "bind/task.h"
 #include "base/filename.h"
 
 #include <lauxlib.h>
@@ -42,15 +43,38 @@ static bool write_all(int fd, const char *p, size_t n)
 
 struct lock {
   int fd; /* -1: let go */
+  dev_t device;
+  ino_t file;
+  struct lock *next; /* of those that are held */
 };
 
-/* lock(path, exclusive) → lock | false (taken) | nil, why. Makes the file. Whoever closes its last descriptor
- * lets go, so a lock ends with its process. */
+static struct lock *held;
+
+static void let_go(struct lock *k)
+{
+  struct lock **place = &held;
+  while (*place && *place != k) place = &(*place)->next;
+  if (*place) *place = k->next;
+  if (k->fd >= 0) close(k->fd);
+  k->fd = -1;
+}
+
+/* Whether a lock of this program's own is among those in the way. */
+static bool is_ours(const struct lock *wanted)
+{
+  const struct lock *k = held;
+  while (k && (k->device != wanted->device || k->file != wanted->file)) k = k->next;
+  return k != NULL;
+}
+
+/* lock(path, exclusive) → lock | false (taken), whether by this program | nil, why. Makes the file. Whoever
+ * closes its last descriptor lets go, so a lock ends with its process. */
 static int f_lock(lua_State *L)
 {
   const char *path = luaL_checkstring(L, 1);
   int mode = lua_toboolean(L, 2) ? LOCK_EX : LOCK_SH;
   struct lock *k = lua_newuserdatauv(L, sizeof *k, 0);
+  memset(k, 0, sizeof *k);
   k->fd = -1;
   luaL_setmetatable(L, LOCK);
   k->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
@@ -59,24 +83,69 @@ static int f_lock(lua_State *L)
   int r;
   do r = flock(k->fd, mode | LOCK_NB);
   while (r != 0 && errno == EINTR);
-  if (r == 0) return 1;
   int e = errno;
-  close(k->fd);
-  k->fd = -1;
+  struct stat st;
+  if (fstat(k->fd, &st) == 0) {
+    k->device = st.st_dev;
+    k->file = st.st_ino;
+  }
+  if (r == 0) {
+    k->next = held;
+    held = k;
+    return 1;
+  }
+  let_go(k);
   errno = e;
   if (e != EWOULDBLOCK) return fail_errno(L, path);
   lua_pushboolean(L, 0);
-  return 1;
+  lua_pushboolean(L, is_ours(k));
+  return 2;
 }
 
 /* The lock itself is what unlocks: unlock(), unlock:unlock(), <close>, and its end. The second time is
  * nothing. */
 static int lock_release(lua_State *L)
 {
-  struct lock *k = luaL_checkudata(L, 1, LOCK);
-  if (k->fd >= 0) close(k->fd);
-  k->fd = -1;
+  let_go(luaL_checkudata(L, 1, LOCK));
   return 0;
+}
+
+static void pause_end(void)
+{
+  ln_loop_release(ln_host_get()->loop);
+  ln_host_unref(ln_host_get());
+}
+
+static void pause_over(struct ln_timer *timer)
+{
+  pause_end();
+  ln_task_wake((struct ln_task *)((char *)timer - offsetof(struct ln_task, timer)), 0, false);
+}
+
+static void pause_cancel(struct ln_task *t, void *ctx)
+{
+  (void)ctx;
+  ln_timer_stop(&t->timer);
+  pause_end();
+}
+
+static const struct ln_wait pausing = {"flock", pause_cancel};
+
+/* pause(seconds): of the real clock, for what another program has to do; virtual ones stand still. */
+static int f_pause(lua_State *L)
+{
+  struct ln_host *h = ln_host_get();
+  struct ln_clock *real = ln_loop_clock(h->loop);
+  double seconds = luaL_checknumber(L, 1);
+  ln_task_check_wait(L);
+  struct ln_task *t = h->current;
+  t->timer.fn = pause_over;
+  if (!(seconds < 1e9)) seconds = 1e9;
+  if (ln_timer_start(real, &t->timer, ln_clock_fresh(real) + (int64_t)(seconds * 1e6)))
+    return luaL_error(L, "out of memory");
+  ln_host_ref(h);
+  ln_loop_hold(h->loop);
+  return ln_task_wait(L, &pausing, NULL);
 }
 
 static int lock_tostring(lua_State *L)
@@ -290,8 +359,9 @@ static void metatable(lua_State *L, const char *name, const luaL_Reg *methods, l
 int luaopen__luna_files(lua_State *L)
 {
   static const luaL_Reg functions[] = {
-      {"lock", f_lock},     {"openLog", f_open_log},     {"syslog", f_syslog},
-      {"create", f_create}, {"cleanName", f_clean_name}, {NULL, NULL}};
+      {"lock", f_lock},     {"pause", f_pause},   {"openLog", f_open_log},
+      {"syslog", f_syslog}, {"create", f_create}, {"cleanName", f_clean_name},
+      {NULL, NULL}};
   static const luaL_Reg lock[] = {
       {"unlock", lock_release}, {"__call", lock_release}, {"__tostring", lock_tostring}, {NULL, NULL}};
   static const luaL_Reg log[] = {{"write", log_write}, {"close", log_close}, {NULL, NULL}};

@@ -1,5 +1,7 @@
 local luna = require "luna"
 local raw = require "_luna.files"
+local task = require "_luna.task"
+local timer = require "_luna.timer"
 
 describe("luna.flock", function()
   local path
@@ -62,6 +64,50 @@ describe("luna.flock", function()
     assert.is_false(ok)
     assert.is_true(asked >= 2 and asked <= 5, "asked " .. asked)
     unlock()
+  end)
+
+  it("held in the same program lets virtual time pass, and held by another makes it stand still", function()
+    local clock, asked, lock = timer.newVirtual(), 0, raw.lock
+    local function virtually(fn)
+      return luna.await(task.spawn(function()
+        timer.useClock(clock)
+        return fn()
+      end))
+    end
+    raw.lock = function(...)
+      asked = asked + 1
+      return lock(...)
+    end
+    local unlock = luna.flock(path, luna.LOCK_EX)
+    local waited = virtually(function()
+      luna.callFork(function()
+        luna.sleep(60)
+        unlock()
+      end)
+      local before = clock:now()
+      luna.flock(path, luna.LOCK_EX, 1)()
+      return clock:now() - before
+    end)
+    assert.is_true(waited >= 60 and waited < 62, "waited " .. waited)
+
+    asked = 0
+    local other = io.popen(("exec flock '%s' sh -c 'echo held; exec sleep 0.1'"):format(path))
+    assert.equal("held", other:read "l")
+    waited = virtually(function()
+      local before = clock:now()
+      local hour = task.spawn(task.sleep, 3600)
+      luna.flock(path, luna.LOCK_EX, 0.01)()
+      assert.equal("pending", luna.stateOf(hour))
+      luna.cancel(hour)
+      local stood = clock:now() - before
+      luna.sleep(1) -- it goes on afterwards
+      return stood
+    end)
+    raw.lock = lock
+    other:close()
+    clock:free()
+    assert.is_true(waited < 1, "waited " .. waited)
+    assert.is_true(asked < 100, "asked " .. asked .. " times")
   end)
 
   it("ends with its block, and when nobody has it any more", function()

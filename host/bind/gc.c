@@ -8,7 +8,7 @@
 #include <lauxlib.h>
 #include <stdbool.h>
 
-#define GARBAGE ((size_t)4000000)
+#define GARBAGE ((size_t)3000000)
 #define USUAL 200
 #define MOST 1000                     /* Lua's own limit */
 #define COROUTINE ((size_t)1200)      /* bytes of one that waits, about */

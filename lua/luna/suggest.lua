@@ -43,10 +43,10 @@ local sources = {
   method = function()
     local list = {
       require("luna.helpers").methods, require("luna.api").methods, require("luna.info").methods, require("luna.message").methods,
-      require("luna.message").query, require("luna.handler").EventHandler, { "extend" },
+      require("luna.message").query, require("luna.message").inlineQuery, require("luna.handler").EventHandler, { "extend" },
     }
     local World, Person = package.loaded["luna.sandbox.world"], package.loaded["luna.sandbox.person"]
-    if World then table.move({ World, World.bot, Person }, 1, 3, #list + 1, list) end
+    if World then table.move({ World, World.bot, Person, { "advance" } }, 1, 4, #list + 1, list) end
     return list
   end,
   field = function() return { require("luna.namespace").names(), require("luna.helpers").methods } end,
@@ -58,7 +58,7 @@ local sources = {
 function suggest.explain(text)
   local kind, name = text:match "attempt to %l+ a nil value %((%l+) '([%w_]+)'%)"
   local source = sources[kind]
-  if not source then return text end
+  if not source or text:find("; did you mean", 1, true) then return text end
   local lists = source()
   for _, names in ipairs(lists) do
     if names[name] ~= nil then return text end -- the name is right, what it was looked for in is not

@@ -44,7 +44,7 @@ local World = {}
 ---```
 ---@param what string|luna.EventHandler|fun(update: tl.Update)
 ---@param options? { name?: string, settings?: luna.Settings, session?: string, privacy?: boolean, inline?: boolean }
----@return luna.TestBot
+---@return luna.TestBot ... of a script that returns several handlers, a bot for each, in their order
 function World:run(what, options) end
 
 ---A person.
@@ -232,10 +232,50 @@ function Person:join(place) end
 ---@param who luna.TestPeer
 function Person:add(place, who) end
 
----Leaves; with `who`: takes somebody out.
+---Leaves a group or channel.
 ---@param place luna.TestPeer
----@param who? luna.TestPeer
-function Person:leave(place, who) end
+function Person:leave(place) end
+
+---Takes somebody out of a group or channel.
+---@param place luna.TestPeer
+---@param who luna.TestPeer
+function Person:kick(place, who) end
+
+---Takes somebody out of a supergroup or channel for good; of a basic group as kick does.
+---@param place luna.TestPeer
+---@param who luna.TestPeer
+function Person:ban(place, who) end
+
+---Lets who was banned from a supergroup or channel come again.
+---@param place luna.TestPeer
+---@param who luna.TestPeer
+function Person:unban(place, who) end
+
+---Makes a member an admin. Bots hear of it by updateChatParticipant and updateChannelParticipant: of themselves, and as admins of all.
+---```lua
+---group.owner:promote(group, bot)
+---```
+---@param place luna.TestPeer
+---@param who luna.TestPeer
+function Person:promote(place, who) end
+
+---Makes an admin a member like the others.
+---@param place luna.TestPeer
+---@param who luna.TestPeer
+function Person:demote(place, who) end
+
+---Gives a group or channel another title.
+---@param place luna.TestPeer
+---@param title string
+function Person:rename(place, title) end
+
+---Pins a message.
+---@param message tl.message
+function Person:pin(message) end
+
+---Takes a pin off.
+---@param message tl.message
+function Person:unpin(message) end
 
 ---The messages of a dialog, newest first.
 ---@param peer luna.TestPeer

@@ -17,6 +17,31 @@ local function title(text)
   return kept
 end
 
+-- ---- what bots hear of members ----
+
+-- How somebody stands in a group or a channel: a plain copy, or nil for who has nothing to do with it.
+local function standing(object, uid)
+  local m = object.members[uid]
+  if not m then return object.banned and object.banned[uid] and { banned = true } or nil end
+  return { creator = object.creator == uid or nil, admin = m.role == "admin" or nil, date = m.date, inviter = m.inviter }
+end
+groups.standing = standing
+
+--- Tells bots that somebody's standing has changed: the bot itself, and those that are admins there. before: as `standing` gave it.
+function groups.changed(model, by, marked, uid, before)
+  local object = model:object(marked)
+  local after = standing(object, uid)
+  local list = model.memberIds(object)
+  if not object.members[uid] then list[#list + 1] = uid end
+  for _, bot in ipairs(list) do
+    if model:user(bot).bot and (bot == uid or actions.isAdmin(object, bot)) then
+      updates.push(model, bot, { boxes.logQts(model, bot, {
+        k = "member", peer = marked, actor = by.user.id, user = uid, before = before, after = after, date = model:now(),
+      }) }, by.session)
+    end
+  end
+end
+
 -- ---- basic groups ----
 
 --- A new group of the asker and `members` (ids). Returns the chat and the entry of its first message.
@@ -38,6 +63,7 @@ function groups.createChat(model, by, name, members)
       added[#added + 1] = uid
     end
   end
+  for _, uid in ipairs(added) do groups.changed(model, by, ids.chat(chat.id), uid, nil) end
   local entry = actions.send(model, by, ids.chat(chat.id), {
     action = { _ = "messageActionChatCreate", title = chat.title, users = added },
   })
@@ -67,6 +93,7 @@ function groups.addUser(model, by, id, uid)
   if chat.count >= CHAT_MAX then rpc.fail(400, "USERS_TOO_MUCH") end
   model:addMember(chat, uid, by.user.id)
   chat.left[uid] = nil
+  groups.changed(model, by, ids.chat(id), uid, nil)
   local entry = actions.send(model, by, ids.chat(id), { action = { _ = "messageActionChatAddUser", users = { uid } } })
   tellMembers(model, by, chat)
   return { entry, { k = "participants", chat = id } }
@@ -78,6 +105,7 @@ function groups.join(model, by, id)
   if chat.members[by.user.id] then rpc.fail(400, "USER_ALREADY_PARTICIPANT") end
   model:addMember(chat, by.user.id, by.user.id)
   chat.left[by.user.id] = nil
+  groups.changed(model, by, ids.chat(id), by.user.id, nil)
   local entry = actions.send(model, by, ids.chat(id), { action = { _ = "messageActionChatAddUser", users = { by.user.id } } })
   tellMembers(model, by, chat)
   return { entry }
@@ -92,8 +120,10 @@ function groups.deleteUser(model, by, id, uid)
   if not mayRemove then rpc.fail(400, "CHAT_ADMIN_REQUIRED") end
   if uid == chat.creator and uid ~= by.user.id then rpc.fail(400, "USER_ID_INVALID") end
   local entry = actions.send(model, by, ids.chat(id), { action = { _ = "messageActionChatDeleteUser", user_id = uid } })
+  local before = standing(chat, uid)
   model:removeMember(chat, uid)
   chat.left[uid] = true
+  groups.changed(model, by, ids.chat(id), uid, before)
   model:changed()
   tellMembers(model, by, chat)
   return { entry }
@@ -115,9 +145,11 @@ function groups.setAdmin(model, by, marked, uid, on)
   if object.creator ~= by.user.id then rpc.fail(400, "CHAT_ADMIN_REQUIRED") end
   local member = object.members[uid]
   if not member then rpc.fail(400, "USER_NOT_PARTICIPANT") end
+  local before = standing(object, uid)
   member.role = on and "admin" or nil
   object.version = (object.version or 0) + 1
   model:changed()
+  if (before.admin == true) ~= on then groups.changed(model, by, marked, uid, before) end
   return {}
 end
 
@@ -142,20 +174,23 @@ function groups.createChannel(model, by, name, opts)
 end
 
 -- From now on a member sees it among the dialogs; what was there before counts as read.
-local function enter(model, channel, uid, inviter)
+local function enter(model, by, channel, uid)
   local marked = ids.channel(channel.id)
-  model:addMember(channel, uid, inviter)
+  local before = standing(channel, uid)
+  channel.banned[uid] = nil
+  model:addMember(channel, uid, by.user.id)
   local list = boxes.dialog(model, marked, marked, true).ids
   boxes.dialog(model, uid, marked, true).readIn = list[#list] or 0
   model:changed()
   updates.push(model, uid, { { k = "channel", chan = marked } })
+  groups.changed(model, by, marked, uid, before)
 end
 
 function groups.joinChannel(model, by, marked)
   local channel = model:object(marked)
   if channel.banned[by.user.id] then rpc.fail(400, "CHANNEL_PRIVATE") end
   if channel.members[by.user.id] then rpc.fail(400, "USER_ALREADY_PARTICIPANT") end
-  enter(model, channel, by.user.id, by.user.id)
+  enter(model, by, channel, by.user.id)
   local list = { { k = "channel", chan = marked } }
   if channel.megagroup then
     list[2] = actions.send(model, by, marked, { action = { _ = "messageActionChatAddUser", users = { by.user.id } } })
@@ -170,8 +205,7 @@ function groups.invite(model, by, marked, uids)
   local added = {}
   for _, uid in ipairs(uids) do
     if not channel.members[uid] then
-      channel.banned[uid] = nil
-      enter(model, channel, uid, by.user.id)
+      enter(model, by, channel, uid)
       added[#added + 1] = uid
     end
   end
@@ -193,12 +227,25 @@ function groups.leaveChannel(model, by, marked, uid, ban)
   if channel.megagroup and channel.members[uid] then
     list[2] = actions.send(model, by, marked, { action = { _ = "messageActionChatDeleteUser", user_id = uid } })
   end
+  local before = standing(channel, uid)
   model:removeMember(channel, uid)
   if ban then channel.banned[uid] = true end
+  groups.changed(model, by, marked, uid, before)
   boxes.of(model, uid).dialogs[marked] = nil
   model:changed()
   if uid ~= by.user.id then updates.push(model, uid, { { k = "channel", chan = marked } }) end
   return list
+end
+
+--- Somebody who was banned may come again.
+function groups.unban(model, by, marked, uid)
+  local channel = model:object(marked)
+  if not actions.isAdmin(channel, by.user.id) then rpc.fail(400, "CHAT_ADMIN_REQUIRED") end
+  if not channel.banned[uid] then return end
+  local before = standing(channel, uid)
+  channel.banned[uid] = nil
+  model:changed()
+  groups.changed(model, by, marked, uid, before)
 end
 
 --- The id of a channel or chat from its marked id is ids.split's business; here is who is in it, by a filter's name.

@@ -183,11 +183,60 @@ function Person:add(place, who)
   act(self, groups.addUser, self.world.model, by(self), -to, uid)
 end
 
---- Leaves; with `who`: takes somebody out.
+--- Leaves.
 function Person:leave(place, who)
-  local to, uid = marked(self, place), who and marked(self, who) or self.id
+  if who ~= nil then error("leave takes a place alone: person:kick(place, who) takes somebody else out", 2) end
+  local to = marked(self, place)
+  if ids.split(to) == "channel" then return act(self, groups.leaveChannel, self.world.model, by(self), to, self.id) and nil end
+  act(self, groups.deleteUser, self.world.model, by(self), -to, self.id)
+end
+
+--- Takes somebody out of a group or a channel; ban: for good (a basic group knows no such thing).
+function Person:kick(place, who)
+  local to, uid = marked(self, place), marked(self, who)
   if ids.split(to) == "channel" then return act(self, groups.leaveChannel, self.world.model, by(self), to, uid) and nil end
   act(self, groups.deleteUser, self.world.model, by(self), -to, uid)
+end
+
+function Person:ban(place, who)
+  local to, uid = marked(self, place), marked(self, who)
+  if ids.split(to) == "channel" then return act(self, groups.leaveChannel, self.world.model, by(self), to, uid, true) and nil end
+  act(self, groups.deleteUser, self.world.model, by(self), -to, uid)
+end
+
+--- Who was banned from a supergroup or a channel may come again.
+function Person:unban(place, who)
+  local to, uid = marked(self, place), marked(self, who)
+  if ids.split(to) ~= "channel" then error("a basic group bans nobody: who was kicked may be added again", 2) end
+  act(self, groups.unban, self.world.model, by(self), to, uid)
+end
+
+--- Makes a member an admin; demote takes that back.
+function Person:promote(place, who)
+  local to, uid = marked(self, place), marked(self, who)
+  act(self, groups.setAdmin, self.world.model, by(self), to, uid, true)
+end
+
+function Person:demote(place, who)
+  local to, uid = marked(self, place), marked(self, who)
+  act(self, groups.setAdmin, self.world.model, by(self), to, uid, false)
+end
+
+--- Gives a group or a channel another title.
+function Person:rename(place, title)
+  local to = marked(self, place)
+  act(self, groups.editTitle, self.world.model, by(self), to, title)
+end
+
+--- Pins a message; unpin takes that back.
+function Person:pin(message)
+  local peer = marked(self, message)
+  act(self, actions.pin, self.world.model, by(self), peer, message.id, true, {})
+end
+
+function Person:unpin(message)
+  local peer = marked(self, message)
+  act(self, actions.pin, self.world.model, by(self), peer, message.id, false, {})
 end
 
 --- The messages of a dialog, newest first.

@@ -144,6 +144,44 @@ function make.stopped(_, _, e, _, seen)
   return { _ = "updateBotStopped", user_id = e.from, date = e.date, stopped = e.stopped, qts = e.qts }
 end
 
+-- A participant of a basic group, or of a channel, as it stood; nil for who was not there.
+local function chatParticipant(uid, s)
+  if not s then return nil end
+  if s.creator then return { _ = "chatParticipantCreator", user_id = uid } end
+  return { _ = s.admin and "chatParticipantAdmin" or "chatParticipant", user_id = uid, inviter_id = s.inviter or uid, date = s.date }
+end
+local function channelParticipant(uid, s, e)
+  if not s then return nil end
+  if s.banned then
+    return {
+      _ = "channelParticipantBanned", left = true, peer = ids.toPeer(uid), kicked_by = e.actor, date = e.date,
+      banned_rights = { _ = "chatBannedRights", view_messages = true, until_date = 0 },
+    }
+  end
+  if s.creator then return { _ = "channelParticipantCreator", user_id = uid, admin_rights = objects.adminRights } end
+  if s.admin then
+    return {
+      _ = "channelParticipantAdmin", user_id = uid, promoted_by = e.actor, date = s.date, admin_rights = objects.adminRights,
+    }
+  end
+  return { _ = "channelParticipant", user_id = uid, date = s.date }
+end
+
+function make.member(_, _, e, _, seen)
+  seen[e.peer], seen[e.actor], seen[e.user] = true, true, true
+  local kind, id = ids.split(e.peer)
+  if kind == "chat" then
+    return {
+      _ = "updateChatParticipant", chat_id = id, date = e.date, actor_id = e.actor, user_id = e.user, qts = e.qts,
+      prev_participant = chatParticipant(e.user, e.before), new_participant = chatParticipant(e.user, e.after),
+    }
+  end
+  return {
+    _ = "updateChannelParticipant", channel_id = id, date = e.date, actor_id = e.actor, user_id = e.user, qts = e.qts,
+    prev_participant = channelParticipant(e.user, e.before, e), new_participant = channelParticipant(e.user, e.after, e),
+  }
+end
+
 function make.name(model, _, e, _, seen)
   local u = model:user(e.user)
   seen[e.user] = true

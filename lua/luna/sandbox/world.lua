@@ -23,6 +23,12 @@ local World = Class.new "World"
 
 local PLACE = { __tostring = function(self) return ("%s %s"):format(self.kind, self.title) end }
 
+-- What people do, a place does not.
+function PLACE.__index(place, name)
+  if type(Person[name]) ~= "function" then return nil end
+  return function() error(("a %s does nothing by itself: person:%s(%s, …)"):format(place.kind, name, place.kind), 2) end
+end
+
 -- What an options table may have, by who takes it.
 local known = {}
 for who, words in pairs {
@@ -81,22 +87,8 @@ local function freeName(self, stem)
   return name
 end
 
---- Starts a bot: a script's path, a handler class or a function (as setCallback). opts: name, settings (as of luna.API), session (a path),
---- privacy = true (in groups it sees only what is meant for it), inline = false (nobody may ask it inline). Returns once it is logged in:
---- { id, username, api, handler, errors }.
-function World:run(what, opts)
-  opts = options(opts, "run")
-  self:enter()
-  local handler, settings, record = what, nil, {}
-  local stem = stemOf(what, opts)
-  if type(what) == "string" then
-    handler = require("luna.runner").load(what, nil, record)
-    if type(handler) == "table" and handler[1] ~= nil then error(what .. " returns several bots: run each by its class", 2) end
-    if handler == nil then error(what .. " returns no handler", 2) end
-  elseif type(what) ~= "function" and not Class.isClass(what) then
-    error("world:run takes a path, a handler class or a function, not a " .. type(what), 2)
-  end
-  if type(handler) == "table" then settings = handler.settings end
+-- One bot for a handler, logged in.
+local function start(self, handler, stem, opts, mark, path)
   local username = freeName(self, stem)
   local user = self.model:addUser { bot = true, first_name = username, username = username, seesAll = not opts.privacy or nil,
     noInline = opts.inline == false or nil }
@@ -107,6 +99,7 @@ function World:run(what, opts)
   own.sandbox, own.botToken = self.server.wire, user.token
   own.app = own.app or { id = 1, hash = "sandbox" }
   own.homeDc = own.homeDc or self.model.dcs[1]
+  local settings = type(handler) == "table" and handler.settings or nil
   local api = require("luna.api").new(opts.session, { own = own, class = settings, stem = stem, name = stem, where = "world:run" })
   local bot = { id = user.id, username = username, api = api, errors = {}, world = self }
   self.bots[#self.bots + 1] = bot
@@ -114,10 +107,36 @@ function World:run(what, opts)
     table.insert(bot.errors, { error = err, update = update, text = text or tostring(err) })
     self.record:add("failed", { by = bot.id, text = errors.bare(tostring(err)) })
   end
-  if coverage.on then coverage.attach(bot, api._core.dispatch, type(what) == "string" and what or nil) end
-  bot.handler = require("luna.api").methods.run(api, handler, record.mark)
-  if type(what) == "string" then bot.reloader = require "luna.reload" { path = what, record = record, bots = { bot } } end
+  if coverage.on then coverage.attach(bot, api._core.dispatch, path) end
+  bot.handler = require("luna.api").methods.run(api, handler, mark)
   return setmetatable(bot, { __index = World.bot, __tostring = function() return "bot " .. username end })
+end
+
+--- Starts a bot: a script's path, a handler class or a function (as setCallback). opts: name, settings (as of luna.API), session (a path),
+--- privacy = true (in groups it sees only what is meant for it), inline = false (nobody may ask it inline). Returns once it is logged in:
+--- { id, username, api, handler, errors }; of a script that returns several handlers, several bots, in their order.
+function World:run(what, opts)
+  opts = options(opts, "run")
+  self:enter()
+  if type(what) ~= "string" then
+    if type(what) ~= "function" and not Class.isClass(what) then
+      error("world:run takes a path, a handler class or a function, not a " .. type(what), 2)
+    end
+    return start(self, what, stemOf(what, opts), opts)
+  end
+  local record = {}
+  local handlers = require("luna.runner").load(what, nil, record)
+  if handlers == nil then error(what .. " returns no handler", 2) end
+  local several = type(handlers) == "table" and handlers[1] ~= nil
+  if not several then handlers = { handlers } end
+  local bots = {}
+  for i, handler in ipairs(handlers) do
+    local stem = stemOf(several and not opts.name and type(handler) == "table" and handler or what, opts)
+    bots[i] = start(self, handler, stem, opts, record.mark, what)
+  end
+  local reloader = require "luna.reload" { path = what, record = record, bots = bots }
+  for _, bot in ipairs(bots) do bot.reloader = reloader end
+  return table.unpack(bots)
 end
 
 --- Methods of what run returns.
@@ -135,7 +154,7 @@ function World.bot:reload()
   if not self.reloader then error("only a bot that was run by its path can be reloaded", 2) end
   local ok, why = require("_luna.promise").await(self.reloader:now())
   if not ok then error(why, 0) end
-  self.handler = self.api._core.dispatch.instance
+  for _, bot in ipairs(self.reloader.bots) do bot.handler = bot.api._core.dispatch.instance end
 end
 
 --- Ends the bot's client, as a program that ends does.

@@ -84,12 +84,10 @@ channels["channels.editAdmin"] = function(ctx, p)
 end
 
 channels["channels.editBanned"] = function(ctx, p)
-  local channel, marked = peers.channel(ctx, p.channel)
+  local _, marked = peers.channel(ctx, p.channel)
   local uid = peers.marked(ctx, p.participant)
   if not p.banned_rights.view_messages then
-    if not actions.isAdmin(channel, ctx.user.id) then rpc.fail(400, "CHAT_ADMIN_REQUIRED") end
-    channel.banned[uid] = nil
-    ctx.model:changed()
+    groups.unban(ctx.model, by(ctx), marked, uid)
     return reply(ctx, { { k = "channel", chan = marked } })
   end
   return reply(ctx, groups.leaveChannel(ctx.model, by(ctx), marked, uid, true))

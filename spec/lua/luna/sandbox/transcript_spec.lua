@@ -87,7 +87,7 @@ Bob and shop_bot
     twin:join(group)
     alice:choose(alice:inline(bot, "one", { chat = group })[1])
     twin:leave(group)
-    alice:leave(group, bob)
+    alice:kick(group, bob)
     assert.equal([[
 Garden
    1  Alice makes the group with Bob

@@ -30,7 +30,7 @@ describe("task", function()
     assert.is_true(started)
   end)
 
-  it("fails its promise with the error it raised, whatever it is", function()
+  it("fails its promise with the error it raised, whatever it is", function() -- Amp: GeneratorThrowingExceptionFailsCoroutine
     local err = setmetatable({ code = 5 }, { __tostring = function() return "five" end })
     local ok, why = pcall(promise.await, task.spawn(error, err))
     assert.is_false(ok)
@@ -81,7 +81,7 @@ describe("task", function()
     assert.same({ 1, 2, 3 }, list)
   end)
 
-  it("closes <close> variables of a failing task where waiting still works", function()
+  it("closes <close> variables of a failing task where waiting still works", function() -- Amp: Generator*WithFinally*
     local closed
     local p = task.spawn(function()
       local guard <close> = setmetatable({}, {
@@ -229,7 +229,7 @@ describe("promise", function()
     assert.equal("resolved", promise.state(p))
   end)
 
-  it("wakes all that wait, in their order, after the callbacks", function()
+  it("wakes all that wait, in their order, after the callbacks", function() -- Amp: SuccessAllOnResolvesExecuted
     local p, order = promise.new(), {}
     local tasks = {}
     for i = 1, 3 do

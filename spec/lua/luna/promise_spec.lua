@@ -35,7 +35,7 @@ local function handled(fn)
 end
 
 describe("promises", function()
-  it("resolve once, with several values", function()
+  it("resolve once, with several values", function() -- Deferred, DoubleResolve
     local d = luna.Deferred()
     assert.equal("pending", luna.stateOf(d:promise()))
     d:resolve(1, nil, 3)
@@ -45,7 +45,7 @@ describe("promises", function()
     assert.error_matches(function() d:fail(2) end, "promise already resolved")
   end)
 
-  it("raise their error where they are awaited", function()
+  it("raise their error where they are awaited", function() -- Wait, PromiseExceptionFailure
     local p = luna.Failure(luna.Exception "no")
     local ok, err = pcall(luna.await, p)
     assert.is_false(ok)
@@ -277,7 +277,7 @@ describe("coroutine.yield in a task", function()
 end)
 
 describe("combinators", function()
-  it("all: keeps keys and holes, fails with the first failure", function()
+  it("all: keeps keys and holes, fails with the first failure", function() -- AllTest
     local r = luna.all { a = later(1), b = luna.Success(2) }
     assert.same({ a = 1, b = 2 }, { a = r.a, b = r.b })
     r = luna.all { later(nil), later(2), later(nil) }
@@ -289,7 +289,7 @@ describe("combinators", function()
     assert.equal(0, #luna.all {})
   end)
 
-  it("some: fails only when all fail", function()
+  it("some: fails only when all fail", function() -- SomeTest
     local errs, values = luna.some { failing "x", later(2) }
     assert.equal("x", errs[1].message)
     assert.equal(2, values[2])
@@ -301,7 +301,7 @@ describe("combinators", function()
     assert.error_matches(function() luna.some {} end, "at least one")
   end)
 
-  it("any: never fails", function()
+  it("any: never fails", function() -- AnyTest
     local errs, values = luna.any { failing "x", failing "y" }
     assert.equal("x", errs[1].message)
     assert.is_nil(next(values))
@@ -313,7 +313,7 @@ describe("combinators", function()
     assert.equal(0, #errs + #values)
   end)
 
-  it("first: the first success, and lets the losers go on", function()
+  it("first: the first success, and lets the losers go on", function() -- FirstTest
     local lost = false
     local value = luna.first { function()
       luna.sleep(0.02)
@@ -328,7 +328,7 @@ describe("combinators", function()
     assert.error_matches(function() luna.first {} end, "at least one")
   end)
 
-  it("say what to do about a call that has already finished", function()
+  it("say what to do about a call that has already finished", function() -- NonPromise
     local ok, err = pcall(function() luna.all { luna.Success(1), { id = 1 } } end)
     assert.is_false(ok)
     assert.matches("promise_spec.lua:%d+: item 2 of all is a table, not a promise or a function: the call has already finished", err)
@@ -351,7 +351,7 @@ describe("combinators", function()
     assert.is_false(started)
   end)
 
-  it("timeout: raises, and lets the promise go on", function()
+  it("timeout: raises, and lets the promise go on", function() -- TimeoutTest, TimeoutWithDefaultTest
     local done = false
     local ok, err = pcall(luna.timeout, function()
       luna.sleep(0.02)
@@ -370,7 +370,7 @@ describe("combinators", function()
 end)
 
 describe("cancellation tokens", function()
-  it("tell their subscribers once, and raise", function()
+  it("tell their subscribers once, and raise", function() -- DoubleCancelOnlyInvokesOnce, UnsubscribeWorks
     local source = luna.CancellationTokenSource()
     local token = source:getToken()
     local told = {}

@@ -6,11 +6,11 @@ local function failing() error("a watcher ran that must not", 0) end
 local function nothing() end
 
 describe("luna.loop.run", function()
-  it("returns at once where nothing is watched", function()
+  it("returns at once where nothing is watched", function() -- EmptyLoop
     assert.equal(0, select("#", loop.run()))
   end)
 
-  it("is not moved by a stop() before it", function()
+  it("is not moved by a stop() before it", function() -- StopWorksEvenIfNotCurrentlyRunning
     local ran = false
     loop.stop()
     loop.defer(function() ran = true end)
@@ -52,7 +52,7 @@ describe("luna.loop.run", function()
     assert.is_nil(got[2])
   end)
 
-  it("waits for callbacks that wait, and for the tasks they leave behind", function()
+  it("waits for callbacks that wait, and for the tasks they leave behind", function() -- Bug163ConsecutiveDelayed
     local log = {}
     loop.run(function()
       luna.callFork(function()
@@ -89,7 +89,7 @@ describe("luna.loop.run", function()
   end)
 
   -- ImmediatelyCallbacksDoNotRecurseInSameTick, LoopStopPreventsTimerExecution
-  it("ends with the tick of the stop(), leaving the rest for later", function()
+  it("ends with the tick of the stop(), leaving the rest for later", function() -- UnresolvedEventsAreReenabledOnRunFollowing…
     local count = 0
     loop.defer(function()
       count = count + 1
@@ -134,8 +134,12 @@ describe("luna.loop.run", function()
 end)
 
 describe("references", function()
-  it("an unreferenced watcher keeps no run going", function() -- *WatcherUnrefRunResult
-    local ids = { loop.defer(failing), loop.delay(2000, failing), loop.every(2000, failing), loop.onSignal("SIGUSR1", failing) }
+  it("an unreferenced watcher keeps no run going", function() -- *WatcherUnrefRunResult, *WatcherKeepAliveRunResult
+    local path = os.tmpname()
+    local file <close> = io.open(path, "w+")
+    os.remove(path)
+    local ids = { loop.defer(failing), loop.delay(2000, failing), loop.every(2000, failing), loop.onSignal("SIGUSR1", failing),
+      loop.onReadable(file, failing), loop.onWritable(file, failing) }
     for _, id in ipairs(ids) do
       loop.unreference(id)
       loop.unreference(id)
@@ -178,7 +182,7 @@ describe("references", function()
 end)
 
 describe("ticks", function()
-  it("a defer runs in the next one, on a clean stack", function()
+  it("a defer runs in the next one, on a clean stack", function() -- ImmediateExecution
     local trace
     loop.defer(function() trace = debug.traceback() end)
     assert.is_nil(trace)
@@ -245,7 +249,7 @@ describe("ticks", function()
     os.remove(path)
   end)
 
-  it("a watcher that another of the same tick disables does not run", function()
+  it("a watcher that another of the same tick disables does not run", function() -- DisablingWatcherPreventsSubsequent…
     local second, third
     loop.defer(function()
       loop.disable(second)
@@ -272,7 +276,7 @@ describe("errors", function()
     assert.equal(err, why)
   end
 
-  it("of any kind of watcher come out of run", function() -- RethrowsFromCallbacks
+  it("of any kind of watcher come out of run", function() -- RethrowsFromCallbacks, *Exception*
     local path = os.tmpname()
     local file = io.open(path, "w+")
     thrown(loop.defer)

@@ -44,7 +44,7 @@ describe("delay and every", function()
     assert.is_nil(seen[2][1])
   end)
 
-  it("run after their time, counted from the call", function() -- CorrectTimeoutIfBlockingBeforeActivate, TimerIntervalCountedWhenNotRunning
+  it("run after their time, counted from the call", function() -- CorrectTimeoutIfBlocking*, TimerIntervalCountedWhenNotRunning
     virtually(function(clock)
       local start, at = clock:now(), nil
       loop.delay(1000, function() at = clock:now() end)
@@ -161,6 +161,16 @@ describe("delay and every", function()
     loop.delay(5, function() at = timer.now() end)
     loop.run()
     assert.is_true(at - start >= 0.005)
+  end)
+
+  it("run though their time passed while something computed", function() -- LoopDoesNotBlockOnNegativeTimerExpiration
+    local ran = false
+    loop.run(function()
+      loop.delay(1, function() ran = true end)
+      local until_ = timer.now() + 0.003
+      repeat until timer.now() > until_
+    end)
+    assert.is_true(ran)
   end)
 end)
 

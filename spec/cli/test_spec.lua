@@ -206,6 +206,7 @@ end)
     } do
       assert.truthy(r.out:find(part, 1, true), n .. "\n" .. r.out)
     end
+    assert.equal(4, select(2, r.out:gsub("what was said and done:", ""))) -- expect has shown it already
     assert.equal(4, select(2, r.out:gsub("\n    broken_bot failed: broken_spec.lua:3: on purpose", "")))
   end)
 end)

@@ -71,16 +71,19 @@ local function make(options)
     return ("%s:%s"):format(trace.short_src or "?", trace.currentline or "?")
   end
   -- Whether the running test has failed, and what its worlds say then, beside that.
-  local failed, more = false, nil
+  local failed, more, said = false, nil, nil
 
   local function failure(t)
     counts.failed = counts.failed + 1
     endDots()
     put(("not ok - %s (%s)"):format(t.name, place(t)))
-    put(indent(require("luna.suggest").explain(message(t))))
+    local shown = require("luna.suggest").explain(message(t))
+    put(indent(shown))
     local stack = frames(t.trace and t.trace.traceback)
     if stack ~= "" then put(indent(stack)) end
     if more then put(indent(more)) end
+    if said and not (shown:find "conversation" or shown:find "snapshot") then put(indent(said)) end
+    more, said = nil, nil
     if logged > 0 then put(indent("log:\n  " .. table.concat(recent(), "\n  "))) end
   end
 
@@ -95,7 +98,8 @@ local function make(options)
         local ok, err = pcall(list[i])
         if not ok then why = why or { err } end
       end
-      local text = worlds.complaints()
+      local text
+      text, said = worlds.ended()
       if why then
         more = text
         error(why[1], 0)
@@ -108,7 +112,7 @@ local function make(options)
   end
 
   busted.subscribe({ "test", "start" }, function(element)
-    logged, failed, more = 0, false, nil
+    logged, failed, more, said = 0, false, nil, nil
     ending(element)
     M.onTest(true)
     return nil, true

@@ -34,15 +34,16 @@ function busted.follow(world)
   env.teardown(function() leave(world) end)
 end
 
---- A test has ended: what its worlds have to say against it, or nil.
-function busted.complaints()
-  local out = {}
+--- A test has ended: what its worlds have to say against it, and what was said and done in them; each nil where there is nothing.
+function busted.ended()
+  local complaints, said = {}, {}
   for i = #busted.worlds, 1, -1 do
     local entry = busted.worlds[i]
     if entry.once then leave(entry.world) end
-    out[#out + 1] = entry.world:complaint()
+    complaints[#complaints + 1] = entry.world:complaint()
+    said[#said + 1] = entry.world:lately()
   end
-  return #out > 0 and table.concat(out, "\n") or nil
+  return #complaints > 0 and table.concat(complaints, "\n") or nil, #said > 0 and table.concat(said, "\n") or nil
 end
 
 return busted

@@ -53,6 +53,8 @@ function Person:queue(peer)
   return queue
 end
 
+local seen = setmetatable({}, { __mode = "k" }) -- message → { core, id of the person who got it }
+
 -- A bot, a person, a group, a channel, a message or a marked id → the marked id.
 local function marked(self, x, level)
   if math.type(x) == "integer" then return x end
@@ -87,7 +89,25 @@ local function by(self) return { user = self.account } end
 function Person:view(owner, core)
   local id = core.ids[owner]
   if not id then return nil end
-  return objects.message(self.world.model, owner, self.id, id, tl.layer, {})
+  local message = objects.message(self.world.model, owner, self.id, id, tl.layer, {})
+  seen[message] = { core, self.id }
+  return message
+end
+
+-- A message that a test has, as this person's: its dialog and its id there. In private chats and basic groups each account has ids of its
+-- own; so one that somebody else has got is found by what it is.
+local function own(self, message, level)
+  local known = seen[message]
+  if not known or known[2] == self.id then return marked(self, message, level + 1), type(message) == "table" and message.id end
+  local core = known[1]
+  local pair = core.pair
+  local peer = core.chat or pair[1] == self.id and pair[2] or pair[2] == self.id and pair[1]
+  local id = peer and core.ids[actions.owner({ user = self.account }, peer)]
+  if not id then
+    error(("%s: this message is not in %s's chats: it came while %s was not there, or has been deleted"):format(self.name, self.name,
+      self.name), level + 1)
+  end
+  return peer, id
 end
 
 -- What send and edit take: a text, or a table of message, media (a TL InputMedia), photo or document (bytes), reply_to, entities, silent.
@@ -95,7 +115,10 @@ local function content(self, x)
   if type(x) == "string" then return { text = x } end
   local ctx = { model = self.world.model, user = self.account, dc = self.world.model.dcs[1] }
   local m = { text = x.message or "", entities = x.entities, silent = x.silent, reply = x.reply_to }
-  if type(m.reply) == "table" then m.reply = m.reply.id end
+  if type(m.reply) == "table" then
+    local _
+    _, m.reply = own(self, m.reply, 3)
+  end
   if x.media then
     m.media = x.media._ and media.take(ctx, x.media) or media.make(ctx, x.media)
   elseif x.photo or x.document then
@@ -129,20 +152,20 @@ end
 
 function Person:edit(message, x)
   checkContent(x)
-  local peer = marked(self, message)
+  local peer, id = own(self, message, 2)
   local _, core = act(self, function()
     local m = content(self, x)
-    return actions.edit(self.world.model, by(self), peer, message.id, m)
+    return actions.edit(self.world.model, by(self), peer, id, m)
   end)
   return self:view(actions.owner(by(self), peer), core)
 end
 
 --- Deletes a message for everybody; opts.revoke = false: for this person alone.
 function Person:delete(message, opts)
-  local peer = marked(self, message)
+  local peer, id = own(self, message, 2)
   act(self, function()
-    if ids.split(peer) == "channel" then return actions.deleteFromChannel(self.world.model, by(self), peer, { message.id }) end
-    return actions.delete(self.world.model, by(self), { message.id }, not opts or opts.revoke ~= false)
+    if ids.split(peer) == "channel" then return actions.deleteFromChannel(self.world.model, by(self), peer, { id }) end
+    return actions.delete(self.world.model, by(self), { id }, not opts or opts.revoke ~= false)
   end)
 end
 
@@ -230,13 +253,13 @@ end
 
 --- Pins a message; unpin takes that back.
 function Person:pin(message)
-  local peer = marked(self, message)
-  act(self, actions.pin, self.world.model, by(self), peer, message.id, true, {})
+  local peer, id = own(self, message, 2)
+  act(self, actions.pin, self.world.model, by(self), peer, id, true, {})
 end
 
 function Person:unpin(message)
-  local peer = marked(self, message)
-  act(self, actions.pin, self.world.model, by(self), peer, message.id, false, {})
+  local peer, id = own(self, message, 2)
+  act(self, actions.pin, self.world.model, by(self), peer, id, false, {})
 end
 
 --- The messages of a dialog, newest first.
@@ -249,16 +272,16 @@ function Person:history(peer, limit)
   local list = {}
   for i = dialog and #dialog.ids or 0, 1, -1 do
     if limit and #list >= limit then break end
-    list[#list + 1] = objects.message(model, owner, self.id, dialog.ids[i], tl.layer, {})
+    list[#list + 1] = self:view(owner, boxes.core(model, owner, dialog.ids[i]))
   end
   return list
 end
 
 --- A message as it is now; nil where it has been deleted.
 function Person:message(message)
-  local peer = marked(self, message)
+  local peer, id = own(self, message, 2)
   local owner = actions.owner(by(self), peer)
-  local core = boxes.core(self.world.model, owner, message.id)
+  local core = boxes.core(self.world.model, owner, id)
   self.world:enter()
   return core and self:view(owner, core) or nil
 end
@@ -387,20 +410,20 @@ end
 --- Presses a button of a message, by its label or by row and column: the callback's answer { message, alert, url }. A button of a reply
 --- keyboard sends its text and returns that message; a link returns { url }.
 function Person:click(message, label, column)
-  local peer = marked(self, message)
+  local peer, id = own(self, message, 2)
   self.world:enter()
   local model = self.world.model
-  local core = boxes.core(model, actions.owner(by(self), peer), message.id)
+  local core = boxes.core(model, actions.owner(by(self), peer), id)
   local button = core and keyboards.find(core.markup, label, column)
   if not button then
     local what = type(label) == "number" and ("row %d, column %d"):format(label, column or 1) or ("%q"):format(tostring(label))
     local there = core and keyboards.labels(core.markup) or {}
-    error(("%s: there is no button %s; there %s"):format(self.name, what,
-      #there > 0 and "are: " .. table.concat(there, ", ") or "are none"), 2)
+    error(("%s: there is no button %s; there %s\n%s"):format(self.name, what,
+      #there > 0 and "are: " .. table.concat(there, ", ") or "are none", conversation.show(self, peer)), 2)
   end
   local kind = button.type._
   if kind == "inlineButtonTypeCallback" then
-    local answer = act(self, buttons.press, model, by(self), peer, message.id, button.type.data)
+    local answer = act(self, buttons.press, model, by(self), peer, id, button.type.data)
     return { message = answer.message, alert = answer.alert, url = answer.url }
   end
   if button.type.url then return { url = button.type.url } end

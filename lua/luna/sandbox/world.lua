@@ -250,8 +250,14 @@ function World:failures()
   return table.concat(out)
 end
 
---- What is to be said against the test so far, where nothing has said it yet: handlers that have failed, or the sandbox itself, and the
---- conversation. nil where all is well.
+--- The last of what was said and done in this test, for its messages; nil where nothing was.
+function World:lately()
+  local text, n = self.record:text { last = conversation.LAST }
+  return n > 0 and "what was said and done:\n" .. text or nil
+end
+
+--- What is to be said against the test so far, where nothing has said it yet: handlers that have failed, or the sandbox itself. nil where
+--- all is well.
 function World:complaint()
   local text = self:failures()
   for _, bot in ipairs(self.bots) do bot.errors = {} end
@@ -260,14 +266,13 @@ function World:complaint()
     self.server.faulty = 0
   end
   if text == "" then return nil end
-  local said, n = self.record:text { last = conversation.LAST }
-  return text:sub(2) .. (n > 0 and "\nwhat was said and done:\n" .. said or "")
+  return text:sub(2)
 end
 
---- Raises what complaint() says.
+--- Raises what complaint() says, with the conversation.
 function World:check()
   local text = self:complaint()
-  if text then error(text, 2) end
+  if text then error(("%s\n%s"):format(text, self:lately() or ""), 2) end
 end
 
 --- Ends the bots and the server, and gives the task its usual clock back.

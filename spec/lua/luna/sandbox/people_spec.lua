@@ -125,6 +125,50 @@ describe("a script of several bots", function()
   end)
 end)
 
+describe("a message that several people have", function()
+  local world = require("luna.sandbox").world()
+  local alice, bob, carol = world:user "Alice", world:user "Bob", world:user "Carol"
+  local bot = world:run(function(update)
+    if update._ == "updateNewMessage" and update.message.message == "/ask" then
+      update.message:send { message = "Well?", reply_markup = { inline_keyboard = { { { text = "Yes", callback_data = "y" } } } } }
+    elseif update._ == "updateBotCallbackQuery" then
+      update:answer(world.model:name(update.user_id))
+    end
+  end, { name = "asker" })
+
+  it("is each one's own, whoever got it for the test", function()
+    local group = world:group("Garden", { members = { alice, bob, bot } })
+    for i = 1, 5 do bob:send(bot, "bob's ids run ahead " .. i) end
+    alice:send(group, "/ask")
+    local asked = bob:expect(group, { button = "Yes" })
+    assert.equal("Alice", alice:click(asked, "Yes").message)
+    assert.equal("Bob", bob:click(asked, "Yes").message)
+    local mine = alice:message(asked)
+    assert.same({ "Well?", true }, { mine.message, mine.id ~= asked.id })
+    assert.equal(mine.id, alice:send(group, { message = "yes", reply_to = asked }).reply_to.reply_to_msg_id)
+    local said = alice:send(bob, "between us")
+    bob:delete(said)
+    assert.is_nil(alice:message(said))
+  end)
+
+  it("is not there for who came later, or is somebody else", function()
+    local group = world:group("Garden", { members = { alice, bot } })
+    alice:send(group, "/ask")
+    local asked = alice:expect(group, { button = "Yes" })
+    carol:join(group)
+    local err = fails(function() carol:click(asked, "Yes") end)
+    assert.matches("people_spec.lua:%d+: Carol: this message is not in Carol's chats: it came while Carol was not there", err)
+    assert.matches("this message is not in Bob's chats", fails(bob.edit, bob, alice:send(bot, "mine"), "his"))
+  end)
+
+  it("a button that is not there: the error has the conversation", function()
+    alice:send(bot, "/ask")
+    local err = fails(function() alice:click(alice:expect(bot), "No") end)
+    assert.matches('people_spec.lua:%d+: Alice: there is no button "No"; there are: Yes\nthe conversation:\n   1  Alice: /ask\n', err)
+    assert.is_nil(err:find("mine", 1, true)) -- that was another test's
+  end)
+end)
+
 describe("people side by side", function()
   local world = require("luna.sandbox").world()
   local alice, bob = world:user "Alice", world:user "Bob"

@@ -63,7 +63,8 @@ static int push_values(lua_State *L, int index, const struct ln_promise *p)
 
 static int p_on_resolve(lua_State *L);
 
-static char unhandled[1]; /* registry: set of failed promises nobody has looked at */
+static char unhandled[1];  /* registry: set of failed promises nobody has looked at */
+static bool any_unhandled; /* it is not empty, for who asks each turn */
 
 /* Pushes the set; false and nothing pushed where there is none yet. Without an allocation. */
 static bool push_unhandled(lua_State *L)
@@ -279,6 +280,7 @@ bool ln_promise_settle(lua_State *L, int index, int n, bool failed)
       lua_pushvalue(L, -1);
       lua_rawsetp(L, LUA_REGISTRYINDEX, unhandled);
     }
+    any_unhandled = true;
     lua_pushvalue(L, index);
     lua_pushboolean(L, 1);
     lua_rawset(L, -3);
@@ -316,15 +318,17 @@ bool ln_promise_report_unhandled(struct ln_host *h)
 {
   bool any = false;
   lua_State *L = h->L;
-  for (;;) {
+  while (any_unhandled) {
     if (!push_unhandled(L)) return any;
     lua_pushnil(L);
     bool more = lua_next(L, -2);
     lua_pop(L, more ? 3 : 1);
+    any_unhandled = more;
     if (!more) return any;
     any = true;
     if (ln_host_protect(h, report_step, NULL)) return any;
   }
+  return any;
 }
 
 static void limit_reached(struct ln_timer *timer)

@@ -14,6 +14,7 @@
 
 struct ln_socket_link { /* in the list of all that are open; the first member of both structs */
   struct ln_socket_link *prev, *next;
+  const void *mark; /* of sockets: socket.c */
   lua_Integer owner;
   int waits; /* tasks; each counts for the program unless it is unreferenced */
   bool is_server, linked, unreferenced;

@@ -207,7 +207,8 @@ static void pipe_free(struct ln_stream *s)
   (void)s;
 }
 
-static const struct ln_stream_kind pipe_kind = {pipe_send, pipe_pause, pipe_close, pipe_free, NULL, NULL};
+static const struct ln_stream_kind pipe_kind = {pipe_send, pipe_pause, pipe_close, pipe_free,
+                                                NULL,      NULL,       NULL};
 
 int ln_pipe_pair(struct ln_loop *loop, const struct ln_stream_ops *ops_a, void *ctx_a, struct ln_stream **a,
                  struct ln_stream **b)

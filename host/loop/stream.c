@@ -185,6 +185,13 @@ int ln_stream_send(struct ln_stream *s)
   return s->late_close;
 }
 
+size_t ln_stream_write(struct ln_stream *s, struct ln_slice bytes, int *err)
+{
+  *err = s->late_close;
+  if (s->dead || s->late_close || s->unsent || !s->connected || s->finished || !s->kind->write) return 0;
+  return s->kind->write(s, bytes, err);
+}
+
 void ln_stream_finish(struct ln_stream *s)
 {
   if (s->dead || s->finished || !s->connected || !s->kind->finish) return;

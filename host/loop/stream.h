@@ -58,6 +58,9 @@ struct ln_buf *ln_stream_out(struct ln_stream *s);
 /* Sends what is in the out buffer (one write; the buffer is empty and reusable afterwards). Errors come
  * through on_close, later; one that is known already is given, too. */
 int ln_stream_send(struct ln_stream *s);
+/* What the kernel takes of the bytes at once, without a copy and without on_drain; 0 where it has not taken
+ * all that was sent before. *err: an error, which comes through on_close, too. Not for pipes. */
+size_t ln_stream_write(struct ln_stream *s, struct ln_slice bytes, int *err);
 size_t ln_stream_unsent(const struct ln_stream *s);     /* bytes handed over that have not left */
 void ln_stream_pause(struct ln_stream *s, bool paused); /* stop or go on reading: backpressure */
 /* Nothing more will be sent: the peer sees the end behind what was. What it sends still comes. */

@@ -11,7 +11,8 @@ struct ln_stream_kind {
   void (*pause)(struct ln_stream *s);
   /* Nobody will hear of it any more; what was sent may still leave, unless `now` is set. */
   void (*close)(struct ln_stream *s, bool now);
-  void (*free)(struct ln_stream *s);   /* the kind's own part; s itself is freed by stream.c */
+  void (*free)(struct ln_stream *s); /* the kind's own part; s itself is freed by stream.c */
+  size_t (*write)(struct ln_stream *s, struct ln_slice bytes, int *err); /* nothing is unsent; may be NULL */
   void (*finish)(struct ln_stream *s); /* what was sent, and no more; may be NULL */
   /* What has not left, where s->unsent does not follow each byte; may be NULL. */
   size_t (*unsent)(const struct ln_stream *s);

@@ -3,6 +3,7 @@
 #include "loop/tcp.h"
 #include "base/alloc.h"
 
+#include <errno.h>
 #include <netinet/tcp.h>
 
 #define READ_MIN ((size_t)8 << 10)
@@ -127,8 +128,7 @@ static void write_on(struct ln_tcp *t);
  * is read. */
 static void shut_down(struct ln_tcp *t)
 {
-  uv_os_fd_t fd;
-  if (uv_fileno((uv_handle_t *)&t->handle, &fd) == 0) shutdown(fd, SHUT_WR);
+  shutdown(t->fd, SHUT_WR);
 }
 
 static void tcp_finish(struct ln_stream *s)
@@ -223,6 +223,19 @@ static void tcp_send(struct ln_stream *s)
   ln_stream_set_unsent(s, unsent);
 }
 
+static size_t tcp_write(struct ln_stream *s, struct ln_slice bytes, int *err)
+{
+  struct ln_tcp *t = s->impl;
+  if (t->sending.len) return 0;
+  ssize_t n = send(t->fd, bytes.p, bytes.n, MSG_NOSIGNAL);
+  if (n >= 0) return (size_t)n;
+  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return 0;
+  const char *why = uv_strerror(-errno);
+  *err = ln_uv_error(-errno);
+  ln_stream_fail_later(s, *err, why);
+  return 0;
+}
+
 /* --- the end --- */
 
 static void on_linger(struct ln_timer *timer)
@@ -270,14 +283,13 @@ static size_t tcp_unsent(const struct ln_stream *s)
   return uv_stream_get_write_queue_size((const uv_stream_t *)&t->handle) + t->queued.len;
 }
 
-const struct ln_stream_kind ln_tcp_kind = {tcp_send, tcp_pause, tcp_close, tcp_free, tcp_finish, tcp_unsent};
+const struct ln_stream_kind ln_tcp_kind = {tcp_send,  tcp_pause,  tcp_close, tcp_free,
+                                           tcp_write, tcp_finish, tcp_unsent};
 
 int ln_stream_fd(const struct ln_stream *s)
 {
   const struct ln_tcp *t = s->impl;
-  uv_os_fd_t fd;
-  if (s->kind != &ln_tcp_kind || !s->connected || !t) return -1;
-  return uv_fileno((const uv_handle_t *)&t->handle, &fd) == 0 ? fd : -1;
+  return s->kind == &ln_tcp_kind && s->connected && t ? t->fd : -1;
 }
 
 size_t ln_stream_address(const struct ln_stream *s, bool peer, char *out, size_t size)
@@ -301,20 +313,24 @@ bool ln_sockaddr_is_loopback(const struct sockaddr *a)
   return IN6_IS_ADDR_LOOPBACK(in6) || (IN6_IS_ADDR_V4MAPPED(in6) && in6->s6_addr[12] == 127);
 }
 
+void ln_tcp_attach_any(struct ln_tcp *t, struct ln_stream *s)
+{
+  t->stream = s;
+  t->dial = NULL;
+  s->impl = t;
+  if (uv_fileno((uv_handle_t *)&t->handle, &t->fd)) t->fd = -1;
+}
+
 void ln_tcp_attach(struct ln_tcp *t, struct ln_stream *s)
 {
   struct sockaddr_storage addr;
   int len = sizeof addr;
-  uv_os_fd_t fd;
-  t->stream = s;
-  t->dial = NULL;
-  s->impl = t;
+  ln_tcp_attach_any(t, s);
   uv_tcp_nodelay(&t->handle, 1);
   uv_tcp_keepalive(&t->handle, 1, KEEPALIVE_S);
-  if (uv_fileno((uv_handle_t *)&t->handle, &fd)) return;
   unsigned ms = USER_TIMEOUT_MS;
-  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
+  setsockopt(t->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
   if (uv_tcp_getpeername(&t->handle, (struct sockaddr *)&addr, &len)) return;
   s->loopback = ln_sockaddr_is_loopback((struct sockaddr *)&addr);
-  ln_fd_address(fd, true, s->peer, sizeof s->peer);
+  ln_fd_address(t->fd, true, s->peer, sizeof s->peer);
 }

@@ -23,6 +23,7 @@ struct ln_tcp {
   struct ln_buf sending;    /* under way in `write` */
   struct ln_buf queued;     /* sent by the owner meanwhile */
   struct ln_timer linger;
+  uv_os_fd_t fd;  /* once it is connected */
   size_t in_size; /* what to ask the kernel for at a time */
   bool reading, closing;
 };
@@ -58,7 +59,8 @@ int ln_tcp_new_local(struct ln_loop *loop, struct ln_tcp **out);
 void ln_tcp_close(struct ln_tcp *t); /* frees it, soon */
 /* What getsockname or getpeername says, as ln_stream_address (address.c). */
 size_t ln_fd_address(int fd, bool peer, char *out, size_t size);
-/* A connected handle becomes the stream's: options, the peer's name, reading. */
+/* A connected handle becomes the stream's: options, the peer's name. */
+void ln_tcp_attach_any(struct ln_tcp *t, struct ln_stream *s); /* what both kinds have */
 void ln_tcp_attach(struct ln_tcp *t, struct ln_stream *s);
 void ln_tcp_attach_local(struct ln_tcp *t, struct ln_stream *s);
 bool ln_sockaddr_is_loopback(const struct sockaddr *a);

@@ -168,9 +168,7 @@ int ln_unix_listen(struct ln_loop *loop, const char *path, bool ours,
 
 void ln_tcp_attach_local(struct ln_tcp *t, struct ln_stream *s)
 {
-  t->stream = s;
-  t->dial = NULL;
-  s->impl = t;
+  ln_tcp_attach_any(t, s);
   s->loopback = true;
   memcpy(s->peer, "unix", 5);
 }

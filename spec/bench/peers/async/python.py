@@ -1,15 +1,12 @@
-"""The same as spec/bench/async.lua in Python, on uvloop where it is at hand, else on asyncio's own loop."""
+"""The same as spec/bench/async.lua in Python, on asyncio's own loop; with --uvloop on that.
+
+  python.py [--uvloop] [sleepers]
+"""
 import asyncio
 import gc
 import resource
 import sys
 import time
-
-try:
-    import uvloop
-except ImportError:
-    uvloop = None
-
 
 def cpu():
     return time.process_time()
@@ -116,8 +113,45 @@ async def all_of(n):
     await asyncio.gather(*futures)
 
 
+async def round_trips(name, clients, n):
+    """TCP: an echo server and so many clients in one process; processor time a round trip."""
+
+    async def echo(reader, writer):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    pairs = [await asyncio.open_connection("127.0.0.1", port) for _ in range(clients)]
+    payload = b"x" * 64
+
+    async def client(reader, writer, count):
+        for _ in range(count):
+            writer.write(payload)
+            got = len(await reader.read(65536))
+            while got < 64:
+                got += len(await reader.read(65536))
+
+    async def every(count):
+        await asyncio.gather(*[client(*p, count // clients) for p in pairs])
+
+    await every(n // 10)
+    best = float("inf")
+    for _ in range(3):
+        gc.collect()
+        start = cpu()
+        await every(n)
+        best = min(best, (cpu() - start) / n * 1e6)
+    for _, writer in pairs:
+        writer.close()
+    server.close()
+    report(name, best, "us")
+
+
 async def main():
-    if sys.argv[1:] == ["sleepers"]:  # in a process of their own, so that the memory is not what others have left
+    if "sleepers" in sys.argv:  # in a process of their own, so that the memory is not what others have left
         await sleepers()
         return
     await measure("spawn", 200000, spawn)
@@ -127,9 +161,16 @@ async def main():
     await measure("defer_batch", 200000, defer_batch)
     await timers()
     await measure("all", 100000, all_of)
+    await round_trips("tcp_1", 1, 30000)
+    await round_trips("tcp_100", 100, 30000)
 
 
-if uvloop:
-    uvloop.install()
-print(f"# {'uvloop' if uvloop else 'asyncio'} on Python {sys.version.split()[0]}", flush=True)
-asyncio.run(main())
+python = "Python " + sys.version.split()[0]
+if "--uvloop" in sys.argv:
+    import uvloop
+
+    print(f"# uvloop {uvloop.__version__} on {python}", flush=True)
+    uvloop.run(main())
+else:
+    print(f"# asyncio on {python}", flush=True)
+    asyncio.run(main())

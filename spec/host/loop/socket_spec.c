@@ -1,0 +1,401 @@
+/* What streams have for luna.socket, over TCP and over Unix sockets: half-closing, writes without a copy,
+ * listeners that pause, resets, addresses, a crowded Unix socket. */
+#include "loop/unix.h"
+#include "spec.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+struct end {
+  struct ln_stream *s;
+  char got[64];
+  size_t n;
+  int opens, ends, closes, drains, err;
+  bool pause_first;
+};
+
+static struct {
+  struct ln_loop *loop;
+  struct ln_listener *listener;
+  struct end client, server;
+  char folder[64], path[80];
+  struct ln_timer limit;
+  int accepted;
+  bool (*until)(void);
+} t;
+
+static void look(void)
+{
+  if (t.until && t.until()) ln_loop_stop(t.loop);
+}
+
+static void stop(struct ln_timer *timer)
+{
+  (void)timer;
+  ln_loop_stop(t.loop);
+}
+
+static void on_open(void *ctx)
+{
+  ((struct end *)ctx)->opens++;
+  look();
+}
+
+static void on_data(void *ctx, struct ln_buf *in)
+{
+  struct end *e = ctx;
+  for (; in->len && e->n < sizeof e->got - 1; ln_buf_consume(in, 1)) e->got[e->n++] = (char)*ln_buf_data(in);
+  look();
+}
+
+static void on_end(void *ctx)
+{
+  ((struct end *)ctx)->ends++;
+  look();
+}
+
+static void on_drain(void *ctx)
+{
+  ((struct end *)ctx)->drains++;
+  look();
+}
+
+static void on_close(void *ctx, int err, const char *why)
+{
+  struct end *e = ctx;
+  (void)why;
+  e->closes++;
+  e->err = err;
+  e->s = NULL;
+  look();
+}
+
+static const struct ln_stream_ops ops = {
+    .on_open = on_open, .on_data = on_data, .on_drain = on_drain, .on_close = on_close, .on_end = on_end};
+
+static void on_accept(void *ctx, struct ln_stream *s)
+{
+  (void)ctx;
+  t.accepted++;
+  if (t.server.s) return; /* closed by who calls us */
+  t.server.s = s;
+  if (t.server.pause_first) ln_stream_pause(s, true);
+  ln_stream_adopt(s, &ops, &t.server);
+  look();
+}
+
+static void too_long(struct ln_timer *timer)
+{
+  (void)timer;
+  fail_msg("it never was");
+}
+
+static void run_until(bool (*until)(void))
+{
+  t.until = until;
+  t.limit.fn = too_long;
+  ln_timer_start(ln_loop_clock(t.loop), &t.limit, ln_clock_fresh(ln_loop_clock(t.loop)) + 10 * LN_US_PER_S);
+  if (!until()) ln_loop_run(t.loop);
+  ln_timer_stop(&t.limit);
+  t.until = NULL;
+}
+
+static bool both(void)
+{
+  return t.client.opens && t.server.s;
+}
+
+static bool server_ended(void)
+{
+  return t.server.ends || t.server.closes;
+}
+
+static bool client_ended(void)
+{
+  return t.client.ends || t.client.closes;
+}
+
+static bool client_closed(void)
+{
+  return t.client.closes;
+}
+
+static void start(bool local)
+{
+  const char *why;
+  if (local) {
+    assert_int_equal(ln_unix_listen(t.loop, t.path, false, on_accept, NULL, &t.listener, &why), LN_OK);
+  } else {
+    assert_int_equal(ln_tcp_listen(t.loop, "127.0.0.1", 0, on_accept, NULL, &t.listener, &why), LN_OK);
+  }
+}
+
+static void dial(bool local)
+{
+  int err = local ? ln_unix_connect(t.loop, t.path, LN_US_PER_S, &ops, &t.client, &t.client.s)
+                  : ln_tcp_dial(t.loop, "127.0.0.1", ln_listener_port(t.listener), LN_US_PER_S, &ops,
+                                &t.client, &t.client.s);
+  assert_int_equal(err, LN_OK);
+  assert_int_equal(t.client.opens, 0); /* never inside of the call */
+}
+
+static void connect_both(bool local)
+{
+  start(local);
+  dial(local);
+  run_until(both);
+}
+
+static int set_up(void **state)
+{
+  (void)state;
+  memset(&t, 0, sizeof t);
+  strcpy(t.folder, "/tmp/luna-socket-XXXXXX");
+  if (!mkdtemp(t.folder)) return 1;
+  snprintf(t.path, sizeof t.path, "%s/a.sock", t.folder);
+  return ln_loop_new(&t.loop);
+}
+
+static int tear_down(void **state)
+{
+  (void)state;
+  ln_loop_free(t.loop);
+  unlink(t.path);
+  return rmdir(t.folder);
+}
+
+static void send_text(struct ln_stream *s, const char *text)
+{
+  assert_int_equal(ln_buf_append(ln_stream_out(s), text, strlen(text)), LN_OK);
+  assert_int_equal(ln_stream_send(s), LN_OK);
+}
+
+static void half_close(bool local)
+{
+  connect_both(local);
+  send_text(t.client.s, "question");
+  ln_stream_finish(t.client.s);
+  ln_stream_finish(t.client.s); /* twice is nothing */
+  run_until(server_ended);
+  assert_string_equal(t.server.got, "question");
+  assert_int_equal(t.server.ends, 1);
+  assert_int_equal(t.server.closes, 0);
+  send_text(t.server.s, "answer"); /* the other direction is open still */
+  ln_stream_finish(t.server.s);
+  run_until(client_ended);
+  assert_string_equal(t.client.got, "answer");
+  ln_stream_pause(t.client.s, true);
+  ln_stream_pause(t.client.s, false); /* does not read the end once more */
+  int err;
+  assert_int_equal(ln_stream_write(t.client.s, ln_slice("x", 1), &err), 0);
+  ln_buf_append(ln_stream_out(t.client.s), "x", 1);
+  assert_int_equal(ln_stream_send(t.client.s), LN_E_CLOSED);
+  assert_int_equal(t.client.ends, 1);
+}
+
+static void half_close_over_tcp(void **state)
+{
+  (void)state;
+  half_close(false);
+}
+
+static void half_close_over_unix(void **state)
+{
+  (void)state;
+  half_close(true);
+}
+
+static size_t expected;
+
+static bool server_has_all(void)
+{
+  return t.server.n && ln_stream_in(t.server.s)->len + t.server.n == expected;
+}
+
+/* The kernel takes what it can, then nothing; what is finished then comes behind what was queued. */
+static void finishes_behind_what_waits(void **state)
+{
+  (void)state;
+  static char piece[1 << 20];
+  int err;
+  t.server.pause_first = true;
+  connect_both(false);
+  memset(piece, 'x', sizeof piece);
+  size_t sent = 0, n;
+  while ((n = ln_stream_write(t.client.s, ln_slice(piece, sizeof piece), &err)) > 0) sent += n;
+  assert_int_equal(err, LN_OK);
+  assert_true(sent > 0);
+  assert_int_equal(t.client.drains, 0);
+  send_text(t.client.s, "last");
+  assert_true(ln_stream_unsent(t.client.s) > 0);
+  assert_int_equal(ln_stream_write(t.client.s, ln_slice(piece, 1), &err), 0); /* not past what waits */
+  ln_stream_finish(t.client.s);
+  ln_stream_pause(t.server.s, false);
+  run_until(server_ended);
+  assert_int_equal(t.server.ends, 1);
+  struct ln_buf *in = ln_stream_in(t.server.s);
+  expected = sent + 4;
+  assert_true(server_has_all());
+  assert_memory_equal(ln_buf_data(in) + in->len - 4, "last", 4);
+  assert_int_equal(ln_stream_unsent(t.client.s), 0);
+  assert_int_equal(t.client.drains, 1);
+}
+
+static void a_reset_is_told_apart_from_an_end(void **state)
+{
+  (void)state;
+  connect_both(false);
+  struct linger now = {.l_onoff = 1, .l_linger = 0};
+  assert_int_equal(setsockopt(ln_stream_fd(t.server.s), SOL_SOCKET, SO_LINGER, &now, sizeof now), 0);
+  ln_stream_close(t.server.s);
+  run_until(client_closed);
+  assert_int_equal(t.client.ends, 0);
+  assert_int_equal(t.client.err, LN_E_RESET);
+}
+
+static void a_write_that_fails_says_so_at_once_and_closes_later(void **state)
+{
+  (void)state;
+  int err;
+  connect_both(true);
+  shutdown(ln_stream_fd(t.client.s), SHUT_RDWR);
+  assert_int_equal(ln_stream_write(t.client.s, ln_slice("x", 1), &err), 0);
+  assert_int_equal(err, LN_E_RESET);
+  assert_int_equal(t.client.closes, 0);
+  run_until(client_closed);
+  assert_int_equal(t.client.err, LN_E_RESET);
+}
+
+static bool opened(void)
+{
+  return t.client.opens;
+}
+
+static bool accepted(void)
+{
+  return t.accepted > 0;
+}
+
+static void a_paused_listener_leaves_them_in_the_kernel(void **state)
+{
+  (void)state;
+  for (int local = 0; local < 2; local++) {
+    memset(&t.client, 0, sizeof t.client);
+    memset(&t.server, 0, sizeof t.server);
+    t.accepted = 0;
+    start(local);
+    ln_listener_pause(t.listener, true);
+    dial(local);
+    run_until(opened);
+    struct ln_stream *second;
+    struct end other = {0};
+    assert_int_equal(local ? ln_unix_connect(t.loop, t.path, LN_US_PER_S, &ops, &other, &second)
+                           : ln_tcp_dial(t.loop, "127.0.0.1", ln_listener_port(t.listener), LN_US_PER_S, &ops,
+                                         &other, &second),
+                     LN_OK);
+    t.limit.fn = stop;
+    for (int i = 0; i < 20; i++) { /* turns */
+      ln_timer_start(ln_loop_clock(t.loop), &t.limit, 0);
+      ln_loop_run(t.loop);
+    }
+    assert_int_equal(t.accepted, 0);
+    ln_listener_pause(t.listener, false);
+    run_until(accepted);
+    send_text(t.client.s, "in");
+    ln_stream_finish(t.client.s);
+    run_until(server_ended);
+    assert_string_equal(t.server.got, "in");
+    ln_stream_close(second);
+    ln_stream_close(t.client.s);
+    ln_stream_close(t.server.s);
+    ln_listener_close(t.listener);
+    t.listener = NULL;
+  }
+}
+
+static void ends_have_addresses(void **state)
+{
+  (void)state;
+  char a[128], b[128];
+  for (int local = 0; local < 2; local++) {
+    memset(&t.client, 0, sizeof t.client);
+    memset(&t.server, 0, sizeof t.server);
+    connect_both(local);
+    assert_true(ln_listener_address(t.listener, a, sizeof a) > 0);
+    if (local) assert_string_equal(a, t.path);
+    assert_true(ln_stream_address(t.client.s, true, b, sizeof b) > 0);
+    assert_string_equal(a, b);
+    assert_true(ln_stream_address(t.server.s, false, b, sizeof b) > 0);
+    assert_string_equal(a, b);
+    assert_true(ln_stream_address(t.client.s, false, a, sizeof a) > 0); /* Unix: the name it was given */
+    assert_true(ln_stream_address(t.server.s, true, b, sizeof b) > 0);
+    assert_string_equal(a, b);
+    assert_true(local ? *a == '@' : strncmp(a, "127.0.0.1:", 10) == 0);
+    assert_int_equal(ln_stream_address(t.client.s, true, b, 3), 0); /* no room: none */
+    ln_stream_close(t.client.s);
+    ln_stream_close(t.server.s);
+    ln_listener_close(t.listener);
+  }
+}
+
+/* A listener whose queue is full refuses for now: it is asked again until the time is up. */
+static void a_crowded_unix_socket(void **state)
+{
+  (void)state;
+  struct sockaddr_un at = {.sun_family = AF_UNIX};
+  strcpy(at.sun_path, t.path);
+  int fd = socket(AF_UNIX, SOCK_STREAM, 0), other = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+  assert_int_equal(listen(fd, 0), 0);
+  assert_int_equal(connect(other, (struct sockaddr *)&at, sizeof at), 0);
+  assert_int_equal(ln_unix_connect(t.loop, t.path, 20000, &ops, &t.client, &t.client.s), LN_OK);
+  run_until(client_closed);
+  assert_int_equal(t.client.opens, 0);
+  assert_int_equal(t.client.err, LN_E_TIMEOUT);
+  memset(&t.client, 0, sizeof t.client);
+  assert_int_equal(ln_unix_connect(t.loop, t.path, 10 * LN_US_PER_S, &ops, &t.client, &t.client.s), LN_OK);
+  int one = accept(fd, NULL, NULL);
+  run_until(opened);
+  assert_int_equal(t.client.closes, 0);
+  close(one), close(other), close(fd);
+}
+
+static void unix_sockets_of_scripts_want_no_folder_of_their_own(void **state)
+{
+  (void)state;
+  struct end nobody = {0};
+  struct ln_stream *s;
+  const char *why;
+  assert_int_equal(ln_unix_connect(t.loop, t.path, LN_US_PER_S, &ops, &t.client, &t.client.s), LN_OK);
+  run_until(client_closed);
+  assert_int_equal(t.client.err, LN_E_CONNECT);
+  assert_int_equal(ln_unix_connect(t.loop, "here.sock", 1, &ops, &nobody, &s), LN_E_INVAL);
+  assert_int_equal(ln_unix_listen(t.loop, "here.sock", false, on_accept, NULL, &t.listener, &why), LN_E_IO);
+  assert_non_null(strstr(why, "absolute"));
+  chmod(t.folder, 0755); /* too open for the REPL */
+  assert_int_equal(ln_unix_listen(t.loop, t.path, true, on_accept, NULL, &t.listener, &why), LN_E_PERMISSION);
+  memset(&t.client, 0, sizeof t.client);
+  connect_both(true);
+  ln_stream_close(t.client.s);
+  run_until(server_ended);
+  assert_int_equal(t.server.ends, 1);
+}
+
+int main(void)
+{
+#define SPEC(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+  const struct CMUnitTest tests[] = {
+      SPEC(half_close_over_tcp),
+      SPEC(half_close_over_unix),
+      SPEC(finishes_behind_what_waits),
+      SPEC(a_reset_is_told_apart_from_an_end),
+      SPEC(a_write_that_fails_says_so_at_once_and_closes_later),
+      SPEC(a_paused_listener_leaves_them_in_the_kernel),
+      SPEC(ends_have_addresses),
+      SPEC(a_crowded_unix_socket),
+      SPEC(unix_sockets_of_scripts_want_no_folder_of_their_own),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

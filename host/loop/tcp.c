@@ -229,10 +229,10 @@ static size_t tcp_write(struct ln_stream *s, struct ln_slice bytes, int *err)
   if (t->sending.len) return 0;
   ssize_t n = send(t->fd, bytes.p, bytes.n, MSG_NOSIGNAL);
   if (n >= 0) return (size_t)n;
-  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return 0;
-  const char *why = uv_strerror(-errno);
-  *err = ln_uv_error(-errno);
-  ln_stream_fail_later(s, *err, why);
+  int e = errno;
+  if (e == EAGAIN || e == EWOULDBLOCK || e == EINTR) return 0;
+  *err = ln_uv_error(-e);
+  ln_stream_fail_later(s, *err, uv_strerror(-e));
   return 0;
 }
 

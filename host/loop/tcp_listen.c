@@ -87,8 +87,8 @@ int ln_tcp_listen(struct ln_loop *loop, const char *host, int port,
   int len = sizeof addr;
   struct ln_listener *l = ln_calloc(1, sizeof *l);
   int r = l ? uv_tcp_init(&loop->uv, &l->tcp) : UV_ENOMEM;
-  *why = uv_strerror(r);
   if (r) {
+    *why = uv_strerror(r); /* which leaks for what is no error */
     ln_free(l);
     return ln_uv_error(r);
   }

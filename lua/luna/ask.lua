@@ -234,19 +234,19 @@ function Asks.ask(core, subject, question, opts, level)
     entry.asking = (entry.asking or 0) + 1
     core.dispatch:release()
   end
-  local result
+  local inTime = true
+  local answer, value
   if opts.timeout then
-    result = table.pack(pcall(core_.awaitTimeout, self.promise, opts.timeout))
+    ok, inTime, answer, value = pcall(core_.awaitTimeout, self.promise, opts.timeout)
+    if not ok then answer = inTime end
   else
-    result = table.pack(pcall(core_.await, self.promise))
+    ok, answer, value = pcall(core_.await, self.promise)
   end
   close(self)
   if token then token:unsubscribe(subscription) end
-  if not result[1] then error(result[2], 0) end
-  if result[2] == false then
-    errors.throw(classes.TimeoutException(("nobody has answered within %g s"):format(opts.timeout)))
-  end
-  return result[2], result[3]
+  if not ok then error(answer, 0) end
+  if not inTime then errors.throw(classes.TimeoutException(("nobody has answered within %g s"):format(opts.timeout))) end
+  return answer, value
 end
 
 -- ---- answers ----
@@ -273,8 +273,18 @@ local function again(self, subject)
   say(self, x, subject._ == "message" and subject.id or nil, 1)
 end
 
--- Whether the update is for an open question; then it has been dealt with.
-function Asks.take(dispatch, update)
+local function isCommand(subject, handler, commands)
+  local text = subject.message
+  if type(text) ~= "string" or text:byte() ~= 47 then return false end -- "/"
+  for _, test in ipairs(commands) do
+    if test(subject, handler) then return true end
+  end
+  return false
+end
+
+--- Whether the update is for an open question; then it has been dealt with. commands: the tests of the class's routes for commands, which
+--- are no answers, unless the question's check takes them.
+function Asks.take(dispatch, update, commands)
   local query = update.query_id ~= nil
   local subject = update
   if not query then
@@ -292,9 +302,10 @@ function Asks.take(dispatch, update)
       fail(self, classes.CancelledException "the person has cancelled")
       return false
     end
-    local found = true
-    if self.check then found = self.check(subject, handler) end
-    if found or self.closed then return found end
+    local found = self.check and self.check(subject, handler)
+    if found then return found end
+    if self.closed or isCommand(subject, handler, commands) then return nil end
+    if not self.check then return true end
     again(self, subject)
     return false
   end)
@@ -307,7 +318,7 @@ function Asks.take(dispatch, update)
   if self.closed then return false end -- while the check waited, somebody else answered or the time was up
   close(self)
   handOver(dispatch, self.entry)
-  core_.resolve(self.promise, subject, value)
+  core_.resolve(self.promise, subject, self.check and value or nil)
   return true
 end
 

@@ -270,18 +270,14 @@ local function fromTable(filter, what, level)
     if filter[name] ~= nil then tests[#tests + 1] = fields[name](filter[name], what, level + 1) end
   end
   if besides[kind] then return { one(kind, tests) } end
-  return { one(kind, tests, filter.action and "messageService" or "message", filter.out == nil) }
+  local made = one(kind, tests, filter.action and "messageService" or "message", filter.out == nil)
+  made.command = filter.command ~= nil
+  return { made }
 end
 
 function compile(filter, what, level)
   local kind = type(filter)
   if kind == "string" then
-    if filter:find "^%^?/[%w_]+%$?$" then
-      local name = filter:match "[%w_]+"
-      local class = what:match "^(.*):on$"
-      error(('%s: %q is a command: say %s'):format(what, filter, class and ('%s:command("%s", fn)'):format(class, name)
-        or ('{ command = "%s" }'):format(name)), level + 1)
-    end
     return (fromTable({ text = filter }, what, level + 1))
   elseif kind == "function" then
     return (fromTable({ where = filter }, what, level + 1))

@@ -68,6 +68,8 @@ end
 function routes.on(class, filter, fn, level)
   local what = check(class, "on", level + 1)
   checkFunction(what, "(filter, fn)", fn, level + 1)
+  local name = type(filter) == "string" and filter:match "^%^?/([%w_]+)%$?$"
+  if name then error(('%s: %q is a command: say %s:command("%s", fn)'):format(what, filter, class.__name, name), level + 1) end
   add(class, { filters = filters.compile(filter, what, level + 1), fn = fn, filter = filter }, level + 1)
 end
 
@@ -97,6 +99,38 @@ function routes.label(class, entry)
   if entry.command then return ('%s:command "%s"'):format(class.__name, entry.command) end
   local text = require "luna.inspect"(entry.filter, { depth = 3, string = 40, entries = 6 }):gsub("function: 0x%x+", "function")
   return ("%s:on%s%s"):format(class.__name, type(entry.filter) == "table" and "" or " ", text)
+end
+
+--- The label of the route, or "middleware", whose function that is; nil where it is none of the class.
+function routes.labelOf(class, fn)
+  for _, entry in ipairs(class and class._routes or {}) do
+    if entry.fn == fn then return routes.label(class, entry) end
+    if entry.middleware == fn then return "middleware" end
+  end
+end
+
+--- The newest route takes the place of an older one of the same label: at the prompt of `luna repl`.
+function routes.replace(class)
+  local list = own(class)
+  local new = list[#list]
+  for i = 1, #list - 1 do
+    if new.filters and list[i].filters and routes.label(class, list[i]) == routes.label(class, new) then
+      list[i] = table.remove(list)
+      return
+    end
+  end
+end
+
+--- Every function of the class's own routes and middleware.
+function routes.functions(class)
+  local list = {}
+  for _, entry in ipairs(rawget(class, "_routes") or {}) do
+    local filter = type(entry.filter) == "table" and entry.filter.where or entry.filter
+    for _, fn in ipairs { entry.fn or entry.middleware or false, filter or false } do
+      if type(fn) == "function" then list[#list + 1] = fn end
+    end
+  end
+  return list
 end
 
 -- ---- plugins ----
@@ -212,13 +246,14 @@ end
 --- there is nothing to go around it.
 function routes.over(dispatch, name, fn)
   local class, kind = dispatch.class, kinds[name]
-  local list, middleware = {}, {}
+  local list, middleware, commands = {}, {}, {}
   if class then
     local all
     all, middleware = routes.of(class)
     for _, entry in ipairs(all) do
       for _, f in ipairs(entry.filters) do
         if f.kind == kind then
+          if f.command then commands[#commands + 1] = f.test end
           list[#list + 1] = { f.test, dispatch.observe and dispatch.observe(entry, entry.fn) or entry.fn }
         end
       end
@@ -229,7 +264,7 @@ function routes.over(dispatch, name, fn)
   if #list > 0 or take then
     local n, ofMessage = #list, kind == "new" or kind == "edit"
     inner = function(instance, update)
-      if take and take(dispatch, update) then return end
+      if take and take(dispatch, update, commands) then return end
       local subject = update
       if ofMessage then subject = update.message end
       for i = 1, n do

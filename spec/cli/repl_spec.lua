@@ -160,6 +160,22 @@ describe("luna repl", function()
     assert.is_nil(t.pipe:read "a":find "rror")
   end)
 
+  it("takes routes, of which the newest of a kind counts, and errors at their line", function()
+    local r = cli.run { "repl", state = folder, input = [[
+Bot:command("hi", function(_, message) message:reply "one" end)
+Bot:command("hi", function(_, message) message:reply("two, " .. message:ask("Who?").message) end)
+Bot:on({ privat = true }, print)
+alice:send "/hi"
+require("luna").sleep(0.3)
+alice:send "Alice"
+require("luna").sleep(0.3)
+]] }
+    assert.matches("to alice: Who%?\n", r.out)
+    assert.matches("to alice: two, Alice\n", r.out)
+    assert.is_nil(r.out:find "one")
+    assert.matches('repl:1: Bot:on: a filter has no field "privat"; did you mean "private"?', r.out .. r.err)
+  end)
+
   it("is a sandbox with two people where no bot runs", function()
     local r = cli.run { "repl", state = folder, input = [[
 api:setCallback(function(u)

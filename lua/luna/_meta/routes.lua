@@ -87,7 +87,8 @@ local Message = {}
 
 ---A question to who wrote this message, in its chat. Waits for that person's next message there, or for the press of a button of the question,
 ---and gives it; nobody else gets that. The chat's other updates are handled meanwhile. A new question to the same person in the same chat
----takes the place of an open one, which raises a CancelledException, as does a new version of the script. Options: luna help AskOptions.
+---takes the place of an open one, which raises a CancelledException, as does a new version of the script. A command that has a route is no
+---answer, unless the check takes it. Options: luna help AskOptions.
 ---```lua
 ---local name = message:ask "Your name?"
 ---local _, args = message:ask("Your age?", { check = "^(%d+)$", retry = "A number, please.", timeout = 300 })

@@ -223,11 +223,14 @@ local function holds(point, values, func)
   return false
 end
 
---- What a function is called, for a person: a handler's method by its name in the class.
+--- What a function is called, for a person: a handler's method by its name in the class, a route by its filter.
 function breaks.what(session, info)
-  for name, fn in next, session.bot.core.dispatch.class or {} do
+  local class = session.bot.core.dispatch.class
+  for name, fn in next, class or {} do
     if fn == info.func then return "function " .. tostring(name) end
   end
+  local route = class and class._routes and require("luna.routes").labelOf(class, info.func)
+  if route then return route end
   return Frame.what { info = info }
 end
 

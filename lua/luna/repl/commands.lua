@@ -95,11 +95,9 @@ local byName, ordered = {}, {}
 
 local playground = [[
 A bot of your own, line by line, and two people who chat with it:
-  function Bot:onUpdateNewMessage(update)
-    if not update.message.out then update.message:reply("hello " .. update.message.message) end
-  end
+  Bot:on(".", function(self, message) message:reply("hello " .. message.message) end)
   alice:send "hi"          bob:send "hi"          alice:click "a button"
-Its class is Bot; a method counts from the moment that it is typed. What people get is printed.]]
+Its class is Bot; a route or a method counts from the moment that it is typed. What people get is printed.]]
 
 local function help(session, word)
   if word ~= "" then

@@ -1,10 +1,21 @@
 --- The bot of `luna repl` where none runs: a sandbox in this process, a bot whose class `Bot` is typed in at the prompt, and two people,
 --- alice and bob, who chat with it. Made by luna.cli.repl; onMessage(name, text) of what it returns is told what people get.
 local task = require "_luna.task"
+local errors = require "luna.errors"
 
 -- A class whose methods count from the moment they are typed, updates that were looked up before included.
 local function live(class, dispatch)
-  return setmetatable({}, {
+  -- Routes are the real class's; one that is typed again takes the place of the one before.
+  local own = {}
+  for _, name in ipairs { "on", "command", "use" } do
+    own[name] = function(_, ...)
+      local ok, why = pcall(class[name], class, ...)
+      if not ok then error(errors.bare(tostring(why)), 2) end
+      require("luna.routes").replace(class)
+      dispatch:forget()
+    end
+  end
+  return setmetatable(own, {
     __index = class,
     __newindex = function(_, name, value)
       class[name] = value
@@ -15,7 +26,7 @@ local function live(class, dispatch)
           error(type(why) == "table" and why.message or why, 2)
         end
       end
-      dispatch.found = {}
+      dispatch:forget()
     end,
     __pairs = function() return pairs(class) end,
     __tostring = function() return "class Bot" end,

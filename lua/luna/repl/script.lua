@@ -7,6 +7,9 @@ local function ownFunctions(bot)
   for _, fn in next, dispatch.class or {} do
     if type(fn) == "function" then list[#list + 1] = fn end
   end
+  if dispatch.class and dispatch.class._routes then
+    for _, fn in ipairs(require("luna.routes").functions(dispatch.class)) do list[#list + 1] = fn end
+  end
   return list
 end
 

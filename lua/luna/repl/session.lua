@@ -106,7 +106,9 @@ end
 local function compile(self, code)
   local env, inFrame = self:scope()
   local chunk, asValue = load("return " .. code, "=repl", "t", env)
-  if chunk then return chunk end
+  if chunk then -- no tail call: what is wrong with the line's arguments is raised at the line
+    return load(("local function _values_(...) return ... end return _values_(%s\n)"):format(code), "=repl", "t", env) or chunk
+  end
   local why
   chunk, why = load(inFrame and code or locals(code), "=repl", "t", env)
   return chunk, why, not chunk and (why:find "<eof>$" or asValue:find "<eof>$") ~= nil

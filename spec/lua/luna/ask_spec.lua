@@ -6,10 +6,11 @@ describe("message:ask", function()
   before_each(function() log = {} end)
 
   -- A bot whose /go runs `fn(message, self)`; whatever else comes is logged as "route TEXT".
-  local function run(fn, opts)
+  local function run(fn, opts, more)
     world = require("luna.sandbox").world()
     local Bot = luna.EventHandler:extend "Bot"
     Bot:command("go", function(self, message) fn(message, self) end)
+    if more then more(Bot) end
     Bot:on(".", function(_, message) log[#log + 1] = "route " .. message.message end)
     bot = world:run(Bot, opts)
     alice = world:user("Alice", { username = "alice" })
@@ -197,9 +198,6 @@ describe("message:ask", function()
     end)
     alice:send(bot, "/go")
     local old = hears "Size?"
-    alice:send(bot, "/go") -- asked anew: this text is an answer
-    settle()
-    assert.equal(1, #bot:takeErrors())
     alice:send(bot, "/go")
     local new = hears "Size?"
     assert.has_error(function() alice:click(old, "Large") end)
@@ -222,9 +220,30 @@ describe("message:ask", function()
     assert.equal("7", alice:click(again, "Go").message)
   end)
 
+  it("leaves commands that have a route to it, unless the check takes them", function()
+    run(function(message)
+      local answer = message:ask "Name?"
+      local other = message:ask("Other?", { check = "^/?%l+$", retry = "Small letters." })
+      log[#log + 1] = answer.message .. " " .. other.message
+    end, nil, function(Bot) Bot:command("help", function(_, message) message:send "Just a name." end) end)
+    alice:send(bot, "/go")
+    hears "Name?"
+    alice:send(bot, "/help")
+    hears "Just a name."
+    alice:send(bot, "/unknown") -- there is no such command: a text like others
+    hears "Other?"
+    alice:send(bot, "/help me")
+    hears "Just a name."
+    alice:send(bot, "/HELLO")
+    hears "Small letters."
+    alice:send(bot, "/help")
+    settle()
+    assert.same({ "/unknown /help" }, log)
+  end)
+
   it("lets through what is no answer, and can be left by the person", function()
     run(function(message)
-      local ok, err = pcall(function() message:ask("Name?", { except = { command = "help" }, cancel = { command = "cancel" } }) end)
+      local ok, err = pcall(function() message:ask("Name?", { except = { command = "help" }, cancel = "^/cancel" }) end)
       log[#log + 1] = ok and "answered" or tostring(err)
       if not ok then error(err, 0) end
     end)
@@ -236,11 +255,17 @@ describe("message:ask", function()
 
   it("has a limit of time", function()
     run(function(message)
+      message:send("In time: " .. message:ask("Quick?", { timeout = 60 }).message)
       local ok, err = pcall(message.ask, message, "Quick!", { timeout = 60 })
       log[#log + 1] = ok
       log[#log + 1] = luna.is(err, luna.TimeoutException) and tostring(err)
     end)
     alice:send(bot, "/go")
+    hears "Quick?"
+    settle(58)
+    alice:send(bot, "yes")
+    hears "In time: yes"
+    hears "Quick!"
     settle(59)
     assert.same({}, log)
     settle(2)
@@ -270,7 +295,7 @@ describe("message:ask", function()
     run(function(message)
       n = n + 1
       local mine = n
-      local answer = message:ask("Question " .. mine, { except = "^/" })
+      local answer = message:ask("Question " .. mine)
       log[#log + 1] = ("%d: %s"):format(mine, answer.message)
     end)
     for _, text in ipairs { "/go", "/go", "x", "y" } do alice:send(bot, text) end

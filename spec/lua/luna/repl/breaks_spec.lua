@@ -46,6 +46,25 @@ describe("a break point in a running bot", function()
     alice:expect(bot, 5, "got hold")
   end)
 
+  it("may stand in a route, which is named by its filter, and sees the script's locals", function()
+    local count = 41
+    Bot:on("^route", function(_, message)
+      count = count + 1
+      message:reply(("%d"):format(count))
+    end)
+    local line = debug.getinfo(1, "l").currentline - 3
+    local s, ask, printed = session()
+    assert.equal("41", ask("eval", "up.count"))
+    ask("command", (":break breaks_spec.lua:%d"):format(line))
+    alice:send(bot, "route")
+    alice:expectNothing(bot, 1)
+    assert.matches(('is held at .*breaks_spec.lua:%d in Bot:on "^route" '):format(line):gsub("%^", "%%^"), printed[1].text)
+    ask("eval", "count = 6")
+    ask("command", ":continue")
+    assert.equal("7", alice:expect(bot, 5).message)
+    s:close()
+  end)
+
   it("is named in the log where the chat's next message waits for it", function()
     local core, logged = bot.api._core, {}
     local s, ask = session()

@@ -289,8 +289,8 @@ function Person:history(peer, limit) end
 function Person:message(message) end
 
 ---What a message has to be like: a Lua pattern for its text, a function, or a table of text (a pattern), media (true, or "photo",
----"document", "voice", …), button (a label) and from (who wrote it).
----@alias luna.TestFilter string|(fun(message: tl.message): boolean)|{ text?: string, media?: boolean|string, button?: string, from?: luna.TestPeer }
+---"document", "voice", …), button (a label), from (who wrote it) and action (a service message: true, or "pinMessage", "chatAddUser", …).
+---@alias luna.TestFilter string|(fun(message: tl.message): boolean)|{ text?: string, media?: boolean|string, button?: string, from?: luna.TestPeer, action?: boolean|string }
 
 ---The next message from a peer, within 5 seconds of the world's time where nothing else is said; with a pattern or a table, the next
 ---that fits. An error shows the conversation.
@@ -326,7 +326,8 @@ function Person:file(message) end
 ---@param seconds? number
 function Person:expectNothing(peer, seconds) end
 
----Presses a button of a message, by its label or by row and column: the answer { message, alert, url }.
+---Presses a button of a message, by its label or by row and column: the answer { message, alert, url }. A button of a reply keyboard sends
+---its text, or the person's contact, and gives that message; one that switches to an inline query gives its results.
 ---```lua
 ---local answer = alice:click(alice:expect(bot), "Roll")
 ---assert.matches("You rolled", answer.message)
@@ -334,7 +335,7 @@ function Person:expectNothing(peer, seconds) end
 ---@param message tl.Message
 ---@param label string|integer
 ---@param column? integer
----@return { message?: string, alert?: boolean, url?: string }|tl.message
+---@return { message?: string, alert?: boolean, url?: string, copied?: string, user_id?: integer }|tl.message|luna.TestResults
 function Person:click(message, label, column) end
 
 ---Types `@bot query` into a chat: the list of what the bot answers, with next_offset, cache_time, gallery and switch_pm.

@@ -33,11 +33,10 @@ end
 function Person:see(entry)
   local core = entry.gid and self.world.model.state.cores[entry.gid]
   if not core or (entry.actor or core.by) == self.id or entry.k ~= "new" and entry.k ~= "edit" then return end
-  if core.action then return end
   local owner = entry.chan or self.id
   local peer = boxes.peerOf(core, owner)
   local queue = self:queue(peer)
-  queue[#queue + 1] = { kind = entry.k, core = core, owner = owner }
+  queue[#queue + 1] = { kind = core.action and "service" or entry.k, core = core, owner = owner }
   for _, p in ipairs(self.waiters) do
     if core_.state(p) == "pending" then core_.resolve(p) end
   end
@@ -299,10 +298,16 @@ function Person:file(message)
   return kept.bytes, name, kept.mime or "image/jpeg"
 end
 
-local filters = { text = true, media = true, button = true, from = true }
+local filters = { text = true, media = true, button = true, from = true, action = true }
+
+-- "pinMessage" → "messageActionPinMessage", or nil.
+local function actionName(name)
+  local full = type(name) == "string" and "messageAction" .. name:sub(1, 1):upper() .. name:sub(2)
+  return full and tl.constructor(full) and full or nil
+end
 
 -- What a test expects, checked: nil, a Lua pattern for the text, a function of the message, or { text =, media = true | kind, button =
--- label, from = who }.
+-- label, from = who, action = true | name of a service message }.
 local function checkFilter(self, filter, level)
   if type(filter) ~= "table" then
     if filter == nil or type(filter) == "string" or type(filter) == "function" then return filter end
@@ -313,8 +318,18 @@ local function checkFilter(self, filter, level)
   if kind ~= nil and kind ~= true and not kinds.kinds[kind] then
     error(('there is no media of the kind "%s"%s'):format(tostring(kind), suggest.hint(tostring(kind), kinds.kinds)), level + 1)
   end
-  if filter.from == nil then return filter end
-  return { text = filter.text, media = kind, button = filter.button, from = marked(self, filter.from, level + 1) }
+  local action = filter.action
+  if action ~= nil and action ~= true then
+    action = actionName(action)
+    if not action then
+      error(('there is no service message "%s": pinMessage, chatAddUser, … (luna help MessageAction)'):format(tostring(filter.action)),
+        level + 1)
+    end
+  end
+  return {
+    text = filter.text, media = kind, button = filter.button, from = filter.from ~= nil and marked(self, filter.from, level + 1) or nil,
+    action = action,
+  }
 end
 
 local function fits(message, filter)
@@ -322,6 +337,7 @@ local function fits(message, filter)
   local text = message.message or ""
   if type(filter) == "string" then return text:find(filter) ~= nil end
   if type(filter) == "function" then return filter(message) end
+  if filter.action and filter.action ~= true and filter.action ~= message.action._ then return false end
   if filter.text and not text:find(filter.text) then return false end
   local kind, more = kinds.kind(message.media)
   if filter.media and (not kind or filter.media ~= true and filter.media ~= kind and filter.media ~= more) then return false end
@@ -334,6 +350,9 @@ local function inWords(self, filter)
   if type(filter) == "string" then return (" like %q"):format(filter) end
   if type(filter) == "function" then return " that the test's function takes" end
   local out = {}
+  if filter.action then
+    out[#out + 1] = filter.action == true and " of the service kind" or " of the kind " .. filter.action
+  end
   if filter.text then out[#out + 1] = (" like %q"):format(filter.text) end
   if filter.media then out[#out + 1] = " with " .. (filter.media == true and "media" or "a " .. filter.media) end
   if filter.button then out[#out + 1] = (" with a button %q"):format(filter.button) end
@@ -376,6 +395,7 @@ local function expect(self, kind, what, peer, seconds, filter)
   filter = checkFilter(self, filter, 3)
   seconds = seconds or 5
   self.world:enter()
+  if type(filter) == "table" and filter.action then kind = "service" end
   local message = wait(self, seconds, function() return take(self, self:queue(from), kind, filter) end)
   if message then return message end
   error(("%s expected %s from %s%s within %g s; none came%s\n%s"):format(self.name, what, self.world.model:name(from),
@@ -383,7 +403,8 @@ local function expect(self, kind, what, peer, seconds, filter)
 end
 
 --- The next message from `peer` not yet expected; with a filter, the next that fits (what comes before it is passed over): a Lua pattern,
---- a function, or { text = pattern, media = true | "photo" | …, button = label, from = who }. Service messages do not count.
+--- a function, or { text = pattern, media = true | "photo" | …, button = label, from = who }. Service messages count where the filter has
+--- action = true | "pinMessage" | … alone.
 function Person:expect(peer, seconds, filter)
   local message = expect(self, "new", "a message", peer, seconds, filter) -- no tail call: the error names the test's line
   return message
@@ -407,8 +428,24 @@ function Person:expectNothing(peer, seconds)
   end
 end
 
+-- What a button without a callback does, by its kind.
+local deeds = {}
+function deeds.inlineButtonTypeSwitchInline(self, button, peer, bot)
+  return self:inline(bot, button.type.query, { chat = button.type.same_peer and peer or nil })
+end
+function deeds.inlineButtonTypeCopy(_, button) return { copied = button.type.copy_text } end
+function deeds.inlineButtonTypeUserProfile(_, button) return { user_id = button.type.user_id } end
+function deeds.buttonTypeDefault(self, button, peer) return self:send(peer, button.text) end
+function deeds.buttonTypeRequestPhone(self, _, peer)
+  local account = self.account
+  return self:send(peer, { media = {
+    _ = "inputMediaContact", phone_number = account.phone, first_name = account.first_name, last_name = account.last_name or "", vcard = "",
+  } })
+end
+
 --- Presses a button of a message, by its label or by row and column: the callback's answer { message, alert, url }. A button of a reply
---- keyboard sends its text and returns that message; a link returns { url }.
+--- keyboard sends its text (or the person's contact) and returns that message; a link returns { url }, one that switches to an inline query
+--- what person:inline returns.
 function Person:click(message, label, column)
   local peer, id = own(self, message, 2)
   self.world:enter()
@@ -427,7 +464,8 @@ function Person:click(message, label, column)
     return { message = answer.message, alert = answer.alert, url = answer.url }
   end
   if button.type.url then return { url = button.type.url } end
-  if button._ == "keyboardButton" then return self:send(peer, button.text) end
+  local deed = deeds[kind]
+  if deed then return deed(self, button, peer, core.via or core.by) end
   return error(("%s: a button of the kind %s cannot be pressed in a test"):format(self.name, kind), 2)
 end
 

@@ -186,6 +186,46 @@ describe("world", function()
     assert.matches('there is no button "Up"; there are: Left, Right, Site', fails(alice.click, alice, message, "Up"), 1, true)
   end)
 
+  it("presses buttons that do other things", function()
+    local other = world:run(function(update)
+      if update._ == "updateBotInlineQuery" then
+        return update:answer { { title = update.query .. update.peer_type._, input_message_content = "x" } }
+      end
+      if update._ ~= "updateNewMessage" or update.message.out or not update.message.message then return end
+      update.message:send { message = "inline", reply_markup = { inline_keyboard = { {
+        { text = "Here", switch_inline_query_current_chat = "tea" }, { text = "There", switch_inline_query = "milk" },
+        { text = "Copy", copy_text = "abc" } } } } }
+      update.message:send { message = "reply", reply_markup = { keyboard = { { "Plain", { text = "Phone", request_contact = true },
+        { text = "Place", request_location = true } } } } }
+    end, { name = "other" })
+    local group = world:group("Garden", { members = { alice, other } })
+    alice:send(group, "go")
+    local message = alice:expect(group, { button = "Here" })
+    assert.equal("teainlineQueryPeerTypeChat", alice:click(message, "Here")[1].title)
+    assert.equal("milkinlineQueryPeerTypeSameBotPM", alice:click(message, "There")[1].title)
+    assert.equal("abc", alice:click(message, "Copy").copied)
+    local keyboard = alice:expect(group, { button = "Plain" })
+    assert.equal("Plain", alice:click(keyboard, "Plain").message)
+    assert.equal(alice.account.phone, alice:click(keyboard, "Phone").media.phone_number)
+    assert.matches("world_spec.lua:%d+: Alice: a button of the kind buttonTypeRequestGeoLocation cannot be pressed",
+      fails(function() alice:click(keyboard, "Place") end))
+  end)
+
+  it("tells service messages where they are asked for", function()
+    local group = world:group("Garden", { members = { bob, alice } })
+    local message = bob:send(group, "read this")
+    bob:pin(message)
+    bob:rename(group, "Park")
+    assert.equal("read this", alice:expect(group).message)
+    assert.equal("Park", alice:expect(group, { action = "chatEditTitle", from = bob }).action.title)
+    alice:expectNothing(group)
+    local function why(action) return fails(alice.expect, alice, group, { action = action }) end
+    assert.matches("expected a message from Park of the kind messageActionPinMessage within 5 s", why "pinMessage")
+    assert.matches('there is no service message "pinned": pinMessage, chatAddUser', why "pinned")
+    bob:pin(bob:send(group, "and this"))
+    assert.equal("messageActionPinMessage", alice:expect(group, { action = true }).action._)
+  end)
+
   it("has groups and channels", function()
     local group = world:group("Garden", { members = { alice, bot } })
     assert.is_true(group.id < 0)

@@ -245,7 +245,9 @@ function Asks.ask(core, subject, question, opts, level)
   close(self)
   if token then token:unsubscribe(subscription) end
   if not ok then error(answer, 0) end
-  if not inTime then errors.throw(classes.TimeoutException(("nobody has answered within %g s"):format(opts.timeout))) end
+  if not inTime then -- a handler that lets this pass has not failed: it ends
+    errors.throw(classes.TimeoutException(("nobody has answered within %g s"):format(opts.timeout), { unanswered = true }))
+  end
   return answer, value
 end
 

@@ -216,10 +216,15 @@ end
 
 Dispatch.free = free
 
+-- Whether the error is no failure: the handler was ended, or a question of its own was left unanswered.
+local function ended(entry, err)
+  return entry.ended and errors.is(err, errors.classes.CancelledException) or errors.isException(err) and err.unanswered
+end
+
 -- A handler has ended, with an error or without.
 function done(self, entry, err)
   local version, lane = entry.version, entry.lane
-  if err and not (entry.ended and errors.is(err, errors.classes.CancelledException)) then
+  if err and not ended(entry, err) then
     local original, text = unpackTrace(err)
     self:report(original, entry.update, "the handler of " .. tostring(entry.update._), text, version)
   end

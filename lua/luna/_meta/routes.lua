@@ -108,7 +108,7 @@ function Message:ask(question, options) end
 ---local ok, answer = pcall(message.ask, message, "Your name?", { timeout = 60, cancel = { command = "cancel" } })
 ---```
 ---@class luna.AskOptions
----@field timeout? number seconds, over all tries; then it raises a TimeoutException
+---@field timeout? number seconds, over all tries; then it raises a TimeoutException, which ends the handler where nobody catches it
 ---@field check? luna.Check what is an answer: a filter as of Bot:on, or a function whose value comes with the answer
 ---@field retry? string|luna.MessageOptions|fun(answer: luna.Subject): string|luna.MessageOptions what is said to what is none; else the question, again
 ---@field choices? string[]|string[][] a keyboard of these, and no other answer

@@ -259,6 +259,8 @@ describe("message:ask", function()
       local ok, err = pcall(message.ask, message, "Quick!", { timeout = 60 })
       log[#log + 1] = ok
       log[#log + 1] = luna.is(err, luna.TimeoutException) and tostring(err)
+      message:ask("And now?", { timeout = 1 }) -- nobody catches it: the handler ends, and has not failed
+      log[#log + 1] = "never"
     end)
     alice:send(bot, "/go")
     hears "Quick?"
@@ -268,8 +270,10 @@ describe("message:ask", function()
     hears "Quick!"
     settle(59)
     assert.same({}, log)
-    settle(2)
+    settle(3)
     assert.same({ false, "nobody has answered within 60 s" }, log)
+    assert.same({}, bot.errors)
+    assert.is_true(bot.api:isIdle())
     alice:send(bot, "late")
     settle()
     assert.equal("route late", log[3])

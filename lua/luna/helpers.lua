@@ -17,6 +17,7 @@ local functions, methods = helpers.functions, helpers.methods
 local await, isYieldable = core.await, task.isYieldable
 
 -- What a call's options may be, and how an error says it.
+local callOptions = { queue = true, noResponse = true, dc = true } -- of methods of the schema alone
 local optionTypes = {
   async = { "true or false", function(v) return type(v) == "boolean" end },
   timeout = { "a number of seconds", function(v) return type(v) == "number" and v >= 0 and v < math.huge end },
@@ -133,14 +134,17 @@ end
 function functions.callForkDefer(x) return fork(nil, deferred(x, 2)) end
 function methods.callForkDefer(api, x) return fork(api, deferred(x, 2)) end
 
---- An options table of a call, checked: raises at `level` for an unknown option. Whether it is one: a table with no metatable.
-function helpers.options(opts, level)
+--- An options table, checked: raises at `level` for an unknown option. isCall: it is a schema method's.
+function helpers.options(opts, level, isCall)
   if opts == nil then return nil end
   if type(opts) ~= "table" then error(("the options are a table, not a %s"):format(type(opts)), level + 1) end
   for key, value in pairs(opts) do
     local wanted = optionTypes[key]
     if not wanted then
       error(('unknown option "%s"%s'):format(tostring(key), require("luna.suggest").hint(tostring(key), optionTypes)), level + 1)
+    end
+    if callOptions[key] and not isCall then
+      error(('the option "%s" is for methods of the API, which a helper is not'):format(key), level + 1)
     end
     if not wanted[2](value) then
       local got = type(value) == "number" and tostring(value) or "a " .. type(value)
@@ -156,27 +160,64 @@ function helpers.isAsync(api, opts)
   return api._core.async
 end
 
+local function isBounded(opts) return opts ~= nil and (opts.timeout or opts.cancellation) ~= nil end
+
+-- The promise within the time limit and the cancellation of the options. Where they end it, the work behind it is ended too.
+local function bounded(opts, p)
+  if not isBounded(opts) then return p end
+  local limit, token = opts.timeout, opts.cancellation
+  return task.spawn(function()
+    local me, id = task.current(), nil
+    local result = table.pack(pcall(function()
+      if token then
+        token:throwIfRequested()
+        id = token:subscribe(function(err) me:cancel(err) end)
+      end
+      if limit then return core.awaitTimeout(p, limit) end
+      return true, await(p)
+    end))
+    if id then token:unsubscribe(id) end
+    local ok, inTime = result[1], result[2]
+    if ok and inTime then return table.unpack(result, 3, result.n) end
+    core.markHandled(p)
+    if ok then
+      local late = ("no result within %g s"):format(limit)
+      core.cancel(p, errors.classes.CancelledException(late))
+      errors.throw(errors.classes.TimeoutException(late))
+    end
+    core.cancel(p, inTime) -- nothing, where it is p's own error
+    error(inTime, 0)
+  end)
+end
+
 --- The promise itself, or what it resolves to, by the mode.
 function helpers.settle(api, opts, p)
-  if helpers.isAsync(api, helpers.options(opts, 2)) then return p end
-  waitable(2)
+  local async = helpers.isAsync(api, helpers.options(opts, 2))
+  if not async then waitable(2) end
+  p = bounded(opts, p)
+  if async then return p end
   return await(p)
 end
 
 --- Runs fn(…) by the mode: at once, or in a task of its own for a promise.
 function helpers.run(api, opts, fn, ...)
-  if helpers.isAsync(api, helpers.options(opts, 2)) then return task.spawn(fn, ...) end
-  return fn(...)
+  local async = helpers.isAsync(api, helpers.options(opts, 2))
+  if not async and not isBounded(opts) then return fn(...) end
+  if not async then waitable(2) end
+  local p = bounded(opts, task.spawn(fn, ...))
+  if async then return p end
+  return await(p)
 end
 
 function methods.sleep(api, s, opts)
   if type(s) ~= "number" then error(("sleep wants a number of seconds, got a %s"):format(type(s)), 2) end
   if helpers.isAsync(api, helpers.options(opts, 2)) then
     patience()
-    return task.spawn(function() task.sleep(s) end)
+    return bounded(opts, task.spawn(function() task.sleep(s) end))
   end
   waitable(2)
   patience()
+  if isBounded(opts) then return await(bounded(opts, task.spawn(task.sleep, s))) end
   return task.sleep(s)
 end
 

@@ -64,6 +64,13 @@ local function multiple(core, method, p, opts, level)
     local reasons, values = {}, {}
     for i = 1, n do
       local ok, value = pcall(core_.await, promises[i])
+      if not ok and core_.state(promises[i]) == "pending" then -- this wait was cancelled, and so is what it was for
+        for k = i, n do
+          core_.markHandled(promises[k])
+          core_.cancel(promises[k], value)
+        end
+        error(value, 0)
+      end
       if ok then values[i] = value else reasons[i] = value end
     end
     if next(reasons) then errors.throw(MultiReasonException(reasons, values)) end
@@ -80,7 +87,7 @@ end
 
 -- The way with options or in async mode.
 local function general(core, method, p, opts, level)
-  helpers.options(opts, level + 1)
+  helpers.options(opts, level + 1, true)
   local wantsPromise = core.async
   if opts and opts.async ~= nil then wantsPromise = opts.async end
   local promise

@@ -110,6 +110,24 @@ describe("a method of a namespace", function()
     assert.is_false(ok)
     assert.equal("enough", err.reason)
   end)
+
+  it("several at once are all cancelled", function()
+    local source, ended = luna.CancellationTokenSource(), {}
+    local _, api = connected(function(_, p)
+      local ok, err = pcall(luna.sleep, 100)
+      ended[#ended + 1] = p.message .. (ok and " went on" or " " .. err.reason)
+      return empty
+    end)
+    local p = api.messages.sendMessage({ multiple = true, { peer = "me", message = "a" }, { peer = "me", message = "b" } },
+      { async = true, cancellation = source:getToken() })
+    luna.sleep(0.001)
+    source:cancel "enough"
+    local ok, err = pcall(luna.await, p)
+    assert.is_false(ok)
+    assert.equal("enough", err.reason)
+    luna.sleep(0)
+    assert.same({ "a enough", "b enough" }, ended)
+  end)
 end)
 
 describe("luna.middleware", function()

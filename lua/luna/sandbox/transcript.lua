@@ -35,6 +35,17 @@ end
 --- What comes from now on is what text() shows where nothing else is asked for.
 function Transcript:mark() self.first = #self.events + 1 end
 
+--- The bot that alone has written the last `n` messages, or nil: one that answers itself.
+function Transcript:alone(n)
+  local list = self.events
+  local by = #list >= n and list[#list].by
+  if not by or not self.model:user(by).bot then return nil end
+  for i = #list, #list - n + 1, -1 do
+    if list[i].kind ~= "send" or list[i].by ~= by then return nil end
+  end
+  return by
+end
+
 -- ---- words ----
 
 local tags = {

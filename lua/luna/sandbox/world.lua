@@ -253,7 +253,9 @@ end
 --- The last of what was said and done in this test, for its messages; nil where nothing was.
 function World:lately()
   local text, n = self.record:text { last = conversation.LAST }
-  return n > 0 and "what was said and done:\n" .. text or nil
+  local bot = self.record:alone(50)
+  local hint = bot and ("\n%s answers itself, it seems: message.out tells what it has written"):format(self.model:name(bot)) or ""
+  return n > 0 and "what was said and done:\n" .. text .. hint or nil
 end
 
 --- What is to be said against the test so far, where nothing has said it yet: handlers that have failed, or the sandbox itself. nil where

@@ -106,6 +106,24 @@ Garden
     assert.matches("transcript_spec.lua:%d+: a transcript is of all, or of", fails(function() world:transcript "Alice" end))
   end)
 
+  it("says where a bot answers itself", function()
+    local n = 0
+    local cage = require("luna.sandbox").world()
+    local zoe = cage:user "Zoe"
+    local parrot = cage:run(function(update)
+      n = n + 1
+      if n < 200 and (update.message or {}).message then update.message:reply "again" end
+    end, { name = "parrot" })
+    zoe:send(parrot, "x")
+    zoe:expect(parrot)
+    cage:clock():advance(1)
+    assert.matches("\nparrot_bot answers itself, it seems: message.out tells what it has written$", cage:lately())
+    zoe:send(parrot, "x")
+    assert.is_nil(cage:lately():find "answers itself")
+    cage:close()
+    world:enter()
+  end)
+
   it("is the same in a world of the same seed", function()
     local function run()
       local w = require("luna.sandbox").world { seed = 5 }

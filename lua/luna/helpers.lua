@@ -33,6 +33,7 @@ local function waitable(level)
   local _, why = pcall(task.checkWait)
   error(errors.bare(tostring(why)), level + 1)
 end
+helpers.waitable = waitable
 
 -- Told just before a task waits for time or a person, so that the next update of a handler's chat may begin.
 local patience = task.patience

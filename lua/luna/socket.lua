@@ -6,6 +6,7 @@ local task = require "_luna.task"
 local core = require "_luna.promise"
 local cancellation = require "luna.cancellation"
 local errors = require "luna.errors"
+local helpers = require "luna.helpers"
 local scope = require "luna.scope"
 local suggest = require "luna.suggest"
 
@@ -33,16 +34,10 @@ local function check(opts, level)
   end
 end
 
--- Raises "cannot wait inside …" at the line of who called.
-local function waitable(level)
-  if task.isYieldable() then return end
-  local _, why = pcall(task.checkWait)
-  error(errors.bare(tostring(why)), level + 1)
-end
-
 -- fn(…) in a task of its own, ended by the token; a promise.
 local function cancellable(token, fn, ...)
-  if token:isRequested() then return core.failure(token._err) end
+  local ok, requested = pcall(token.throwIfRequested, token)
+  if not ok then return core.failure(requested) end
   local p = task.spawn(fn, ...)
   if core.state(p) ~= "pending" then return p end
   local id = token:subscribe(function(err) core.cancel(p, err) end)
@@ -65,7 +60,7 @@ end
 local function run(opts, level, fn, ...)
   local token = opts.cancellation
   if opts.async then return token and cancellable(token, fn, ...) or task.spawn(fn, ...) end
-  waitable(level + 1)
+  helpers.waitable(level + 1)
   if token then return awaited(cancellable(token, fn, ...)) end
   return fn(...)
 end

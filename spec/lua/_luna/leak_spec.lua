@@ -72,6 +72,23 @@ local cases = {
       task.sleep(0)
     end
   end,
+  ["waits for a socket"] = function(n) -- one in ten, since each takes a turn of the loop
+    local server <close> = luna.socket.listen "tcp://127.0.0.1:0"
+    local a <close> = luna.socket.connect("tcp://" .. server.localAddress)
+    local b <close> = server:accept()
+    local function wait() return pcall(a.read, a) end
+    for i = 1, n // 10 do
+      local waiting = task.spawn(wait)
+      if i % 2 == 0 then
+        promise.cancel(waiting, "enough")
+      else
+        b:write(("x"):rep(64))
+      end
+      promise.await(waiting)
+      if i % 1000 == 0 then pcall(a.write, a, ("y"):rep(8 << 20), { timeout = 0 }) end
+      while i % 1000 == 0 and pcall(b.read, b, { timeout = 0.001 }) do task.sleep(0) end
+    end
+  end,
   ["waits that time out"] = function(n)
     for _ = 1, n // 1000 do
       local never = promise.new()

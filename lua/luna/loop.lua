@@ -35,27 +35,43 @@ function loop.reference(id)
   if not core.reference(id) then unknown("reference", id) end
 end
 
--- Of each bot (the upper half of a task's owner); 0: the top level.
-local handlers, states, marks = {}, {}, {}
+-- Of each bot (the upper half of a task's owner; 0: the top level), and of each version of its script (a mark; 0: of none).
+local handlers, states = {}, {}
 
 local function bot() return owner() >> 32 end
+
+-- The marks of the version that the running task belongs to: its own, or that of the bot whose handler it is.
+local function marks()
+  local mark = scope.mark()
+  if mark then return mark end
+  local client = scope.current()
+  if client and client.dispatch then return client.dispatch.current.mark, client.mark end
+end
+
+local function handlerOf(b, mark, other)
+  local own, top = handlers[b] or {}, handlers[0] or {}
+  return own[mark] or own[0] or top[mark] or top[other] or top[0]
+end
 
 --- setErrorHandler(fn | nil): who gets what callbacks throw; returns the one before.
 function loop.setErrorHandler(fn)
   if fn ~= nil and type(fn) ~= "function" then
     error(("setErrorHandler wants a function or nil, got a %s"):format(type(fn)), 2)
   end
-  local b = bot()
-  local before = handlers[b]
-  handlers[b] = fn
-  if fn then marks[b] = scope.mark() end
+  local b, mark = bot(), marks() or 0
+  local own = handlers[b] or {}
+  handlers[b] = own
+  local before = own[mark]
+  own[mark] = fn
+  if next(own) == nil then handlers[b] = nil end
   return before
 end
 
 -- What a version of a script has set and started goes with it.
 scope.ends[#scope.ends + 1] = function(mark)
-  for b, m in pairs(marks) do
-    if m == mark then handlers[b], marks[b] = nil, nil end
+  for b, own in pairs(handlers) do
+    own[mark] = nil
+    if next(own) == nil then handlers[b] = nil end
   end
   core.cancelMarked(mark)
 end
@@ -83,28 +99,29 @@ local function raise(b, err)
   if not core.fail(b, err) then promises.failure(err) end
 end
 
-local function handled(b, err)
-  local handler = handlers[b] or handlers[0]
+local function handled(b, err, ...)
+  local handler = handlerOf(b, ...)
   if not handler then return false end
   local ok, why = pcall(handler, err)
   if not ok then raise(b, why) end
   return true
 end
 
-local function failed(b, err)
-  if not handled(b, err) then raise(b, err) end
+local function failed(b, err, ...)
+  if not handled(b, err, ...) then raise(b, err) end
 end
 
 -- What the host calls after a callback that threw, or that returned a promise: its failure counts as the callback's.
 core.setOutcome(function(b, threw, value)
-  if threw then return failed(b, value) end
+  local mark, other = marks()
+  if threw then return failed(b, value, mark, other) end
   promises.onResolve(value, function(err)
-    if err ~= nil then failed(b, err) end
+    if err ~= nil then failed(b, err, mark, other) end
   end)
 end)
 
 -- Forks (luna.helpers) fail into the loop too: to the error handler, or, where no api:loop takes it, out of `run`.
-helpers.handled = function(err) return handled(bot(), err) end
+helpers.handled = function(err) return handled(bot(), err, marks()) end
 helpers.thrown = function(err) return core.fail(bot(), err) end
 
 local names = {}

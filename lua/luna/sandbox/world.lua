@@ -157,11 +157,12 @@ function World.bot:reload()
   for _, bot in ipairs(self.reloader.bots) do bot.handler = bot.api._core.dispatch.instance end
 end
 
---- Ends the bot's client, as a program that ends does.
+--- Ends the bot's client, as a program that ends does, and what its script has started.
 function World.bot:stop()
   if self.stopped then return end
   self.stopped = true
   self.api:stop "stop"
+  if self.reloader then require("luna.ending").finish(self.reloader.mark, "the bot has ended") end
 end
 
 --- A person. opts: username, phone.

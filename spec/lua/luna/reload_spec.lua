@@ -265,6 +265,25 @@ describe("a reload", function()
       assert.is_nil(log.n)
     end)
 
+    it("leaves the error handler of luna.loop to the version that runs", function()
+      local body = "luna.loop.setErrorHandler(function(err) reloadLog[#reloadLog + 1] = VERSION .. ' ' .. tostring(err):match '%a+$' end)"
+      local watcher = "luna.loop.every(1000, function() error 'tick' end)"
+      run("one", body .. watcher)
+      script("two", body .. " error 'mine'")
+      refused "mine\n"
+      world:clock():advance(1.5)
+      assert.equal("one tick", log[1])
+      script("three", watcher)
+      bot:reload()
+      local before = #log
+      world:clock():advance(5)
+      assert.equal(before, #log)
+      script("four", body .. watcher)
+      bot:reload()
+      world:clock():advance(1.5)
+      assert.equal("four tick", log[#log])
+    end)
+
     it("is told of an error in a module, at the module's line", function()
       run "one"
       write("broken.lua", "local a\n\nlocal b = a.b\n")

@@ -1,11 +1,14 @@
 --- Hot reload of one script: has its files watched (luna.reload.watch), loads a new version beside the one that runs, and swaps the
 --- handlers between two updates. What was sent and received, the lanes and the connection know nothing of it. Made by luna.cli.run and the
 --- test kit.
+local host = require "_luna.host"
 local task = require "_luna.task"
+local timer = require "_luna.timer"
 local promise = require "_luna.promise"
 local Class = require "luna.class"
 local ending = require "luna.ending"
 local errors = require "luna.errors"
+local frames = require "luna.frames"
 local live = require "luna.reload.settings"
 local report = require "luna.reload.report"
 local runner = require "luna.runner"
@@ -14,6 +17,8 @@ local Logger = require "luna.logger"
 local Watch = require "luna.reload.watch"
 
 local Reload = Class.new "Reload"
+
+local SLOW = 10 -- seconds after which a load that waits is told of
 
 local function core(bot) return bot.api._core end
 
@@ -46,11 +51,24 @@ function Reload:init(opts)
   noteSettings(self.files)
 end
 
+-- Whether the load under way has read these files as they are, or has yet to read them: it is compared with them once more at its end.
+local function has(self, paths)
+  local files = self.record and self.record.files
+  if not files then return false end
+  for _, path in ipairs(paths) do
+    local text = files.texts[path]
+    if text and text ~= host.readFile(path) then return false end
+  end
+  return true
+end
+
 --- From now on a save loads the script anew.
 function Reload:watch()
   self.watcher = Watch {
     path = self.path, log = function(level, text) log(self, level, text) end, over = function() return over(self) end,
-    changed = function(paths) self:now(paths) end,
+    changed = function(paths)
+      if not has(self, paths) then self:now(paths) end
+    end,
   }
   self.watcher:follow(self.files)
 end
@@ -220,7 +238,14 @@ local function once(self, n)
     bots = {}, made = {}, gone = {}, refused = {}, prepared = {}, settings = {},
   }
   self.record = record
+  local me = task.current()
+  local timeout = timer.unref(timer.after(SLOW, function()
+    local at = frames.position(me:where())
+    log(self, Logger.WARNING, ("%s has been loading for %d s%s; until it has, the version before goes on"):format(self.path, SLOW,
+      at and " and waits at " .. at or ""))
+  end))
   local ok, why = xpcall(prepare, report.trace, self, record)
+  timer.cancel(timeout)
   self.record = nil
   noteSettings(record.files)
   local ended = ok and (self.closed or over(self))

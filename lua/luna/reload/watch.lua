@@ -175,7 +175,7 @@ function Watch:rewatch(anew)
   if self.closed then return end
   local list, own = places(self.files)
   local key = table.concat(list, "\0")
-  if key == self.key and not anew then return end
+  if key == self.key and not anew then return task.defer(look, self) end
   self.key = key
   local rest = #list > PLACES and table.move(list, PLACES + 1, #list, 1, {}) or {}
   for i = #list, PLACES + 1, -1 do list[i] = nil end
@@ -187,7 +187,7 @@ function Watch:rewatch(anew)
   end)
   if before then before:close() end
   pollWhere(self, own, table.move(rest, 1, #rest, #left + 1, left))
-  task.defer(look, self) -- what was changed before the watch began
+  task.defer(look, self) -- what was changed before the watch began, or while the files were read
 end
 
 --- From now on it is about these files, as luna.environment lists them; a handler may require more of them later.

@@ -336,6 +336,46 @@ describe("a reload", function()
     assert.matches("state.deep.list is a table with a metatable", text, 1, true)
   end)
 
+  it("says where a load waits for long", function()
+    local lines = {}
+    run "one"
+    script("two", "luna.sleep(30)")
+    Logger.setWriter(function(text) lines[#lines + 1] = text end)
+    local load = bot.reloader:now()
+    world:clock():advance(9)
+    assert.equal(0, #lines)
+    world:clock():advance(2)
+    assert.matches("WARNING .*/bot.lua has been loading for 10 s and waits at [^%s]*/bot.lua:4; until it has, the version before goes on",
+      table.concat(lines))
+    assert.is_true((luna.await(load)))
+    Logger.setWriter(require("luna.cli.test_output").keepLog)
+  end)
+
+  it("is made once for a save, though the load waits and the file is touched meanwhile", function()
+    run("one", "reloadLog.loads = (reloadLog.loads or 0) + 1")
+    local reloader = bot.reloader
+    reloader:watch()
+    local look -- what the watch would do
+    local changed = reloader.watcher.changed
+    function look() changed { reloader.path } end
+    script("two", "reloadLog.loads = reloadLog.loads + 1 luna.sleep(1)")
+    look()
+    look()
+    look()
+    world:clock():advance(2)
+    assert.equal(2, log.loads)
+    script("three", "reloadLog.loads = reloadLog.loads + 1 luna.sleep(1)")
+    look()
+    world:clock():advance(0.5)
+    assert.equal(3, log.loads)
+    script("four", "reloadLog.loads = reloadLog.loads + 1")
+    look()
+    world:clock():advance(2)
+    assert.equal(4, log.loads)
+    assert.equal(2, reloader.count)
+    reloader:close()
+  end)
+
   it("ends a load that waits when a newer one comes", function()
     run "one"
     script("two", "luna.sleep(3600)")

@@ -23,7 +23,7 @@ local function pauseIfAlone()
     waiting[first] = nil
     first = first + 1
   end
-  if first > last then host.pauseLines(true) end
+  if reading and first > last then host.pauseLines(true) end -- where a chat owns the input, it is not ours to pause
 end
 
 local function arrived(line)

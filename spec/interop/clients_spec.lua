@@ -2,9 +2,9 @@
 local here = debug.getinfo(1, "S").source:match("^@(.*/)") or "./"
 local interop = dofile(here .. "interop.lua")
 
--- difference: the tour asks for one. framings: those that the client can.
+-- difference: the tour asks for one. inline: it knows --inline. framings: those that the client can.
 local clients = {
-  { name = "Telethon", command = interop.telethon, id = 7003, difference = true,
+  { name = "Telethon", command = interop.telethon, id = 7003, difference = true, inline = true,
     framings = { "abridged", "intermediate", "full", "obfuscated-abridged" } },
   { name = "Kurigram", command = interop.kurigram, id = 7006, framings = { "abridged", "intermediate", "full", "obfuscated-abridged",
     "obfuscated-intermediate", "obfuscated-padded" } },
@@ -41,6 +41,15 @@ local function specify(client)
     interop.must(person("--click other_bot /menu One"), "^answer menu$", "^clicked pressed one$", "^done$")
     assert.equal(0, bot:stop())
   end)
+
+  if client.inline then
+    test("asks a bot inline, sends a result, presses its button, sees it changed", function(scene, person)
+      local bot = interop.start(("%s %s --bot %s"):format(client.command, interop.at(scene.server), other), 60)
+      scene.bot = bot
+      bot:expect("^ready")
+      interop.must(person("--inline other_bot tea"), "^chosen first of tea$", "^pressed pressed$", "^now changed$", "^done$")
+    end)
+  end
 
   test("presses a button of our bot", function(scene, person)
     scene.bot = interop.bot(scene.server, { token = token, bot = "menu" })

@@ -48,12 +48,15 @@ class Person:
 
     async def act(self):
         args = self.args
-        await self.start((args.say or args.click or [args.tour])[0])
+        inline = getattr(args, "inline", None)
+        await self.start((args.say or args.click or inline or [args.tour])[0])
         if args.say:
             for text in args.say[1:]:
                 await self.ask(text)
         elif args.click:
             await self.click(*args.click[1:])
+        elif inline:
+            await self.inline(inline[1])
         else:
             await self.tour()
         await self.client.log_out()
@@ -79,8 +82,9 @@ def parse(transports, transport, **options):
     for name, option in options.items():
         parser.add_argument("--" + name, **option)
     args = parser.parse_args()
-    if not args.bot and not (args.user and (args.say or args.click or args.tour)):
-        parser.error("either --bot, or --user with --say, --click or --tour")
+    inline = getattr(args, "inline", None)
+    if not args.bot and not (args.user and (args.say or args.click or args.tour or inline)):
+        parser.error("either --bot, or --user with --say, --click, --tour" + (" or --inline" if hasattr(args, "inline") else ""))
     if args.user and not args.code:
         args.code = args.user.lstrip("+")[5] * 5
     return args

@@ -5,6 +5,7 @@
   telethon_peer.py HOST PORT KEY --dc N --user PHONE --say BOT TEXT...   a person who writes and waits for each answer
   telethon_peer.py HOST PORT KEY --dc N --user PHONE --tour BOT          ... and edits, deletes, reads, lists
   telethon_peer.py HOST PORT KEY --dc N --user PHONE --click BOT TEXT LABEL   ... and presses a button
+  telethon_peer.py HOST PORT KEY --dc N --user PHONE --inline BOT QUERY       ... and asks inline, and presses what was sent of it
 
 With --first NAME, a person must sign up, and does by that name.
 KEY is the server's public key (PKCS#1 PEM). Ends with 1 and a line "failed ..." when anything is not as it should be.
@@ -48,9 +49,21 @@ async def run_bot(client, args):
         elif event.raw_text:
             await event.respond(event.raw_text)
 
-    @client.on(events.CallbackQuery)
+    @client.on(events.CallbackQuery(func=lambda event: not event.via_inline))
     async def on_button(event):
         await event.answer("pressed " + event.data.decode())
+
+    @client.on(events.InlineQuery)
+    async def on_query(event):
+        more = [[telethon.Button.inline("More", b"more")]]
+        results = [event.builder.article("First", text="**first** of " + event.text, buttons=more),
+                   event.builder.article("Second", text="second")]
+        await event.answer(results, cache_time=0, next_offset="2", switch_pm="Set up", switch_pm_param="set")
+
+    @client.on(events.Raw(types.UpdateInlineBotCallbackQuery))
+    async def on_inline_button(update):
+        await client(functions.messages.EditInlineBotMessageRequest(update.msg_id, message="changed"))
+        await client(functions.messages.SetBotCallbackAnswerRequest(update.query_id, 0, message="pressed"))
 
     await client.start(bot_token=args.bot)
     me = await client.get_me()
@@ -104,6 +117,18 @@ class Person(peer.Person):
                     say("clicked", result.message or "")
                     return
         raise Failed(f"no button {label!r}")
+
+    async def inline(self, query):
+        client = self.client
+        results = await client.inline_query(self.bot, query)
+        check([r.title for r in results] == ["First", "Second"], "the results")
+        check(results.switch_pm.start_param == "set", "switch_pm")
+        sent = await results[0].click("me")
+        check(sent.via_bot_id == self.bot.id and isinstance(sent.entities[0], types.MessageEntityBold), "the message sent")
+        say("chosen", sent.message)
+        answer = await sent.click(text="More")
+        say("pressed", answer.message)
+        say("now", (await client.get_messages("me", ids=sent.id)).message)
 
     async def tour(self):
         client, bot = self.client, self.bot
@@ -167,4 +192,5 @@ async def main(args):
 
 if __name__ == "__main__":
     layer = {"type": int, "default": alltlobjects.LAYER, "help": "227 for a server of gotd's"}
-    peer.run(main, peer.parse(TRANSPORTS, "full", layer=layer), telethon.errors.RPCError)
+    inline = {"nargs": 2, "metavar": ("BOT", "QUERY")}
+    peer.run(main, peer.parse(TRANSPORTS, "full", layer=layer, inline=inline), telethon.errors.RPCError)

@@ -76,6 +76,11 @@ function options.retry(value, level)
   return value
 end
 
+function options.late(value, level)
+  if type(value) ~= "string" and type(value) ~= "table" then wrong("late", "a text or a table", value, level + 1) end
+  return value
+end
+
 -- Rows of labels.
 function options.choices(value, level)
   local rows = type(value) == "table" and type(value[1]) == "table" and value or { value }
@@ -102,6 +107,7 @@ local function read(opts, question, level)
       end
     end
   end
+  if out.late and not out.timeout then error(("%s: late is said when the timeout is over: give one"):format(WHAT), level + 1) end
   if out.choices and (out.check or type(question) == "table" and question.reply_markup) then
     local other = out.check and "check" or "reply_markup"
     error(("%s: choices make the keyboard and the check: %s goes without them"):format(WHAT, other), level + 1)
@@ -245,6 +251,10 @@ function Asks.ask(core, subject, question, opts, level)
   close(self)
   if token then token:unsubscribe(subscription) end
   if not ok then error(answer, 0) end
+  if not inTime and opts.late then
+    self.choices = nil
+    pcall(say, self, opts.late, nil, 0) -- who cannot be told is not told
+  end
   if not inTime then -- a handler that lets this pass has not failed: it ends
     errors.throw(classes.TimeoutException(("nobody has answered within %g s"):format(opts.timeout), { unanswered = true }))
   end

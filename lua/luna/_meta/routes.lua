@@ -105,10 +105,11 @@ function Message:ask(question, options) end
 
 ---What message:ask takes beside the question.
 ---```lua
----local ok, answer = pcall(message.ask, message, "Your name?", { timeout = 60, cancel = { command = "cancel" } })
+---local answer = message:ask("Your name?", { timeout = 60, late = "Too late.", cancel = { command = "cancel" } })
 ---```
 ---@class luna.AskOptions
 ---@field timeout? number seconds, over all tries; then it raises a TimeoutException, which ends the handler where nobody catches it
+---@field late? string|luna.MessageOptions what is said when that time is over
 ---@field check? luna.Check what is an answer: a filter as of Bot:on, or a function whose value comes with the answer
 ---@field retry? string|luna.MessageOptions|fun(answer: luna.Subject): string|luna.MessageOptions what is said to what is none; else the question, again
 ---@field choices? string[]|string[][] a keyboard of these, and no other answer

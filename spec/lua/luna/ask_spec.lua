@@ -259,7 +259,7 @@ describe("message:ask", function()
       local ok, err = pcall(message.ask, message, "Quick!", { timeout = 60 })
       log[#log + 1] = ok
       log[#log + 1] = luna.is(err, luna.TimeoutException) and tostring(err)
-      message:ask("And now?", { timeout = 1 }) -- nobody catches it: the handler ends, and has not failed
+      message:ask("And now?", { timeout = 1, late = "Too late." }) -- nobody catches it: the handler ends, and has not failed
       log[#log + 1] = "never"
     end)
     alice:send(bot, "/go")
@@ -274,6 +274,8 @@ describe("message:ask", function()
     assert.same({ false, "nobody has answered within 60 s" }, log)
     assert.same({}, bot.errors)
     assert.is_true(bot.api:isIdle())
+    hears "And now?"
+    hears "Too late."
     alice:send(bot, "late")
     settle()
     assert.equal("route late", log[3])
@@ -460,6 +462,7 @@ describe("message:ask", function()
       [[check belongs into a table of its own: message:ask({ … }, { check = … })]],
       [[check: "(" is no Lua pattern: unfinished capture]],
       [[choices make the keyboard and the check: check goes without them]],
+      [[late is said when the timeout is over: give one]],
       [[the option choices wants a list of texts, or a list of rows of texts, got a number]],
       [[a text or a table of parameters is wanted, not a nil]],
     }
@@ -472,13 +475,14 @@ describe("message:ask", function()
       try { message = "x", check = "y" }
       try("x", { check = "(" })
       try("x", { check = "y", choices = { "z" } })
+      try("x", { late = "y" })
       try("x", { choices = { 1 } })
       try()
     end)
     alice:send(bot, "/go")
     settle()
     for i, text in ipairs(wanted) do
-      assert.equal(("spec/lua/luna/ask_spec.lua:%d: %s%s"):format(here + 2, i == 8 and "" or "message:ask: ", text), tostring(texts[i]))
+      assert.equal(("spec/lua/luna/ask_spec.lua:%d: %s%s"):format(here + 2, i == 9 and "" or "message:ask: ", text), tostring(texts[i]))
     end
     alice:expectNothing(bot)
   end)

@@ -139,7 +139,8 @@ function M.read(text, file, out)
       out.functions[classes[owner] .. sep .. called] = true
       local list = {}
       for word in arguments:gmatch "[%w_.]+" do list[#list + 1] = word end
-      if table.concat(list, ",") ~= table.concat(values, ",") and not (#values == 1 and values[1] == "self") then
+      if sep == ":" and values[1] == "self" then table.remove(values, 1) end
+      if table.concat(list, ",") ~= table.concat(values, ",") then
         error(("%s: parameters (%s) are described as (%s)"):format(where, arguments, table.concat(values, ",")), 0)
       end
     end

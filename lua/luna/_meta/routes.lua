@@ -11,8 +11,10 @@ local EventHandler = {}
 ---Bot:on({ callback = "^buy:(%d+)$" }, function(self, query, args) query:answer("Number " .. args[1] .. " is yours.") end)
 ---Bot:on({ media = "photo", private = true }, function(self, message) message:reply "A nice picture." end)
 ---```
----@param filter string|luna.Filter|(string|luna.Filter|fun(message: luna.Subject, self: any): any)[]|fun(message: luna.Subject, self: any): any
----@param fn fun(self: any, message: luna.Subject, args: luna.Arguments, update: tl.Update)
+---@generic T: luna.EventHandler
+---@param self T
+---@param filter string|luna.Filter|(string|luna.Filter|fun(message: luna.Subject, self: T): any)[]|fun(message: luna.Subject, self: T): any
+---@param fn fun(self: T, message: luna.Subject, args: luna.Arguments, update: tl.Update)
 function EventHandler:on(filter, fn) end
 
 ---A route for /name, in any case of letters, also as /name@the_bot. `args` are the words behind it, `args.raw` the text as it was written,
@@ -21,8 +23,10 @@ function EventHandler:on(filter, fn) end
 ---Bot:command("start", function(self, message) message:reply "Welcome!" end, { description = "begins" })
 ---Bot:command({ "add", "buy" }, function(self, message, args) message:reply(#args .. " things: " .. args.raw) end)
 ---```
+---@generic T: luna.EventHandler
+---@param self T
 ---@param name string|string[]
----@param fn fun(self: any, message: luna.Subject, args: luna.Arguments, update: tl.Update)
+---@param fn fun(self: T, message: luna.Subject, args: luna.Arguments, update: tl.Update)
 ---@param options? { description?: string }
 function EventHandler:command(name, fn, options) end
 
@@ -37,7 +41,9 @@ function EventHandler:command(name, fn, options) end
 ---end)
 ---Bot:use(require "admin") -- a file that returns a handler class
 ---```
----@param x luna.EventHandler|fun(self: any, update: tl.Update, next: fun())
+---@generic T: luna.EventHandler
+---@param self T
+---@param x luna.EventHandler|fun(self: T, update: tl.Update, next: fun())
 function EventHandler:use(x) end
 
 ---Tells Telegram the commands that have a description, for the menu of the chat. Options: the scope and lang_code of bots.setBotCommands.

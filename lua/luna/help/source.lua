@@ -33,7 +33,7 @@ local function describe(entry)
       example[#example + 1] = text
     elseif text:find "^@param" then
       local name, optional, rest = text:match "^@param ([%w_.]+)(%??) (.*)$"
-      entry.params[#entry.params + 1] = { name = name, optional = optional == "?", type = rest }
+      if name ~= "self" then entry.params[#entry.params + 1] = { name = name, optional = optional == "?", type = rest } end
     elseif text:find "^@return" then
       entry.returns[#entry.returns + 1] = text:match "^@return (.*)$"
     elseif text:find "^@field" then

@@ -38,6 +38,24 @@ function Right:onUpdateBotCallbackQuery(update)
   self.messages.setBotCallbackAnswer{ query_id = update.query_id, message = "hi" }
 end
 
+Right:use(function(self, update, next)
+  self:logger(update._ .. self.count)
+  next()
+end)
+Right:command({ "a", "b" }, function(self, message, args, update)
+  local answer, value = message:ask("x?", { check = "^%d+$", retry = "y", timeout = 3, late = "z", cancel = { command = "cancel" } })
+  answer:reply(args[1] .. args.raw .. args.command .. tostring(value) .. update._)
+  self:sleep(self.count)
+end, { description = "a or b" })
+Right:on({ callback = "^x" }, function(_, query, args)
+  query:answer()
+  query:edit(args[1])
+  print(query.data, query:ask("y").message)
+end)
+Right:on(function(message) return message.message == "x" end, function(_, message) message:reply "y" end)
+Right:on({ "^a", { private = true, where = function(m) return m.date > 3 end } }, function(_, message) message:reply "y" end)
+Right:on({ inline = true }, function(_, query) query:answer{ { title = "x", input_message_content = "y" } } end)
+
 local Cron = luna.ResumableSignalLoop:extend "cron"
 function Cron:loop()
   while not self:waitSignal(self:pause(2)) do self.API.messages.sendMessage{ peer = "me", message = "x" } end

@@ -30,4 +30,7 @@ function Wrong:onUpdateBotCallbackQuery(update)
   print(update.message) -- undefined-field
 end
 
+Wrong:command("x", function(_, message) message:repl "y" end) -- undefined-field
+Wrong:command(5, function() end) -- param-type-mismatch
+
 return Wrong

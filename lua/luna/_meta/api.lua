@@ -23,16 +23,23 @@
 ---@class luna.SomeOptions
 ---@field timeout? number seconds, then a TimeoutException
 ---@field cancellation? luna.CancellationToken
+
+---The last argument of helpers.
+---@class luna.WaitOptions: luna.SomeOptions
+---@field async? boolean give a promise at once, or wait, whatever the API object's mode is
+
+---What calls alone may have.
+---@class luna.SchemaOptions: luna.SomeOptions
 ---@field queue? string calls of one queue are carried out by the server one after the other
 ---@field noResponse? boolean do not wait for an answer
 ---@field dc? integer the data centre to ask
 
 ---The last argument of calls: without `async`, or with false, they wait.
----@class luna.CallOptions: luna.SomeOptions
+---@class luna.CallOptions: luna.SchemaOptions
 ---@field async? false wait, whatever the API object's mode is
 
 ---The last argument of calls that give a promise at once.
----@class luna.AsyncOptions: luna.SomeOptions
+---@class luna.AsyncOptions: luna.SchemaOptions
 ---@field async true
 
 ---Several calls of one method in one container: `{ multiple = true, {…}, {…} }` gives the list of results.
@@ -61,7 +68,7 @@ local API = {}
 ---```lua
 ---api:start()
 ---```
----@param options? luna.CallOptions|luna.AsyncOptions
+---@param options? luna.WaitOptions
 ---@return luna.API
 function API:start(options) end
 
@@ -107,7 +114,7 @@ function API:run(handler) end
 function API:stop(reason) end
 
 ---The account's own user.
----@param options? luna.CallOptions|luna.AsyncOptions
+---@param options? luna.WaitOptions
 ---@return tl.user
 function API:getSelf(options) end
 
@@ -117,6 +124,6 @@ function API:isIdle() end
 
 ---The seed's old way to take updates: a list of { update_id, update }; an offset confirms what is below it.
 ---@param parameters? { offset?: integer, limit?: integer, timeout?: number }
----@param options? luna.CallOptions|luna.AsyncOptions
+---@param options? luna.WaitOptions
 ---@return { update_id: integer, update: tl.Update }[]
 function API:getUpdates(parameters, options) end

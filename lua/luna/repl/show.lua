@@ -105,7 +105,8 @@ function value(x, state, depth, path, skip)
   if kind == "nil" or kind == "boolean" then return tostring(x) end
   if kind ~= "table" then return comment(named(x)) end
   local meta = debug.getmetatable(x)
-  if type(meta) == "table" and (meta.__tostring or meta.__name) then return comment(named(x)) end
+  local object = type(rawget(x, "_")) == "string" -- of the schema: data, methods or not
+  if type(meta) == "table" and (meta.__tostring or meta.__name and not object) then return comment(named(x)) end
   if promise.isPromise and promise.isPromise(x) then return comment(named(x)) end
   if state.seen[x] then return comment("cycle: " .. state.seen[x]) end
   if depth >= DEPTH then

@@ -73,6 +73,19 @@ describe("a value as text", function()
   it("names what has no text of its own", function()
     assert.matches("^nil %-%-%[%[function: ", show(print))
     assert.is_nil(load("return " .. show { f = print }) ().f)
+    assert.equal("nil --[[a clock]]", show(setmetatable({}, { __tostring = function() return "a clock" end })))
+  end)
+
+  it("shows messages and other objects of the schema, though they have methods", function()
+    local tl = require "_luna.tl"
+    require "luna.message"
+    local update = { _ = "updateShort", date = 1, update = {
+      _ = "updateNewMessage", pts = 1, pts_count = 1,
+      message = { _ = "message", id = 7, peer_id = { _ = "peerUser", user_id = 5 }, date = 1, message = "hello" },
+    } }
+    update = tl.decode(tl.encode(update, "Updates"), "Updates").update
+    assert.is_function(update.message.reply)
+    assert.matches('message = "hello"', show(update), 1, true)
   end)
 
   it("masks secrets", function()

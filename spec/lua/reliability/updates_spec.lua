@@ -104,6 +104,20 @@ describe("updates", function()
     assert.equal(0, #core.account:inbox())
   end)
 
+  it("that nobody handles are counted and left out, but shown to who listens to all", function()
+    local core = start()
+    core.dispatch:setHandler({}, {})
+    local status = { _ = "updateUserStatus", user_id = 5, status = { _ = "userStatusRecently" } }
+    core:push(updates { status })
+    core:push(updates { status })
+    assert.equal(2, core.updates.journal.count)
+    assert.same({ 1, 2 }, core.acked)
+    local shown = 0
+    core.dispatch.handle = function() shown = shown + 1 end -- as the REPL's :watch and a record do
+    core:push(updates { status })
+    assert.equal(1, shown)
+  end)
+
   it("are committed before the patience is over where many handlers run", function()
     local never = luna.Deferred()
     local core = start { callback = function() luna.await(never:promise()) end }

@@ -404,6 +404,20 @@ static int f_encode_result(lua_State *L)
   return encoded(L, ln_bind_tl_encode_result(L, 1, m, b, layer), b);
 }
 
+/* list(table) → how many items | nil, what makes it no list */
+static int f_list(lua_State *L)
+{
+  lua_Integer n;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  if (ln_bind_tl_list(L, 1, &n)) {
+    lua_pushinteger(L, n);
+    return 1;
+  }
+  lua_pushnil(L);
+  lua_insert(L, -2);
+  return 2;
+}
+
 /* setMetatable(constructor, metatable | nil): every decoded object of that constructor gets it. */
 static int f_set_metatable(lua_State *L)
 {
@@ -434,6 +448,7 @@ int luaopen__luna_tl(lua_State *L)
                                        {"encode", f_encode},
                                        {"encodeMethod", f_encode_method},
                                        {"encodeResult", f_encode_result},
+                                       {"list", f_list},
                                        {"setMetatable", f_set_metatable},
                                        {NULL, NULL}};
   luaL_newmetatable(L, "luna.Buffer");

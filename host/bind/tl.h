@@ -30,6 +30,10 @@ int ln_bind_tl_encode_object(lua_State *L, int index, const struct ln_tl_type *t
 int ln_bind_tl_encode_result(lua_State *L, int index, const struct ln_tl_method *method, struct ln_buf *out,
                              int layer);
 
+/* Whether the table at index is a list: *n items under 1…n and nothing else, but for table.pack's own count.
+ * Pushes a sentence where it is none. */
+bool ln_bind_tl_list(lua_State *L, int index, lua_Integer *n);
+
 /* Pushes the table that holds the schema's names as Lua strings, those that were used so far: thousands of
  * strings that no bot needs would be looked at in every cycle of the garbage collector. */
 void ln_bind_tl_names(lua_State *L);

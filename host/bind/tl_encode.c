@@ -239,18 +239,21 @@ static void encode_field(struct encoder *e, const struct ln_tl_field *f, const s
     lua_pushfstring(L, "a list of %s", kind_text(f));
     wrong(e, -2, lua_tostring(L, -1), at);
   } else {
+    lua_Integer n;
     luaL_checkstack(L, 8, "too deep");
-    lua_Unsigned n = lua_rawlen(L, -1);
-    if (n == 0 && lua_getfield(L, -1, "_") != LUA_TNIL) {
-      lua_pop(L, 1);
+    lua_pushliteral(L, "_");
+    bool object = lua_rawget(L, -2) != LUA_TNIL;
+    lua_pop(L, 1);
+    if (object) {
       lua_pushfstring(L, "a list of %s", kind_text(f));
       wrong(e, -2, lua_tostring(L, -1), at);
+    } else if (!ln_bind_tl_list(L, -1, &n)) {
+      fail(e, LN_E_BAD_TYPE, at);
     } else {
-      if (n == 0) lua_pop(L, 1);
       ln_write_vector(&e->w, f->vector == 1, (uint32_t)n);
-      for (lua_Unsigned i = 1; i <= n && !e->err && !e->w.err; i++) {
-        struct step here = {at, NULL, (lua_Integer)i};
-        lua_rawgeti(L, -1, (lua_Integer)i);
+      for (lua_Integer i = 1; i <= n && !e->err && !e->w.err; i++) {
+        struct step here = {at, NULL, i};
+        lua_rawgeti(L, -1, i);
         encode_single(e, f, &here, depth);
         lua_pop(L, 1);
       }

@@ -1,5 +1,6 @@
 --- Results of an inline query as the Bot API writes them → TL: InputBotInlineResult. Called by params.lua, which gives the parser of
 --- parse_mode, the keyboard's and the media's maker.
+local tl = require "_luna.tl"
 local suggest = require "luna.suggest"
 
 local inline = {}
@@ -150,9 +151,11 @@ end
 function inline.toTL(list, tools)
   if type(list) ~= "table" then return nil, "expected a list of results, got a " .. type(list) end
   if next(list) ~= nil and #list == 0 then return nil, "expected a list of results, got a single one" end
+  local n, wrong = tl.list(list)
+  if not n then return nil, wrong end
   local out = {}
-  for i, x in ipairs(list) do
-    local made, why = one(tools, x, i)
+  for i = 1, n do
+    local made, why = one(tools, list[i], i)
     if not made then return nil, ("result %d: %s"):format(i, why) end
     out[i] = made
   end

@@ -1,6 +1,7 @@
 --- reply_markup as a Bot API object → TL: inline_keyboard, keyboard, remove_keyboard, force_reply. Pure, called by params.lua.
 local markup = {}
 
+local tl = require "_luna.tl"
 local suggest = require "luna.suggest"
 
 -- What the Bot API has beside what is used here is left alone; what is no more than misspelt is an error.
@@ -68,13 +69,20 @@ local shapes = {
 
 local function rows(list, shape)
   if type(list) ~= "table" then return nil, "the rows of a keyboard are a list" end
+  local n, wrong = tl.list(list)
+  if not n then return nil, "the rows of the keyboard: " .. wrong end
   local out = {}
-  for i, row in ipairs(list) do
+  for i = 1, n do
+    local row = list[i]
     if type(row) ~= "table" then return nil, ("row %d of the keyboard is a %s, not a list of buttons"):format(i, type(row)) end
     if row.text then return nil, ("row %d of the keyboard is a button, not a list of buttons"):format(i) end
-    local buttons = {}
-    for j, x in ipairs(row._ == shape.row and row.buttons or row) do
-      local made, why = button(x, shape)
+    local buttons, given = {}, row
+    if row._ == shape.row and type(row.buttons) == "table" then given = row.buttons end
+    local width
+    width, wrong = tl.list(given)
+    if not width then return nil, ("row %d of the keyboard: %s"):format(i, wrong) end
+    for j = 1, width do
+      local made, why = button(given[j], shape)
       if not made then return nil, why end
       buttons[j] = made
     end

@@ -36,13 +36,20 @@ function steps.InputDialogPeer(core, q, field)
   q[field] = { _ = "inputDialogPeer", peer = forms.inputPeer(core.peers, x) }
 end
 
+-- How many items a list has that a script gave: none is left out without a word.
+local function lengthOf(list, method, field)
+  if type(list) ~= "table" or list._ ~= nil then bad(method, field, "expected a list, got a single " .. type(list)) end
+  local n, why = tl.list(list)
+  if not n then bad(method, field, why) end
+  return n
+end
+
 local function each(fn)
   return function(core, q, field, method)
     local list = q[field]
     if list == nil then return end
-    if type(list) ~= "table" or list._ ~= nil then bad(method, field, "expected a list, got a single " .. type(list)) end
     local out = {}
-    for i = 1, #list do
+    for i = 1, lengthOf(list, method, field) do
       out.one = list[i]
       fn(core, out, "one", method)
       out[i] = out.one
@@ -63,7 +70,7 @@ end)
 function steps.randomIds(core, q, field, method)
   if q[field] ~= nil or type(q.id) ~= "table" then return end
   local list = {}
-  for i = 1, #q.id do list[i] = core.randomId:next(method.name, q, field, i) end
+  for i = 1, lengthOf(q.id, method, "id") do list[i] = core.randomId:next(method.name, q, field, i) end
   q[field] = list
 end
 
@@ -77,9 +84,10 @@ end
 
 steps["Vector<InputSingleMedia>"] = function(core, q, field, method)
   local list = q[field]
-  if type(list) ~= "table" then return end
+  if list == nil then return end
   local out = {}
-  for i, item in ipairs(list) do
+  for i = 1, lengthOf(list, method, field) do
+    local item = list[i]
     if type(item) ~= "table" then bad(method, field, ("item %d is a %s, not a table"):format(i, type(item))) end
     local copy = {}
     for k, v in pairs(item) do copy[k] = v end

@@ -116,6 +116,41 @@ describe("luna.params", function()
     assert.error_matches(function() prepare("users.getUsers", { id = "me" }) end, "expected a list")
   end)
 
+  it("leaves nothing out of a list without a word", function()
+    local function keyboard(rows) return { peer = 50, message = "x", reply_markup = { inline_keyboard = rows } } end
+    local a, b = { text = "A", callback_data = "a" }, { text = "B", callback_data = "b" }
+    local hole, key = "has a hole: there is nothing at 2, but something at 3", 'keys 1, 2, 3, … alone, this one has "x" too'
+    for i, case in ipairs {
+      { "messages.getMessages", { id = { 1, [3] = 3 } }, '"id": the list ' .. hole },
+      { "messages.getMessages", { id = { 1, 2, x = 3 } }, '"id": a list has the ' .. key },
+      { "messages.deleteMessages", { id = { 1, [3] = 3 } }, '"id": the list ' .. hole },
+      { "messages.deleteMessages", { id = { 1, 2, x = 3 } }, '"id": a list has the ' .. key },
+      { "messages.deleteMessages", { id = { x = 3 } }, '"id": a list has the ' .. key },
+      { "messages.deleteMessages", { id = { 1, [2.5] = 3 } }, "this one has 2.5 too" },
+      { "messages.deleteMessages", { id = { [0] = 3, 1 } }, "this one has 0 too" },
+      { "messages.deleteMessages", { id = { 1, n = 2 } }, 'the list has 1 items, though its "n" says otherwise' },
+      { "messages.deleteMessages", { id = { _ = "message", 1 } }, '"id": expected a list of int, got a table of message' },
+      { "messages.forwardMessages", { from_peer = 50, to_peer = 50, id = { 1, [3] = 3 } }, '"id": the list ' .. hole },
+      { "messages.sendMessage", { peer = 50, message = "x", entities = { { _ = "messageEntityBold", offset = 0, length = 1 }, x = 1 } },
+        '"entities": a list has the ' .. key },
+      { "messages.sendMessage", keyboard { { a, b, x = b } }, "row 1 of the keyboard: a list has the " .. key },
+      { "messages.sendMessage", keyboard { { a, [3] = b } }, "row 1 of the keyboard: the list " .. hole },
+      { "messages.sendMessage", keyboard { { a }, [3] = { b } }, "the rows of the keyboard: the list " .. hole },
+      { "messages.sendMultiMedia", { peer = 50, multi_media = { {}, [3] = {} } }, '"multi_media": the list ' .. hole },
+      { "messages.setInlineBotResults", { query_id = 1, results = { { title = "A", input_message_content = "x" }, x = {} } },
+        '"results": a list has the ' .. key },
+      { "messages.setInlineBotResults", { query_id = 1, results = { { title = "A", input_message_content = "x", "y" } } },
+        'result 1: it has no "1"' },
+    } do
+      local ok, err = pcall(prepare, case[1], case[2])
+      assert.is_false(ok, "case " .. i)
+      assert.matches(case[3], tostring(err), 1, true)
+      assert.is_string(params.isBadCall(params.compile(case[1]), err), "case " .. i)
+    end
+    assert.same({ 1, 2, n = 2 }, prepare("messages.deleteMessages", { id = table.pack(1, 2) }).id)
+    assert.equal(2, #prepare("messages.getMessages", { id = table.pack(1, 2) }).id)
+  end)
+
   it("knows which errors are about the call", function()
     local method = params.compile "messages.sendMessage"
     local ok, err = pcall(tl.encodeMethod, "messages.sendMessage", { peer = alice, random_id = 1, mesage = "x" })

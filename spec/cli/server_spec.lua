@@ -125,6 +125,26 @@ describe("luna against a server", function()
     assert.equal(("no database "):rep(1000), assert(io.open(session)):read "a")
   end)
 
+  it("leaves a damaged sandbox as it is, and says so in one line", function()
+    local session = folder .. "/kept.session"
+    local data = cli.script(folder, "kept.session.sandbox", "no sandbox")
+    for _, words in ipairs { { "run", started, "--sandbox", "--session", session }, { "sandbox", "--data", data } } do
+      local r = cli.run(words)
+      assert.equal(1, r.status, r.err)
+      assert.matches("^luna %l+: the sandbox's data in [^\n]*kept%.session%.sandbox is damaged and was left as it was: "
+        .. "move it away to start anew\n$", r.err)
+      assert.equal("no sandbox", assert(io.open(data)):read "a")
+    end
+    local r = cli.run { "run", started, "--sandbox", "--session", folder .. "/no/such/folder" }
+    assert.not_matches("traceback", r.err)
+    os.remove(data)
+    assert(os.execute("mkdir " .. data))
+    r = cli.run { "run", started, "--sandbox", "--session", session }
+    assert.equal(2, r.status, r.err)
+    assert.matches("^luna run: the sandbox's data cannot be read: [^\n]*kept%.session%.sandbox is no file\n", r.err)
+    os.execute("rmdir " .. data)
+  end)
+
   it("logs in and out by commands of its own", function()
     local words = { "login", "bot", "--dc", where, "--dc-key", server.key, env = env, state = folder }
     local r = cli.run(words)

@@ -391,7 +391,7 @@ function M.run(args)
   expectPlain(self)
   if args.sandbox then
     -- A session that is kept needs a server that is: its file lies beside.
-    self.place = require("luna.sandbox").serve { listen = "127.0.0.1:0", data = args.session and args.session .. ".sandbox" }
+    self.place = require "luna.cli.served"("luna run", { listen = "127.0.0.1:0", data = args.session and args.session .. ".sandbox" })
     line.sandbox = self.place
     self.input = require "luna.chat.input"()
   end

@@ -2,7 +2,6 @@
 local host = require "_luna.host"
 local task = require "_luna.task"
 local promise = require "_luna.promise"
-local errors = require "luna.errors"
 local options = require "luna.cli.options"
 local signals = require "luna.cli.signals"
 
@@ -43,23 +42,12 @@ local function bots(list)
   return out
 end
 
--- What serve() refuses of what the command line says, by its words; the rest (a port in use, damaged data) is no wrong use.
-local wrongUse = { "listen address", "on loopback addresses alone", "is not of the form", "is no private RSA key" }
-
 function M.run(args)
   require("luna.cli.run").commandLine { log = args.log, ["log-json"] = args["log-json"] }
   local opts = { listen = args.listen or "127.0.0.1:0", dcs = dcs(args.dc), key = args.key, data = args.data, bots = bots(args.bot) }
-  if args.key and not host.readFile(args.key) then options.fail(("luna sandbox: the key file %s cannot be read"):format(args.key)) end
   local over = promise.new()
   signals.install(function() promise.resolve(over) end)
-  local ok, place = pcall(require("luna.sandbox").serve, opts)
-  if not ok then
-    local why = tostring(place):gsub("[^%s:]+%.lua:%d+: ", "")
-    for _, wrong in ipairs(wrongUse) do
-      if why:find(wrong, 1, true) then options.fail("luna sandbox: " .. why) end
-    end
-    error(errors.classes.Exception("luna sandbox: " .. why), 0)
-  end
+  local place = require "luna.cli.served"("luna sandbox", opts)
   -- Beside the data it can be found again; else it is a temporary file, removed at the end.
   local keyPath = place:writeKey(args.data and args.data .. ".pem" or nil)
   local lines = {}

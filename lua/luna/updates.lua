@@ -352,9 +352,9 @@ function Updates:affected(request, result)
   end
 end
 
---- The server began a new session: what it had queued for the old one may be gone.
+--- The server began a new session: what it had queued for the old one may be gone, after an answer that is still on its way, too.
 function Updates:newSession()
-  if self.active and not self.common.fetching then difference.common(self) end
+  if self.active then difference.common(self) end
 end
 
 --- Nothing waits for a gap to close or for a difference.

@@ -200,6 +200,25 @@ describe("updates", function()
     assert.equal(n, #times)
   end)
 
+  it("that a session lost while a difference was on its way are asked for once more", function()
+    local asked = 0
+    local core = start { answers = { ["updates.getDifference"] = function()
+      asked = asked + 1
+      local empty = { _ = "updates.differenceEmpty", date = 1, seq = 0 }
+      if asked == 1 then
+        luna.sleep(1) -- it was answered before the session was lost, and arrives after it
+        return empty
+      end
+      return asked > 2 and empty or { _ = "updates.difference", new_messages = { message(1) }, new_encrypted_messages = {},
+        other_updates = {}, users = {}, chats = {}, state = state(101) }
+    end } }
+    core.updates:newSession()
+    luna.sleep(0.5)
+    core.updates:newSession()
+    luna.sleep(5)
+    assert.same({ 1 }, core.seen)
+  end)
+
   it("flow on past a difference that fails", function()
     local core = start { answers = { ["updates.getDifference"] = function() rpc(500, "PERSISTENT_TIMESTAMP_OUTDATED") end } }
     core.updates:newSession()

@@ -22,11 +22,22 @@ int64_t ln_backoff_after_good(struct ln_backoff *b)
   return 0;
 }
 
+static int64_t again(struct ln_backoff *b, const struct ln_rng *rng, int64_t most)
+{
+  int64_t us = doubled(LN_US_PER_S, b->failures, most);
+  if (us < most) b->failures++;
+  return us - jitter(rng, us / 2);
+}
+
 int64_t ln_backoff_after_failure(struct ln_backoff *b, const struct ln_rng *rng)
 {
-  int64_t us = doubled(LN_US_PER_S, b->failures, LN_BACKOFF_MAX_US);
-  if (b->failures < 30) b->failures++;
-  return us - jitter(rng, us / 2);
+  return again(b, rng, LN_BACKOFF_MAX_US);
+}
+
+int64_t ln_backoff_after_cut(struct ln_backoff *b, const struct ln_rng *rng)
+{
+  while (b->failures && LN_US_PER_S << b->failures > LN_BACKOFF_CUT_MAX_US) b->failures--;
+  return again(b, rng, LN_BACKOFF_CUT_MAX_US);
 }
 
 int64_t ln_backoff_after_flood(struct ln_backoff *b, const struct ln_rng *rng)

@@ -43,11 +43,16 @@ static void down(struct ln_connection *c, int err, const char *why, int64_t dela
 
 void ln_link_lost(struct ln_connection *c, int err, const char *why)
 {
-  bool good =
-      c->state == LN_CONN_UP && c->heard && ln_clock_now(c->clock) - c->up_since >= LN_BACKOFF_GOOD_US;
+  bool worked = c->state == LN_CONN_UP && c->heard;
+  int64_t delay;
+  if (worked && ln_clock_now(c->clock) - c->up_since >= LN_BACKOFF_GOOD_US)
+    delay = ln_backoff_after_good(&c->backoff);
+  else if (worked)
+    delay = ln_backoff_after_cut(&c->backoff, &c->jitter);
+  else
+    delay = ln_backoff_after_failure(&c->backoff, &c->jitter);
   ln_link_close(c);
-  down(c, err, why,
-       good ? ln_backoff_after_good(&c->backoff) : ln_backoff_after_failure(&c->backoff, &c->jitter));
+  down(c, err, why, delay);
 }
 
 void ln_link_fatal(struct ln_connection *c, int err, const char *why)

@@ -1,5 +1,6 @@
 -- The bot of spec/soak/run: answers what it is told, quickly or after a while, and tells of itself when asked.
 local luna = require "luna"
+local host = require "_luna.host"
 local task = require "_luna.task"
 
 local function descriptors()
@@ -10,8 +11,9 @@ local function descriptors()
   return math.tointeger(tonumber(last)) or 0
 end
 
--- In bytes; what other programs may not read, the process itself may.
+-- In bytes, of what is held: freed memory that the allocator keeps and pages of the program that were read are given back first.
 local function resident()
+  host.trim()
   local file = io.open "/proc/self/statm"
   if not file then return 0 end
   local _, pages = file:read("n", "n")

@@ -22,6 +22,22 @@ static void doubles_to_a_minute(void **state)
   }
 }
 
+static void cuts_wait_less_than_failures(void **state)
+{
+  (void)state;
+  struct ln_backoff b = {0};
+  struct ln_rng rng = ln_rng_seeded(&seed, 3);
+  int64_t most = LN_US_PER_S;
+  for (int i = 0; i < 100; i++) {
+    assert_in_range(ln_backoff_after_cut(&b, &rng), most / 2, most);
+    most = most * 2 < LN_BACKOFF_CUT_MAX_US ? most * 2 : LN_BACKOFF_CUT_MAX_US;
+  }
+  /* a minute of failures is over with the first link that works */
+  for (int i = 0; i < 100; i++) ln_backoff_after_failure(&b, &rng);
+  assert_in_range(ln_backoff_after_cut(&b, &rng), LN_BACKOFF_CUT_MAX_US / 2, LN_BACKOFF_CUT_MAX_US);
+  assert_in_range(ln_backoff_after_failure(&b, &rng), LN_BACKOFF_CUT_MAX_US / 2, 2 * LN_BACKOFF_CUT_MAX_US);
+}
+
 static void floods_wait_longer(void **state)
 {
   (void)state;
@@ -66,9 +82,8 @@ static void waits_without_randomness(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(doubles_to_a_minute),
-      cmocka_unit_test(floods_wait_longer),
-      cmocka_unit_test(spreads),
+      cmocka_unit_test(doubles_to_a_minute),      cmocka_unit_test(cuts_wait_less_than_failures),
+      cmocka_unit_test(floods_wait_longer),       cmocka_unit_test(spreads),
       cmocka_unit_test(waits_without_randomness),
   };
   return cmocka_run_group_tests_name("backoff", tests, NULL, NULL);

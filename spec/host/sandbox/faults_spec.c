@@ -1,6 +1,7 @@
 /* Client and sandbox when things go wrong: cuts, dead lines, codes of the transport, wrong keys, back-off,
  * and ends in the middle of callbacks and jobs. */
 #include "net_world.h"
+#include "client/backoff.h"
 
 static struct person ann;
 static struct ln_auth_key key;
@@ -79,6 +80,23 @@ static void cut_right_after_it_came_up(void **state)
   world_run(NULL, 1);
   assert_int_equal(ann.n_dials, dials + 1);
   assert_true(ann.dials_at[dials] - at < 1000);
+  person_stop(&ann);
+}
+
+/* A line that breaks every few seconds, but works in between, is no server that must be spared. */
+static void cut_again_and_again(void **state)
+{
+  (void)state;
+  start_ann();
+  for (int i = 0; i < 12; i++) {
+    world_run(NULL, 2);
+    ln_sandbox_cut(world.sandbox);
+    ann.n_up = 1;
+    world_run(ann_is_up_again, 61);
+    assert_int_equal(ann.n_up, 2);
+    assert_in_range(ann.retry_us, 500000, LN_BACKOFF_CUT_MAX_US);
+  }
+  assert_true(ann.retry_us >= LN_BACKOFF_CUT_MAX_US / 2); /* but not at once, either */
   person_stop(&ann);
 }
 
@@ -629,6 +647,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       VIRTUAL(cut_after_a_good_while),
       VIRTUAL(cut_right_after_it_came_up),
+      VIRTUAL(cut_again_and_again),
       VIRTUAL(pushes_wait_for_a_silent_client),
       VIRTUAL(nobody_there),
       VIRTUAL(accepted_and_reset),

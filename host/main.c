@@ -18,7 +18,7 @@ int main(int argc, char **argv)
 #ifdef M_ARENA_MAX
   mallopt(M_ARENA_MAX, 1); /* an arena for each thread of the pool would only lie there */
 #endif
-  umask(077); /* session, history, sandbox data: for their owner alone */
+  mode_t given = umask(077); /* session, history, sandbox data: for their owner alone */
   signal(SIGPIPE, SIG_IGN);
   setrlimit(RLIMIT_CORE, &no_core); /* keys never land in a core file */
 #ifdef PR_SET_DUMPABLE
@@ -29,6 +29,7 @@ int main(int argc, char **argv)
     fprintf(stderr, "luna: cannot start: %s\n", ln_err_text(err));
     return 1;
   }
+  host->umask = given;
   int status = ln_host_run(host, "luna.cli");
   ln_host_free(host);
   fflush(stdout);

@@ -5,6 +5,7 @@
 
 #include <lua.h>
 #include <lauxlib.h>
+#include <sys/types.h>
 
 #include "loop/loop.h"
 #include "loop/timer.h"
@@ -42,6 +43,7 @@ struct ln_host {
   int exit_code;
   int argc;
   char **argv;
+  mode_t umask; /* the person's, for files that are no secret; the program's own is stricter */
 };
 
 /* Makes loop and state, opens the modules, puts luna's `require` in place. */

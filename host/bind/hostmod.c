@@ -71,13 +71,14 @@ static int f_read_file(lua_State *L)
   return 1;
 }
 
-/* writeFile(path, bytes, mode = 0600): atomically, by a temporary file beside it. */
+/* writeFile(path, bytes, mode = 0600): atomically, by a temporary file beside it. A mode that is given holds
+ * as far as the person's umask lets it; the program's own is stricter. */
 static int f_write_file(lua_State *L)
 {
   const char *path = luaL_checkstring(L, 1);
   size_t n;
   const char *bytes = luaL_checklstring(L, 2, &n);
-  mode_t mode = (mode_t)luaL_optinteger(L, 3, 0600);
+  mode_t mode = (mode_t)luaL_optinteger(L, 3, 0600) & ~ln_host_get()->umask;
   const char *temporary = lua_pushfstring(L, "%s.%d.new", path, (int)getpid());
   int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
   if (fd < 0) return fail_errno(L, path);
@@ -88,7 +89,7 @@ static int f_write_file(lua_State *L)
     bytes += w;
     n -= (size_t)w;
   }
-  int bad = n > 0 || fsync(fd) != 0;
+  int bad = n > 0 || fchmod(fd, mode) != 0 || fsync(fd) != 0;
   int e = errno;
   close(fd);
   errno = e;
@@ -102,18 +103,24 @@ static int f_write_file(lua_State *L)
   return 1;
 }
 
-/* mkdirs(path): with mode 0700 where it has to make them. */
+/* mkdirs(path, mode = 0700): with that mode where it has to make them, as far as the person's umask lets it.
+ */
 static int f_mkdirs(lua_State *L)
 {
   char path[4096];
   const char *given = luaL_checkstring(L, 1);
+  mode_t mode = (mode_t)luaL_optinteger(L, 2, 0700) & ~ln_host_get()->umask;
   if (strlen(given) >= sizeof path) return luaL_argerror(L, 1, "too long");
   strcpy(path, given);
   for (char *at = path + 1;; at++) {
     if (*at != '/' && *at) continue;
     char keep = *at;
     *at = 0;
-    if (mkdir(path, 0700) != 0 && errno != EEXIST) return fail_errno(L, path);
+    if (mkdir(path, 0700) != 0) {
+      if (errno != EEXIST) return fail_errno(L, path);
+    } else if (mode != 0700 && chmod(path, mode) != 0) {
+      return fail_errno(L, path);
+    }
     *at = keep;
     if (!keep) break;
   }

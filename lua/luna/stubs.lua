@@ -55,7 +55,7 @@ function stubs.write(folder)
   local count = 0
   local function put(path, text)
     local full = folder .. "/" .. path
-    local made, why = host.mkdirs(full:match "^(.*)/")
+    local made, why = host.mkdirs(full:match "^(.*)/", 493) -- rwxr-xr-x
     if made then made, why = host.writeFile(full, text, 420) end -- rw-r--r--
     if not made then error(("the stubs cannot be written: %s"):format(tostring(why)), 0) end
   end

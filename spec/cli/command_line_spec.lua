@@ -161,6 +161,17 @@ describe("luna", function()
     fails(2, "is no name for a bot", { "new", "../x", cd = folder })
   end)
 
+  it("writes files that others may read where the umask lets them, unlike a session", function()
+    local program = host.realpath(cli.program)
+    for mask, modes in pairs { ["022"] = { 420, 493 }, ["077"] = { 384, 448 } } do
+      local place = cli.folder()
+      assert.truthy(os.execute(("cd '%s' && umask %s && '%s' new open >/dev/null 2>&1"):format(place, mask, program)))
+      local found = {}
+      for i, name in ipairs { "open.lua", "spec", ".luarc.json", ".luna/stubs" } do found[i] = host.stat(place .. "/" .. name).mode end
+      assert.same({ modes[1], modes[2], modes[1], modes[2] }, found)
+    end
+  end)
+
   it("writes what an editor wants beside a bot, and leaves what is there", function()
     local json = require "luna.json"
     local place = cli.folder()

@@ -101,7 +101,7 @@ function M.run(args)
   local fill = { NAME = name, CLASS = class, PATH = path, STUBS = stubs.folder }
   local function write(file, text)
     local where = file:match "^(.*)/"
-    if where then host.mkdirs(where) end
+    if where then host.mkdirs(where, 493) end
     local ok, why = host.writeFile(file, text:gsub("@(%u+)@", fill), 420) -- rw-r--r--
     if not ok then error(("luna new: %s"):format(why), 0) end
     host.write(1, file .. "\n")

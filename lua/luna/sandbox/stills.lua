@@ -44,7 +44,7 @@ function stills.take()
 end
 
 local function write(file, text)
-  host.mkdirs(file:match "^(.*)/")
+  host.mkdirs(file:match "^(.*)/", 493) -- rwxr-xr-x
   local ok, why = host.writeFile(file, text, 420) -- rw-r--r--
   if not ok then error(("the snapshot cannot be written: %s"):format(why), 0) end
 end

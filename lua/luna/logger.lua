@@ -145,9 +145,10 @@ function Logger.log(message, lvl, room)
   lvl = lvl == nil and Logger.NOTICE or Logger.level(lvl, 2)
   if lvl > level and lvl > Logger.ERROR then return end -- errors are kept for luna status whatever the level
   local about
-  if type(message) == "table" and not getmetatable(message) then
+  -- What comes from the server is shown though it has methods.
+  if type(message) == "table" and (not getmetatable(message) or type(rawget(message, "_")) == "string") then
     if json then about = { fields = message } end
-    message = require("luna.inspect")(redaction.value(message))
+    message = require("luna.inspect")(redaction.value(message, true))
   end
   write(lvl, room or "script", tostring(message), about)
 end

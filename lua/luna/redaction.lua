@@ -58,7 +58,11 @@ local function value(x, depth, state)
     if state.left == 0 then break end
     state.left = state.left - 1
     local secretHere = secret[k]
-    if not list then k = redaction.text(tostring(k)) end
+    if not list then
+      local text = tostring(k)
+      local masked = redaction.text(text)
+      if type(k) ~= "number" or not state.numbers or masked ~= text then k = masked end
+    end
     copy[k] = secretHere and MASK or value(v, depth + 1, state)
   end
   state.seen[x] = nil
@@ -66,6 +70,7 @@ local function value(x, depth, state)
 end
 
 --- A copy of a value made of tables, texts and numbers alone, its secrets masked: at most six tables deep and two thousand entries.
-function redaction.value(x) return value(x, 0, { left = ENTRIES, seen = {} }) end
+--- numbers: whether keys that are numbers stay so; else they become texts, as JSON wants them.
+function redaction.value(x, numbers) return value(x, 0, { left = ENTRIES, seen = {}, numbers = numbers }) end
 
 return redaction

@@ -26,6 +26,19 @@ describe("luna.Logger", function()
     assert.equal(384, host.stat(path).mode & 511)
   end)
 
+  it("writes tables as Lua, and what comes from the server, though it has methods", function()
+    require "luna.message"
+    local tl = require "_luna.tl"
+    local message = { _ = "message", id = 7, peer_id = { _ = "peerUser", user_id = 5 }, date = 1, message = "hello" }
+    message = tl.decode(tl.encode(message, "Message"), "Message")
+    Logger.configure { target = path }
+    luna.logger { 1, a = "b", [70] = 2 }
+    luna.logger(message)
+    assert.is_function(message.reply)
+    assert.matches('script: { 1, [70] = 2, a = "b" }\n', content(), 1, true)
+    assert.matches('script: { _ = "message", date = 1, id = 7, message = "hello", peer_id = ', content(), 1, true)
+  end)
+
   it("goes on in a new file where the old one was moved away", function()
     Logger.configure { target = path }
     Logger.log "before"

@@ -83,7 +83,15 @@ local function describe(err)
     traceback = err.traceback
   end
   local lines = { tostring(text) }
-  for _, line in ipairs(frames.own(traceback)) do lines[#lines + 1] = "  " .. line end
+  for _, line in ipairs(frames.own(traceback)) do
+    -- What was typed is a frame without a name of its own: where the text has its line already, it says nothing new.
+    local at = line:match "^(repl:%d+): in upvalue '[%w?]+'$"
+    if not at then
+      lines[#lines + 1] = "  " .. line
+    elseif lines[1]:sub(1, #at + 1) ~= at .. ":" then
+      lines[#lines + 1] = ("  %s: in what was typed"):format(at)
+    end
+  end
   return Logger.redact(table.concat(lines, "\n"))
 end
 

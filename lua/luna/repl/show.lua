@@ -1,6 +1,7 @@
 --- A value as Lua text that one can paste back: three levels, a hundred entries, what is left out or has no text of its own in comments,
 --- secrets masked. What was cut is kept for :more. Called by luna.repl.session, its commands and luna.repl.frame.
 local Logger = require "luna.logger"
+local handlers = require "luna.handler"
 local promise = require "_luna.promise"
 
 local DEPTH, ENTRIES, STRING, WIDTH, CUTS, BRIEF = 3, 100, 4000, 100, 200, 160
@@ -66,11 +67,16 @@ local function order(a, b)
   return named(a) < named(b)
 end
 
+-- The instance of a script's handler: its own fields say something, those that the library has put there do not.
+local function isHandler(meta) return type(meta) == "table" and rawget(meta, "class") ~= nil and handlers.isHandler(meta.class) end
+local given = { API = true, _core = true }
+
 local value
 
 -- skip: entries that were shown before.
 local function fields(x, state, depth, path, skip)
   local parts, left, n, at = {}, 0, #x, 0
+  local hidden = isHandler(debug.getmetatable(x)) and given or {}
   local function put(prefix, v, where, masked)
     at = at + 1
     if at <= skip then return end
@@ -84,7 +90,7 @@ local function fields(x, state, depth, path, skip)
   for i = 1, n do put(skip > 0 and ("[%d] = "):format(i) or "", rawget(x, i), ("%s[%d]"):format(path, i)) end
   local keys = {}
   for k in next, x do
-    if not (math.type(k) == "integer" and k >= 1 and k <= n) then keys[#keys + 1] = k end
+    if not (math.type(k) == "integer" and k >= 1 and k <= n) and not hidden[k] then keys[#keys + 1] = k end
   end
   table.sort(keys, order)
   for _, k in ipairs(keys) do
@@ -106,7 +112,8 @@ function value(x, state, depth, path, skip)
   if kind ~= "table" then return comment(named(x)) end
   local meta = debug.getmetatable(x)
   local object = type(rawget(x, "_")) == "string" -- of the schema: data, methods or not
-  if type(meta) == "table" and (meta.__tostring or meta.__name and not object) then return comment(named(x)) end
+  local handler = isHandler(meta)
+  if type(meta) == "table" and (meta.__tostring or meta.__name and not object) and not handler then return comment(named(x)) end
   if promise.isPromise and promise.isPromise(x) then return comment(named(x)) end
   if state.seen[x] then return comment("cycle: " .. state.seen[x]) end
   if depth >= DEPTH then
@@ -118,6 +125,7 @@ function value(x, state, depth, path, skip)
   local parts, left = fields(x, state, depth, path, skip or 0)
   state.seen[x] = nil
   if left > 0 then parts[#parts + 1] = ("--[[%d more]]"):format(left) end
+  if handler then parts[1] = ("--[[%s]] %s"):format(named(x), parts[1] or "") end
   if #parts == 0 then return "{}" end
   local line = "{ " .. table.concat(parts, ", ") .. " }"
   if #line <= WIDTH and not line:find "\n" then return line end

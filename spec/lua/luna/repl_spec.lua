@@ -88,6 +88,15 @@ describe("a value as text", function()
     assert.matches('message = "hello"', show(update), 1, true)
   end)
 
+  it("shows a handler with the fields that the script has given it", function()
+    local luna = require "luna"
+    local object = require("luna.handler").instantiate(luna.EventHandler:extend "Shop", { api = {} }, { open = true })
+    assert.equal("{ --[[Shop]] state = { open = true } }", show(object))
+    object.orders = 3
+    assert.equal("{ { --[[Shop]] orders = 3, state = { open = true } } }", show { object })
+    assert.same({ orders = 3, state = { open = true } }, load("return " .. show(object))())
+  end)
+
   it("masks secrets", function()
     host.secret "83838383:canary-in-the-repl"
     local text = show { text = "it is 83838383:canary-in-the-repl", password = "hunter22", api_hash = "0123456789abcdef" }
@@ -277,7 +286,9 @@ describe("the REPL of a bot", function()
 
   it("tells errors with the place, and goes on", function()
     local c = client()
-    assert.matches("^repl:2: oops\n  repl:2: in", c.refused "\nerror 'oops'")
+    assert.equal("repl:2: oops", c.refused "\nerror 'oops'")
+    assert.equal("", c.ask "function deep()\nerror 'oops'\nend")
+    assert.equal("repl:2: oops\n  repl:2: in global 'deep'\n  repl:3: in what was typed", c.refused "\n\ndeep() return 1")
     assert.matches("nosuch", c.refused "nosuch.field")
     assert.equal("1", c.ask "1")
     c.connection:close()

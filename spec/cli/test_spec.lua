@@ -152,6 +152,52 @@ shop.lua: 5 of 7 handlers have run
   end)
 end)
 
+describe("luna test with a test that fails", function()
+  after_each(cli.clean)
+
+  it("says where, and leaves the next test nothing to stumble over", function()
+    local folder = cli.folder()
+    cli.script(folder, "order_spec.lua", [[
+describe("a script that is not there", function()
+  local world = require("luna.sandbox").world()
+  local bot = world:run "nosuch.lua"
+end)
+describe("order", function()
+  local luna = require "luna"
+  local Bot = luna.EventHandler:extend "Bot"
+  Bot:on(".", function(_, message)
+    message:reply("one " .. message.message)
+    message:reply "two"
+  end)
+  local world = require("luna.sandbox").world()
+  local bot, alice = world:run(Bot), world:user "Alice"
+  it("fails", function()
+    alice:send(bot, "first")
+    error "on purpose"
+  end)
+  it("follows", function()
+    alice:send(bot, "second")
+    assert.equal("one second", alice:expect(bot).message)
+  end)
+  it("gets what a test before it has left, where that has passed", function()
+    assert.equal("two", alice:expect(bot).message)
+    alice:click(alice:send(bot, "third"), "Go")
+  end)
+end)
+]])
+    local r = cli.run { "test", "order_spec.lua", cd = folder }
+    assert.equal(1, r.status)
+    assert.matches("\n1 passed, 3 failed, 0 skipped\n$", r.out)
+    for _, part in ipairs {
+      "not ok - a script that is not there (order_spec.lua:1)\n    order_spec.lua:3: the script nosuch.lua cannot be read: No such file",
+      "not ok - order fails (order_spec.lua:14)\n    order_spec.lua:16: on purpose",
+      'order_spec.lua:24: Alice: there is no button "Go"; there is none at all\n',
+    } do
+      assert.truthy(r.out:find(part, 1, true), part .. "\n" .. r.out)
+    end
+  end)
+end)
+
 describe("luna test with a handler that fails", function()
   after_each(cli.clean)
 

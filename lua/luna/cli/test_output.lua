@@ -1,6 +1,7 @@
 --- What `luna test` shows: failures and pending tests as they come, a row of dots on a terminal. busted loads it by name (luna.cli.test
 --- names it) and calls it with its options; the counts are kept for luna.cli.test.
 local host = require "_luna.host"
+local scripts = require "luna.frames"
 
 local counts = { passed = 0, failed = 0, skipped = 0 }
 
@@ -77,9 +78,15 @@ local function make(options)
     counts.failed = counts.failed + 1
     endDots()
     put(("not ok - %s (%s)"):format(t.name, place(t)))
-    local shown = require("luna.suggest").explain(message(t))
-    put(indent(shown))
     local stack = frames(t.trace and t.trace.traceback)
+    local shown = require("luna.suggest").explain(message(t))
+    -- An error object has no position of its own: busted gives it one that is unknown, or the library's; the script's is wanted.
+    local given, rest = shown:match "^(%S-:%-?%d+): (.*)$"
+    if given == "?:-1" or given and scripts.isLibrary(given) then
+      local at = scripts.position(t.trace and t.trace.traceback)
+      shown = at and ("%s: %s"):format(at, rest) or rest
+    end
+    put(indent(shown))
     if stack ~= "" then put(indent(stack)) end
     if more then put(indent(more)) end
     if said and not (shown:find "conversation" or shown:find "snapshot") then put(indent(said)) end
@@ -99,7 +106,7 @@ local function make(options)
         if not ok then why = why or { err } end
       end
       local text
-      text, said = worlds.ended()
+      text, said = worlds.ended(failed)
       if why then
         more = text
         error(why[1], 0)

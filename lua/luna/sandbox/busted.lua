@@ -34,14 +34,16 @@ function busted.follow(world)
   env.teardown(function() leave(world) end)
 end
 
---- A test has ended: what its worlds have to say against it, and what was said and done in them; each nil where there is nothing.
-function busted.ended()
+--- A test has ended: what its worlds have to say against it, and what was said and done in them; each nil where there is nothing. failed:
+--- whether it has failed for other reasons.
+function busted.ended(failed)
   local complaints, said = {}, {}
   for i = #busted.worlds, 1, -1 do
     local entry = busted.worlds[i]
     if entry.once then leave(entry.world) end
     complaints[#complaints + 1] = entry.world:complaint()
     said[#said + 1] = entry.world:lately()
+    if not entry.once and (failed or complaints[1]) then entry.world:forget() end
   end
   return #complaints > 0 and table.concat(complaints, "\n") or nil, #said > 0 and table.concat(said, "\n") or nil
 end

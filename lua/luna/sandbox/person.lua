@@ -456,7 +456,7 @@ function Person:click(message, label, column)
     local what = type(label) == "number" and ("row %d, column %d"):format(label, column or 1) or ("%q"):format(tostring(label))
     local there = core and keyboards.labels(core.markup) or {}
     error(("%s: there is no button %s; there %s\n%s"):format(self.name, what,
-      #there > 0 and "are: " .. table.concat(there, ", ") or "are none", conversation.show(self, peer)), 2)
+      #there > 0 and "are: " .. table.concat(there, ", ") or "is none at all", conversation.show(self, peer)), 2)
   end
   local kind = button.type._
   if kind == "inlineButtonTypeCallback" then

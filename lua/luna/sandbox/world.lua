@@ -56,7 +56,7 @@ function World:init(opts)
   self.faults = Faults(self.server)
   self.model.faults = self.faults
   self.record = Transcript(self.model)
-  self.bots, self.people = {}, 0
+  self.bots, self.people = {}, {}
   if coverage.on then coverage.follow(self) end
   busted.follow(self)
 end
@@ -169,13 +169,14 @@ end
 function World:user(first, opts)
   opts = options(opts, "user")
   self:enter()
-  self.people = self.people + 1
   local dc = self.model.dcs[1]
   local user = self.model:addUser {
     first_name = first, last_name = opts.last, username = opts.username,
-    phone = opts.phone and opts.phone:gsub("%D", "") or ("99966%d%04d"):format(dc, self.people),
+    phone = opts.phone and opts.phone:gsub("%D", "") or ("99966%d%04d"):format(dc, #self.people + 1),
   }
-  return Person(self, user)
+  local person = Person(self, user)
+  table.insert(self.people, person)
+  return person
 end
 
 local function members(self, opts)
@@ -270,6 +271,15 @@ function World:complaint()
   end
   if text == "" then return nil end
   return text:sub(2)
+end
+
+--- After a test that has failed: what its bots still had to say is said now, and what people have got and no test has expected is
+--- forgotten, so that the next test does not take it for its own.
+function World:forget()
+  if self.closed then return end
+  self:enter()
+  pcall(self.virtual.advance, self.virtual, 0)
+  for _, person in ipairs(self.people) do person.queues = {} end
 end
 
 --- Raises what complaint() says, with the conversation.

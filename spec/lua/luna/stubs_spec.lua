@@ -120,7 +120,7 @@ describe("luna.stubs", function()
 
   it("have the test kit, and no others", function()
     local World, Person = require "luna.sandbox.world", require "luna.sandbox.person"
-    assert.same(public(World, set "init enter failures complaint lately spawn"), described("luna.World", ":"))
+    assert.same(public(World, set "init enter failures complaint lately forget spawn"), described("luna.World", ":"))
     assert.same(public(Person, set "init see queue view"), described("luna.Person", ":"))
     assert.same(public(World.bot), described("luna.TestBot", ":"))
     assert.same(public(luna.sandbox, set "attach makeKey processKey"), described("luna.sandbox", "."))

@@ -145,7 +145,7 @@ end
 -- only what is meant for it gets the answer.
 local function say(self, x, to, level)
   local message = require "luna.message"
-  local p = message.options(x, level + 1)
+  local p = message.options(nil, x, WHAT, level + 1)
   p.peer = p.peer or self.peer
   if self.choices then
     p.reply_markup = { keyboard = self.choices, one_time_keyboard = true, resize_keyboard = true, selective = self.group or nil }

@@ -15,18 +15,33 @@ local function core(level)
   return c
 end
 
-local function options(x, level)
+local function kindOf(x) return x == nil and "nil" or type(x) == "table" and x._ ~= nil and "a " .. tostring(x._) or "a " .. type(x) end
+
+-- A method that is called with a dot has its argument where the message should be.
+local function withColon(self, x, what, level)
+  if x ~= nil or self == nil or type(self) == "table" and self._ ~= nil then return end
+  error(("%s is called with a colon, not with a dot"):format(what), level + 1)
+end
+
+-- The parameters as a table of the call's own. what: the method that is given them, as "message:reply".
+local function options(self, x, what, level)
   if type(x) == "string" then return { message = x } end
-  if type(x) ~= "table" or x._ ~= nil then error(("a text or a table of parameters is wanted, not a %s"):format(type(x)), level + 1) end
+  withColon(self, x, what, level + 1)
+  if type(x) ~= "table" or x._ ~= nil then
+    error(("%s: a text or a table of parameters is wanted, not %s"):format(what, kindOf(x)), level + 1)
+  end
   local copy = {}
   for k, v in pairs(x) do copy[k] = v end
   return copy
 end
 
--- Callers put its call in parentheses: a tail call would lose the level.
-local function call(name, p, level)
+-- Callers put its call in parentheses: a tail call would lose the level. opts: as of every call; a promise where they say so alone.
+local function call(name, p, level, opts)
   local c = core(level + 1)
   local method = c:method(name)
+  if opts ~= nil then
+    return (require("luna.namespace").call(c, method, p, opts, level + 1, type(opts) == "table" and opts.async))
+  end
   local ok, result = pcall(c.call, c, method, p)
   if ok then return result end
   local text = require("luna.params").isBadCall(method, result, p)
@@ -34,49 +49,52 @@ local function call(name, p, level)
   error(result, 0)
 end
 
---- reply(text | { message =, media =, … }): an answer to this message in its chat.
-function methods:reply(x)
-  local p = options(x, 2)
+-- The last argument of those that call is the options of every call: { async = true }, timeout, cancellation, …
+
+--- reply(text | { message =, media =, … }, options?): an answer to this message in its chat.
+function methods:reply(x, opts)
+  local p = options(self, x, "message:reply", 2)
   p.peer = p.peer or self.peer_id
   if p.reply_to == nil and p.reply_to_msg_id == nil then p.reply_to_msg_id = self.id end
   if p.media then
     p.message = p.message or ""
-    return (call("messages.sendMedia", p, 2))
+    return (call("messages.sendMedia", p, 2, opts))
   end
-  return (call("messages.sendMessage", p, 2))
+  return (call("messages.sendMessage", p, 2, opts))
 end
 
 --- send(text | table): to the message's chat, without the reference.
-function methods:send(x)
-  local p = options(x, 2)
+function methods:send(x, opts)
+  local p = options(self, x, "message:send", 2)
   p.peer = p.peer or self.peer_id
-  return (call(p.media and "messages.sendMedia" or "messages.sendMessage", p, 2))
+  return (call(p.media and "messages.sendMedia" or "messages.sendMessage", p, 2, opts))
 end
 
 --- ask(text | table, options?): a question to who wrote this message, in its chat. Waits; gives the answer, and what the check made of it.
 function methods:ask(question, opts)
+  withColon(self, question, "message:ask", 2)
   local answer, value = require("luna.ask").ask(core(2), self, question, opts, 2)
   return answer, value
 end
 
 --- edit(text | table): changes this message.
-function methods:edit(x)
-  local p = options(x, 2)
+function methods:edit(x, opts)
+  local p = options(self, x, "message:edit", 2)
   p.peer, p.id = self.peer_id, self.id
-  return (call("messages.editMessage", p, 2))
+  return (call("messages.editMessage", p, 2, opts))
 end
 
 --- delete(): for both sides.
-function methods:delete()
+function methods:delete(opts)
   if self.peer_id.channel_id then
-    return (call("channels.deleteMessages", { channel = self.peer_id, id = { self.id } }, 2))
+    return (call("channels.deleteMessages", { channel = self.peer_id, id = { self.id } }, 2, opts))
   end
-  return (call("messages.deleteMessages", { revoke = true, id = { self.id } }, 2))
+  return (call("messages.deleteMessages", { revoke = true, id = { self.id } }, 2, opts))
 end
 
 --- forward(peer): to another chat.
-function methods:forward(peer)
-  return (call("messages.forwardMessages", { from_peer = self.peer_id, id = { self.id }, to_peer = peer }, 2))
+function methods:forward(peer, opts)
+  return (call("messages.forwardMessages", { from_peer = self.peer_id, id = { self.id }, to_peer = peer }, 2, opts))
 end
 
 --- getChat(): the user, chat or channel object of the message's chat.
@@ -97,20 +115,22 @@ end
 
 local query = {}
 
---- answer(text | { message =, alert =, url =, cache_time = } | nothing): what the person who pressed is told; ends the button's waiting.
-function query:answer(x)
-  local p = x == nil and {} or options(x, 2)
+--- answer(text | { message =, alert =, url =, cache_time = } | nothing, options?): what the person who pressed is told; ends the button's
+--- waiting.
+function query:answer(x, opts)
+  withColon(self, x, "query:answer", 2)
+  local p = x == nil and {} or options(self, x, "query:answer", 2)
   p.query_id, p.cache_time = self.query_id, p.cache_time or 0
-  return (call("messages.setBotCallbackAnswer", p, 2))
+  return (call("messages.setBotCallbackAnswer", p, 2, opts))
 end
 
 --- edit(text | table): changes the message that has the button.
-function query:edit(x)
-  local p = options(x, 2)
+function query:edit(x, opts)
+  local p = options(self, x, "query:edit", 2)
   p.id = self.msg_id
-  if self._ == "updateInlineBotCallbackQuery" then return (call("messages.editInlineBotMessage", p, 2)) end
+  if self._ == "updateInlineBotCallbackQuery" then return (call("messages.editInlineBotMessage", p, 2, opts)) end
   p.peer = self.peer
-  return (call("messages.editMessage", p, 2))
+  return (call("messages.editMessage", p, 2, opts))
 end
 
 local function chatOf(self, level)
@@ -119,14 +139,15 @@ local function chatOf(self, level)
 end
 
 --- send(text | table): to the chat of the button's message.
-function query:send(x)
-  local p = options(x, 2)
+function query:send(x, opts)
+  local p = options(self, x, "query:send", 2)
   p.peer = p.peer or chatOf(self, 2)
-  return (call(p.media and "messages.sendMedia" or "messages.sendMessage", p, 2))
+  return (call(p.media and "messages.sendMedia" or "messages.sendMessage", p, 2, opts))
 end
 
 --- ask(text | table, options?): as of a message: a question to who pressed the button.
 function query:ask(question, opts)
+  withColon(self, question, "query:ask", 2)
   local answer, value = require("luna.ask").ask(core(2), self, question, opts, 2)
   return answer, value
 end
@@ -155,7 +176,7 @@ function query:getSender() return require("luna.info").object(core(2), self.user
 local inlineQuery = {}
 
 --- answer({ result, … } | { results =, next_offset =, cache_time =, … }): what the person who types is shown.
-function inlineQuery:answer(x)
+function inlineQuery:answer(x, opts)
   if type(x) ~= "table" or x._ ~= nil then error(("a list of results or a table of parameters is wanted, not a %s"):format(type(x)), 2) end
   local p = { results = x }
   if x.results ~= nil then
@@ -163,7 +184,7 @@ function inlineQuery:answer(x)
     for k, v in pairs(x) do p[k] = v end
   end
   p.query_id = self.query_id
-  return (call("messages.setInlineBotResults", p, 2))
+  return (call("messages.setInlineBotResults", p, 2, opts))
 end
 
 --- getSender(): the user that types.

@@ -86,10 +86,8 @@ local function withToken(token, promise)
 end
 
 -- The way with options or in async mode.
-local function general(core, method, p, opts, level)
-  helpers.options(opts, level + 1, true)
-  local wantsPromise = core.async
-  if opts and opts.async ~= nil then wantsPromise = opts.async end
+local function general(core, method, p, opts, level, wantsPromise)
+  helpers.options(opts, level + 1, method)
   local promise
   if p.multiple then
     promise = multiple(core, method, p, opts, level + 1)
@@ -100,6 +98,9 @@ local function general(core, method, p, opts, level)
   if wantsPromise then return promise end -- dropped, its error is logged by the host, never thrown
   return core_.await(promise)
 end
+
+--- A call with options, for luna.message: a promise where wantsPromise says so, else what it gives.
+namespace.call = general
 
 -- The function of one schema method.
 local function make(core, ns, method)
@@ -112,7 +113,11 @@ local function make(core, ns, method)
     elseif type(p) ~= "table" then
       error(("%s wants a table of parameters, got a %s"):format(method.name, type(p)), 2)
     end
-    if opts ~= nil or core.async or p.multiple then return (general(core, method, p, opts, 2)) end -- no tail call: it counts levels
+    if opts ~= nil or core.async or p.multiple then
+      local wantsPromise = core.async
+      if type(opts) == "table" and opts.async ~= nil then wantsPromise = opts.async end
+      return (general(core, method, p, opts, 2, wantsPromise)) -- no tail call: it counts levels
+    end
     local ok, result = pcall(call, core, method, p)
     if ok then return result end
     rethrow(method, result, p, 2)

@@ -254,6 +254,34 @@ end
 
 local comforts = { parse_mode = true, reply_to_msg_id = true, multiple = true }
 
+--- Whether a method has a parameter of that name, of the schema or ours.
+function params.takes(method, name) return method.fields[name] ~= nil or method.at[name] ~= nil end
+
+-- What other libraries call it: the Bot API's names, and some of Telethon's → ours, of which the first that a method has is meant.
+local elsewhere = {
+  text = { "message" }, caption = { "message" }, chat_id = { "peer" }, chat = { "peer" }, message_id = { "id", "msg_id" },
+  message_ids = { "id" }, reply_to_message_id = { "reply_to_msg_id" }, disable_notification = { "silent" },
+  disable_web_page_preview = { "no_webpage" }, protect_content = { "noforwards" }, show_alert = { "alert" },
+  callback_query_id = { "query_id" }, inline_query_id = { "query_id" }, buttons = { "reply_markup" }, keyboard = { "reply_markup" },
+  inline_keyboard = { "reply_markup" }, caption_entities = { "entities" }, file = { "media" },
+}
+local file = 'a file goes as media = { path = "…" }'
+local files = {
+  photo = 'a picture goes as media = { path = "…", photo = true }', document = file, video = file, audio = file, voice = file,
+  animation = file,
+}
+
+-- What is said behind a name that a method does not have, or "".
+local function hint(method, name)
+  if files[name] and method.name:find "^messages%.send" then return "; " .. files[name] end
+  for _, ours in ipairs(elsewhere[name] or {}) do
+    if params.takes(method, ours) then return ('; did you mean "%s"?'):format(ours) end
+  end
+  return suggest.hint(name, method.fields)
+end
+
+local function misspelt(method, name) return ('%s: it has no parameter "%s"%s'):format(method.name, name, hint(method, name)) end
+
 --- A string error of the C encoder, of a step, or about a wait where none can be: its text, where it is about the call with the parameters
 --- `p` and so to be raised where that stands; else nil.
 function params.isBadCall(method, err, p)
@@ -263,12 +291,11 @@ function params.isBadCall(method, err, p)
   if text:sub(1, #method.name + 1) ~= method.name .. ":" then return nil end
   if p and text:find("missing parameter", 1, true) then -- more likely misspelt than forgotten
     for name in pairs(p) do
-      if type(name) == "string" and not method.fields[name] and not comforts[name] then
-        return ('%s: it has no parameter "%s"%s'):format(method.name, name, suggest.hint(name, method.fields))
-      end
+      if type(name) == "string" and not method.fields[name] and not comforts[name] then return misspelt(method, name) end
     end
   end
-  return text
+  local name = text:match ': it has no parameter "([%w_]+)"'
+  return name and misspelt(method, name) or text
 end
 
 return params

@@ -47,36 +47,46 @@ local Message = {}
 ---message:reply{ message = "<b>bold</b>", parse_mode = "HTML" }
 ---```
 ---@param x string|luna.MessageOptions
+---@param options? luna.CallOptions
 ---@return tl.Updates
-function Message:reply(x) end
+---@overload fun(self: luna.MessageMethods, x: string|luna.MessageOptions, options: luna.AsyncOptions): luna.Promise<tl.Updates>
+function Message:reply(x, options) end
 
 ---Sends to the message's chat, without the reference.
 ---```lua
 ---message:send{ message = "Ready?", reply_markup = { inline_keyboard = { { { text = "Go", callback_data = "go" } } } } }
 ---```
 ---@param x string|luna.MessageOptions
+---@param options? luna.CallOptions
 ---@return tl.Updates
-function Message:send(x) end
+---@overload fun(self: luna.MessageMethods, x: string|luna.MessageOptions, options: luna.AsyncOptions): luna.Promise<tl.Updates>
+function Message:send(x, options) end
 
 ---Changes this message.
 ---```lua
 ---message:edit "done"
 ---```
 ---@param x string|luna.MessageOptions
+---@param options? luna.CallOptions
 ---@return tl.Updates
-function Message:edit(x) end
+---@overload fun(self: luna.MessageMethods, x: string|luna.MessageOptions, options: luna.AsyncOptions): luna.Promise<tl.Updates>
+function Message:edit(x, options) end
 
 ---Deletes this message for both sides.
+---@param options? luna.CallOptions
 ---@return tl.messages.affectedMessages
-function Message:delete() end
+---@overload fun(self: luna.MessageMethods, options: luna.AsyncOptions): luna.Promise<tl.messages.affectedMessages>
+function Message:delete(options) end
 
 ---Forwards this message to another chat.
 ---```lua
 ---message:forward "@username"
 ---```
 ---@param peer luna.PeerLike
+---@param options? luna.CallOptions
 ---@return tl.Updates
-function Message:forward(peer) end
+---@overload fun(self: luna.MessageMethods, peer: luna.PeerLike, options: luna.AsyncOptions): luna.Promise<tl.Updates>
+function Message:forward(peer, options) end
 
 ---The user, group or channel of the message's chat. Asks the server.
 ---@return tl.User|tl.Chat

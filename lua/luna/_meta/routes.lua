@@ -134,21 +134,27 @@ local Query = {}
 ---query:answer()
 ---```
 ---@param x? string|{ message?: string, alert?: boolean, url?: string, cache_time?: integer }
+---@param options? luna.CallOptions
 ---@return boolean
-function Query:answer(x) end
+---@overload fun(self: luna.CallbackMethods, x: string|{ message?: string, alert?: boolean, url?: string, cache_time?: integer }|nil, options: luna.AsyncOptions): luna.Promise<boolean>
+function Query:answer(x, options) end
 
 ---Changes the message that has the button.
 ---```lua
 ---query:edit{ message = "Large?", reply_markup = { inline_keyboard = { { { text = "Yes", callback_data = "large" } } } } }
 ---```
 ---@param x string|luna.MessageOptions
+---@param options? luna.CallOptions
 ---@return tl.Updates|boolean
-function Query:edit(x) end
+---@overload fun(self: luna.CallbackMethods, x: string|luna.MessageOptions, options: luna.AsyncOptions): luna.Promise<tl.Updates|boolean>
+function Query:edit(x, options) end
 
 ---Sends to the chat of the button's message.
 ---@param x string|luna.MessageOptions
+---@param options? luna.CallOptions
 ---@return tl.Updates
-function Query:send(x) end
+---@overload fun(self: luna.CallbackMethods, x: string|luna.MessageOptions, options: luna.AsyncOptions): luna.Promise<tl.Updates>
+function Query:send(x, options) end
 
 ---The message that has the button; nil where it is gone. Asks the server.
 ---@return tl.message?
@@ -184,8 +190,10 @@ local InlineQuery = {}
 ---end
 ---```
 ---@param x luna.InlineResult[]|{ results: luna.InlineResult[], next_offset?: string, cache_time?: integer, gallery?: boolean, private?: boolean, switch_pm?: { text: string, start_param: string } }
+---@param options? luna.CallOptions
 ---@return boolean
-function InlineQuery:answer(x) end
+---@overload fun(self: luna.InlineMethods, x: luna.InlineResult[]|{ results: luna.InlineResult[], [string]: any }, options: luna.AsyncOptions): luna.Promise<boolean>
+function InlineQuery:answer(x, options) end
 
 ---The user who types. Asks the server.
 ---@return tl.User

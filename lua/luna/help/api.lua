@@ -23,6 +23,24 @@ local function ownerOf(entry)
   return entry.owner and (owners[entry.owner] or entry.owner)
 end
 
+local subjects = { message = "luna.MessageMethods", query = "luna.CallbackMethods", self = "luna.EventHandler" }
+
+--- What handlers and specs call by that name, though its class has another: a page of its methods, or nil.
+function M.subject(name)
+  local class, page, rows = subjects[name], nil, {}
+  if not class then return nil end
+  for _, entry in ipairs(M.entries()) do
+    if entry.name == class and not page then
+      page = Page(("%s: its methods"):format(name))
+      page:text(entry.about)
+    elseif entry.kind == "function" and entry.owner == class and not ofClass[entry.name] then
+      rows[#rows + 1] = { M.summary(entry) }
+    end
+  end
+  page:rows(rows)
+  return page
+end
+
 --- Helpers that take no options table as methods, or are another thing there.
 M.plain = {
   call = true, logger = true, callFork = true, callForkDefer = true, rethrow = true, getHTTPClient = true, fileGetContents = true,

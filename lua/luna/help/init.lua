@@ -28,6 +28,8 @@ local function exact(word)
   if update then word = "u" .. update:sub(2) end
   local bare = word:gsub("^luna[.:]", ""):gsub("^api[.:]", ""):gsub("^self[.:]", ""):gsub("^params%.", ""):gsub("^tl%.", "")
 
+  local subject = api.subject(word:lower())
+  if subject then add(word:lower() .. ":", "its methods", function() return subject end) end
   local m = tl.method(bare)
   if m and not m.old then add(bare, "a method", function() return schema.method(m) end) end
   local c = tl.constructor(bare)
@@ -82,9 +84,20 @@ local function optionPage(name)
   return page
 end
 
+-- A command of the REPL's prompt.
+local function replPage(word)
+  local text = require("luna.repl.commands").describe(word)
+  if not text then return nil end
+  local page = Page(text:match "^[^\n]*")
+  page:text(text:match "\n(.*)")
+  page:text "A command at the prompt of luna repl, where :help lists all."
+  return page
+end
+
 -- What is not found by its whole name: a method by its last name, a parameter, an option, the error in a line of a log.
 local function almost(word)
   if word:find "^%-%-" then return optionPage(word:sub(3)) end
+  if word:find "^:%a" then return replPage(word) end
   for name in word:gmatch "%f[%w_][%u%d]+_[%u%d_]+%f[^%w_]" do
     local page = name ~= word and schema.error(name)
     if page then return page end
@@ -223,12 +236,13 @@ function help.find(word)
   end
   local rows
   for i, f in ipairs(found) do
-    if f.key == "luna " .. word then -- a command comes before its namesakes
+    if f.key == "luna " .. word or f.key == word .. ":" then -- a command, or what a handler is given, comes before its namesakes
       local page, others = f.page(), {}
       for j, other in ipairs(found) do others[#others + 1] = j ~= i and other.key or nil end
       page:heading "also of this name"
       page:text(table.concat(others, ", "))
-      return { page }
+      local constructor = i == 1 and tl.constructor(word)
+      return { page, constructor and schema.constructor(constructor) or nil }
     end
   end
   for _, f in ipairs(found) do

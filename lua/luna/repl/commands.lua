@@ -99,11 +99,16 @@ A bot of your own, line by line, and two people who chat with it:
   alice:send "hi"          bob:send "hi"          alice:click "a button"
 Its class is Bot; a route or a method counts from the moment that it is typed. What people get is printed.]]
 
+--- What a command is, in two lines; nil where there is none of that name (with or without its colon). For luna help, too.
+function M.describe(name)
+  local command = byName[name:gsub("^:", "")]
+  return command and (":%s %s"):format(command[1], command[2]):gsub(" $", "") .. "\n  " .. command[3]
+end
+
 local function help(session, word)
   if word ~= "" then
-    local name = word:gsub("^:", "")
-    local command = byName[name]
-    if command then return (":%s %s\n  %s"):format(command[1], command[2], command[3]) end
+    local told = M.describe(word)
+    if told then return told end
     local text, guess = require("luna.help").text(word)
     if not text then error(("nothing is called %q%s"):format(word, guess and ('; did you mean "%s"?'):format(guess) or ""), 0) end
     return text

@@ -269,15 +269,31 @@ describe("luna.API", function()
       message:edit { message = "<b>new</b>", parse_mode = "HTML" }
       message:forward "me"
       message:delete()
-      local ok, err = pcall(function() message:reply(5) end)
-      got:resolve { chat, sender, ok, err }
+      local wrong = {}
+      for i, fn in ipairs {
+        function() message:reply(5) end, function() message:edit(message) end, function() message.reply "x" end,
+        function() message.send { message = "x" } end, function() message:reply("x", { parse_mode = "HTML" }) end,
+        function() message:reply("x", { tiemout = 1 }) end, function() message:delete(5) end,
+      } do
+        wrong[i] = select(2, pcall(fn))
+      end
+      local promise = message:reply("later", { async = true })
+      got:resolve { chat, sender, wrong, luna.stateOf(promise), luna.await(promise)._ }
     end)
     server:push "hello"
     local r = luna.await(got:promise())
     assert.equal("Alice", r[1].first_name)
     assert.equal(50, r[2].id)
-    assert.is_false(r[3])
-    assert.matches("api_spec.lua:%d+: a text or a table", r[4])
+    for i, words in ipairs {
+      "message:reply: a text or a table of parameters is wanted, not a number",
+      "message:edit: a text or a table of parameters is wanted, not a message", "message:reply is called with a colon, not with a dot",
+      "message:send is called with a colon, not with a dot",
+      '"parse_mode" is a parameter of messages.sendMessage, not an option: it stands in the first table',
+      'unknown option "tiemout"; did you mean "timeout"?', "the options are a table, not a number",
+    } do
+      assert.equal(words, r[3][i]:match "api_spec.lua:%d+: (.*)$")
+    end
+    assert.same({ "pending", "updates" }, { r[4], r[5] })
     assert.equal("new", calls[1].message)
     assert.equal(1, calls[1].id)
     assert.equal("inputPeerSelf", calls[2].to_peer._)

@@ -57,6 +57,29 @@ describe("luna.params", function()
       '^messages.sendMessage: parameter "reply_to_msg_id"')
   end)
 
+  it("knows what the Bot API calls a parameter", function()
+    local function said(name, p)
+      local method = params.compile(name)
+      local ok, why = pcall(function() tl.encodeMethod(name, params.prepare(core, method, p)) end)
+      assert.is_false(ok)
+      return params.isBadCall(method, why, p)
+    end
+    for name, words in pairs {
+      text = '"text"; did you mean "message"?', chat_id = '"chat_id"; did you mean "peer"?',
+      reply_to_message_id = '"reply_to_message_id"; did you mean "reply_to_msg_id"?', inline_keyboard = 'did you mean "reply_markup"?',
+      disable_notification = 'did you mean "silent"?', photo = '"photo"; a picture goes as media = { path = "…", photo = true }',
+      voice = '"voice"; a file goes as media = { path = "…" }', sillent = 'did you mean "silent"?', zzz = '"zzz"',
+    } do
+      local p = { peer = 50, message = "x" }
+      if name == "text" then p.message = nil elseif name == "chat_id" then p.peer = nil end
+      p[name] = "x"
+      assert.equal(words, said("messages.sendMessage", p):sub(-#words))
+    end
+    assert.equal('messages.editMessage: it has no parameter "message_id"; did you mean "id"?',
+      said("messages.editMessage", { peer = 50, message_id = 5, message = "x" }))
+    assert.equal('messages.getMessages: it has no parameter "photo"', said("messages.getMessages", { id = { 1 }, photo = "x" }))
+  end)
+
   it("takes Bot API keyboards", function()
     local q = prepare("messages.sendMessage", { peer = 50, message = "x", reply_markup = { inline_keyboard = {
       { { text = "A", callback_data = "a" } } } } })

@@ -5,13 +5,11 @@
 #include "bind/task.h"
 #include "loop/unix.h"
 
-#include <dirent.h>
 #include <signal.h>
 
 #define CONNECTION "luna.ReplConnection"
 #define LISTENER "luna.ReplListener"
 #define LINE_MAX_BYTES ((size_t)4 << 20)
-#define NAMES_MAX ((size_t)64 << 10)
 #define ANSWER_MAX ((size_t)64 << 10)
 #define INTERRUPT 3 /* Ctrl-C: the byte cannot be in a line of JSON */
 
@@ -228,32 +226,6 @@ static int f_connect(lua_State *L)
   return 1;
 }
 
-/* names(folder) → the names of the sockets in it, without ".sock", in no order: those of bots that have been
- * killed too. */
-static int f_names(lua_State *L)
-{
-  const char *folder = luaL_checkstring(L, 1);
-  char *all = lua_newuserdatauv(L, NAMES_MAX, 0);
-  size_t used = 0;
-  DIR *dir = opendir(folder);
-  struct dirent *entry;
-  while (dir && (entry = readdir(dir)) != NULL) { /* no Lua in here: it could throw past closedir */
-    size_t n = strlen(entry->d_name);
-    if (n <= 5 || strcmp(entry->d_name + n - 5, ".sock") != 0 || used + n > NAMES_MAX) continue;
-    memcpy(all + used, entry->d_name, n - 5);
-    all[used + n - 5] = 0;
-    used += n - 4;
-  }
-  if (dir) closedir(dir);
-  lua_newtable(L);
-  lua_Integer i = 0;
-  for (size_t at = 0; at < used; at += strlen(all + at) + 1) {
-    lua_pushstring(L, all + at);
-    lua_rawseti(L, -2, ++i);
-  }
-  return 1;
-}
-
 static struct connection *check(lua_State *L)
 {
   return luaL_checkudata(L, 1, CONNECTION);
@@ -357,7 +329,6 @@ int luaopen__luna_repl(lua_State *L)
 {
   static const luaL_Reg functions[] = {{"listen", f_listen},
                                        {"connect", f_connect},
-                                       {"names", f_names},
                                        {"ask", f_ask},
                                        {"interruptible", f_interruptible},
                                        {NULL, NULL}};

@@ -26,8 +26,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NAMES_MAX ((size_t)64 << 10)
-
 extern const char lua_ident[]; /* of the library as it was loaded: "$LuaVersion: Lua 5.4.4  Copyright …" */
 
 static int refused(lua_State *L, const char *why)
@@ -137,28 +135,38 @@ static int f_remote(lua_State *L)
   return 1;
 }
 
-/* names(folder) → the names in it, in no order, without those that begin with a dot; nil, why */
+#define FOLDER "luna.Folder"
+
+static int folder_close(lua_State *L)
+{
+  DIR **dir = luaL_checkudata(L, 1, FOLDER);
+  if (*dir) closedir(*dir);
+  *dir = NULL;
+  return 0;
+}
+
+/* names(folder, all) → the names in it, in no order, without those that begin with a dot, but where all are
+ * wanted; nil, why */
 static int f_names(lua_State *L)
 {
   const char *folder = luaL_checkstring(L, 1);
-  char *all = lua_newuserdatauv(L, NAMES_MAX, 0);
-  size_t used = 0;
-  DIR *dir = opendir(folder);
+  bool all = lua_toboolean(L, 2);
+  DIR **dir = lua_newuserdatauv(L, sizeof *dir, 0); /* closed too where memory runs out */
   struct dirent *entry;
-  if (!dir) return refused(L, strerror(errno));
-  while ((entry = readdir(dir)) != NULL) { /* no Lua in here: it could throw past closedir */
-    size_t n = strlen(entry->d_name) + 1;
-    if (entry->d_name[0] == '.' || used + n > NAMES_MAX) continue;
-    memcpy(all + used, entry->d_name, n);
-    used += n;
-  }
-  closedir(dir);
+  lua_Integer n = 0;
+  *dir = NULL;
+  luaL_setmetatable(L, FOLDER);
+  *dir = opendir(folder);
+  if (!*dir) return refused(L, strerror(errno));
   lua_newtable(L);
-  lua_Integer i = 0;
-  for (size_t at = 0; at < used; at += strlen(all + at) + 1) {
-    lua_pushstring(L, all + at);
-    lua_rawseti(L, -2, ++i);
+  while ((entry = readdir(*dir)) != NULL) {
+    const char *name = entry->d_name;
+    if (name[0] == '.' && (!all || !name[1] || (name[1] == '.' && !name[2]))) continue;
+    lua_pushstring(L, name);
+    lua_rawseti(L, -2, ++n);
   }
+  closedir(*dir);
+  *dir = NULL;
   return 1;
 }
 
@@ -190,6 +198,10 @@ int luaopen__luna_system(lua_State *L)
       {"notify", f_notify}, {"monotonic", f_monotonic}, {"memory", f_memory},
       {"limits", f_limits}, {"journal", f_journal},     {"libraries", f_libraries},
       {"names", f_names},   {"remote", f_remote},       {NULL, NULL}};
+  luaL_newmetatable(L, FOLDER);
+  lua_pushcfunction(L, folder_close);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
   luaL_newlib(L, functions);
   return 1;
 }

@@ -27,7 +27,7 @@ local function fail(text, hint) error(errors.classes.Exception(text, { status = 
 local function running()
   local found, names = {}, {}
   for _, folder in ipairs(place.folders()) do
-    for _, name in ipairs(repl.names(folder)) do
+    for _, name in ipairs(place.names(folder)) do
       local path = place.socket(folder, name)
       local connection = not found[name] and repl.connect(path)
       if connection then

@@ -42,7 +42,7 @@ end
 local function collect(wanted)
   local asked, names = {}, {}
   for _, folder in ipairs(place.folders()) do
-    for _, name in ipairs(repl.names(folder)) do
+    for _, name in ipairs(place.names(folder)) do
       if not asked[name] and (not wanted or name == wanted or name:gsub("%-%d+$", "") == wanted) then
         local connection = repl.connect(place.socket(folder, name))
         if connection then

@@ -1,5 +1,6 @@
 --- Where the sockets of the REPL are: a folder of the user's own under the runtime folder, else under the state folder. Used by both ends.
 local host = require "_luna.host"
+local system = require "_luna.system"
 
 local place = {}
 
@@ -28,5 +29,12 @@ end
 
 --- The socket of a bot of that name.
 function place.socket(folder, name) return ("%s/%s.sock"):format(folder, (name:gsub("[^%w_.@=-]", "_"))) end
+
+--- The names of the sockets in a folder, in no order: those of bots that have been killed too.
+function place.names(folder)
+  local names = {}
+  for _, file in ipairs(system.names(folder, true) or {}) do names[#names + 1] = file:match "^(.+)%.sock$" end
+  return names
+end
 
 return place

@@ -636,12 +636,12 @@ return Bot
     place.folder = function() return folder end
     local second = require("luna.repl.server").start(bot)
     place.folder = real
-    local names = repl.names(folder)
+    local names = place.names(folder)
     table.sort(names)
     assert.same({ "bot", "bot-" .. host.pid() }, names)
     second()
-    assert.same({ "bot" }, repl.names(folder))
+    assert.same({ "bot" }, place.names(folder))
     stop()
-    assert.same({}, repl.names(folder))
+    assert.same({}, place.names(folder))
   end)
 end)

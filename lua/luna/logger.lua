@@ -5,6 +5,7 @@ local timer = require "_luna.timer"
 local files = require "_luna.files"
 local colours_ = require "luna.colour"
 local errors = require "luna.errors"
+local printable = require "luna.printable"
 local redaction = require "luna.redaction"
 local system = require "_luna.system"
 
@@ -22,9 +23,9 @@ local last = {} -- room → the last error
 local writeLine = function(text) host.write(2, text) end
 local redact = redaction.text
 
-local function clean(text)
-  return (text:gsub("[%z\1-\8\11-\31\127]", function(c) return ("\\x%02x"):format(c:byte()) end))
-end
+local function visible(c) return #c == 1 and ("\\x%02x"):format(c:byte()) or ("\\u{%02x}"):format(utf8.codepoint(c)) end
+
+local function clean(text) return printable.text(text, visible) end
 
 -- The lines that follow the first are set in, so that no text can pass for a line of the log.
 local function setIn(text) return (text:gsub("\n", "\n    ")) end

@@ -15,6 +15,7 @@ local errors = require "luna.errors"
 local expand = require "luna.updates.expand"
 local frames = require "luna.frames"
 local ids = require "luna.ids"
+local printable = require "luna.printable"
 
 local Replay = Class.new "Replay"
 
@@ -310,7 +311,7 @@ local function sum(self)
   if not out.same and type(self.tape.zone) == "string" and zone ~= self.tape.zone then
     lines[#lines + 1] = ("clocks were at %s then, here they are at %s (TZ): os.date differs"):format(self.tape.zone, zone)
   end
-  out.text = table.concat(lines, "\n")
+  out.text = printable.text(table.concat(lines, "\n")) -- a record comes from outside
   return out
 end
 

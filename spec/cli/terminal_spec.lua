@@ -38,6 +38,26 @@ describe("the chat at a terminal", function()
     assert.is_nil(text:find("NO_COLOR", 1, true))
   end)
 
+  it("lets nothing of what a bot says steer the terminal", function()
+    local script = cli.script(folder, "sly.lua", [[
+      local luna = require "luna"
+      local Sly = luna.EventHandler:extend "Sly"
+      function Sly:onUpdateNewMessage(update)
+        if update.message.out then return end
+        update.message:reply { message = "one \27[31mtwo \u{9b}32mthree",
+          reply_markup = { inline_keyboard = { { { text = "press \u{9b}33mme", callback_data = "x" } } } } }
+      end
+      function Sly:onUpdateBotCallbackQuery(query) query:answer "an answer \27[34mhere \u{9b}35mand there" end
+      return Sly
+    ]])
+    local text, status = play(script, { "expect you> ", "type hello", "expect press", "type /1", "expect an answer", "expect there", "end" })
+    assert.equal(0, status, text)
+    for code in ("31m 32m 33m 34m 35m"):gmatch "%S+" do
+      assert.is_truthy(text:find(code, 1, true), text)
+      assert.is_nil(text:find("\27[" .. code, 1, true) or text:find("\u{9b}" .. code, 1, true), text)
+    end
+  end)
+
   it("guesses a command that is no more than misspelt; other words after a colon are the bot's", function()
     local text, status = play("bots/echo.lua", {
       "expect you> ", "type :hlep", "expect there is no :hlep; did you mean :help?", "type :wonderful", "expect echo: ",

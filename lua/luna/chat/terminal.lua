@@ -3,7 +3,10 @@
 local host = require "_luna.host"
 local task = require "_luna.task"
 local Logger = require "luna.logger"
+local printable = require "luna.printable"
 local suggest = require "luna.suggest"
+
+local clean = printable.text -- names and texts come from outside
 
 -- People whom :join makes up, where no name is given.
 local NAMES = { "Bob", "Carol", "Dave", "Erin", "Frank", "Grace" }
@@ -77,12 +80,10 @@ return function(self)
     if not b then return show(dim(("there is no button %d"):format(n))) end
     local ok, answer = self.person:press(b)
     if not ok then return show(dim("the button: " .. answer)) end
-    if type(answer) == "string" and answer ~= "" then show(dim("(" .. answer .. ")")) end
+    if type(answer) == "string" and answer ~= "" then show(dim("(" .. clean(answer) .. ")")) end
   end
 
   self.person.onMessage = function(m)
-    -- Names and texts come from outside: no control characters to the terminal.
-    local function clean(text) return (text:gsub("[%z\1-\8\11-\31\127]", "")) end
     local text, name = clean(m.text), clean(m.from or self.name)
     local indent = (" "):rep(#name + 2)
     show(bold(name .. ": ") .. (m.edited and dim "(edited) " or "") .. text:gsub("\n", "\n" .. indent))

@@ -2,6 +2,7 @@
 --- at is in luna.doctor.*; secrets are found to be there, and never shown.
 local host = require "_luna.host"
 local colour = require "luna.colour"
+local printable = require "luna.printable"
 local run = require "luna.cli.run"
 
 local M = {}
@@ -28,7 +29,7 @@ function M.run(args)
     if kind == "wrong" then wrong = wrong + 1 end
     local word = ("%-6s"):format(kind)
     if colours then word = marks[kind] .. word .. "\27[0m" end
-    host.write(1, word .. redact(text .. (todo and ": " .. todo or "")):gsub("%c", " ") .. "\n")
+    host.write(1, word .. printable.line(redact(text .. (todo and ": " .. todo or ""))) .. "\n")
   end
   local report = {
     ok = function(text) say("ok", text) end,

@@ -8,6 +8,7 @@ local colour = require "luna.colour"
 local json = require "luna.json"
 local options = require "luna.cli.options"
 local place = require "luna.repl.place"
+local printable = require "luna.printable"
 local suggest = require "luna.suggest"
 local signals = require "luna.cli.signals"
 
@@ -88,7 +89,7 @@ local function clock(time)
   return os.time() - time > 12 * 3600 and os.date("%Y-%m-%d ", time // 1 | 0) .. text or text
 end
 
-local function clean(text) return (tostring(text):gsub("%c", " ")) end
+local function clean(text) return printable.line(tostring(text)) end
 
 local function connected(c, now)
   if c.state == "none" then return "there is no connection" end

@@ -4,6 +4,7 @@
 local host = require "_luna.host"
 local promise = require "_luna.promise"
 local Class = require "luna.class"
+local printable = require "luna.printable"
 
 local Client = Class.new "Client"
 
@@ -21,18 +22,15 @@ function Client:finish(status)
   promise.resolve(self.over, status)
 end
 
--- Texts of people come with it: no control characters to the terminal.
-local function clean(text) return (text:gsub("[%z\1-\8\11-\31\127]", "")) end
-
-function Client:show(text)
-  if self.editor then return self.editor:print(clean(text)) end
-  host.write(1, text .. "\n")
+-- Texts of people come with it: no control characters to a terminal.
+local function put(self, fd, text)
+  if self.editor then return self.editor:print(printable.text(text)) end
+  host.write(fd, (host.isatty(fd) and printable.text(text) or text) .. "\n")
 end
 
-function Client:complain(text)
-  if self.editor then return self.editor:print(clean(text)) end
-  host.write(2, text .. "\n")
-end
+function Client:show(text) put(self, 1, text) end
+
+function Client:complain(text) put(self, 2, text) end
 
 function Client:request(message)
   self.id = self.id + 1

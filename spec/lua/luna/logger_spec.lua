@@ -138,8 +138,8 @@ describe("luna.Logger", function()
 
     it("holds whatever text there is", function()
       Logger.configure { target = path, json = true }
-      Logger.log "quote \" \\ \255 \27[2J \0 ü"
-      assert.equal([[quote " \ \xff \x1b[2J \x00 ü]], events()[1].message)
+      Logger.log "quote \" \\ \255 \27[2J \u{9b}2J \0 ü"
+      assert.equal([[quote " \ \xff \x1b[2J \u{9b}2J \x00 ü]], events()[1].message)
     end)
 
     it("names a bot as one", function()

@@ -152,6 +152,14 @@ describe("a replay", function()
     assert.equal(1, result.matched)
   end)
 
+  it("lets nothing in a record steer the terminal", function()
+    record(ECHO, say "one")
+    local text = host.readFile(file):gsub('"messages.sendMessage"', '"sly\\u001b[31m\\u009b32m"')
+    assert(host.writeFile(file, text))
+    local result = replay(ECHO)
+    assert.matches("recorded: sly%[31m32m{", result.text)
+  end)
+
   it("tells another order", function()
     local a = [[self.messages.sendMessage{ peer = update, message = "a" }]]
     local b = [[self.messages.sendMessage{ peer = update, message = "b" }]]

@@ -50,7 +50,9 @@ describe("the chat at a terminal", function()
       function Sly:onUpdateBotCallbackQuery(query) query:answer "an answer \27[34mhere \u{9b}35mand there" end
       return Sly
     ]])
-    local text, status = play(script, { "expect you> ", "type hello", "expect press", "type /1", "expect an answer", "expect there", "end" })
+    local text, status = play(script, {
+      "expect you> ", "type hello", "expect press", "type /1", "expect an answer", "expect there", "end",
+    })
     assert.equal(0, status, text)
     for code in ("31m 32m 33m 34m 35m"):gmatch "%S+" do
       assert.is_truthy(text:find(code, 1, true), text)

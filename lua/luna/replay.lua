@@ -26,14 +26,14 @@ local AFTER = 0.001 -- what the last line brings may go on for so long
 
 -- ---- what stands in for the network ----
 
--- An update as the decoder would have made it.
+-- An update as the decoder would have made it; nil and why where the schema here knows no such one.
 local function fresh(u)
   local redelivered = u.redelivered
   u.redelivered = nil
   local ok, made = pcall(function()
     return tl.decode(tl.encode({ _ = "updateShort", update = u, date = 0 }, "Updates"), "Updates").update
   end)
-  made = ok and made or u
+  if not ok then return nil, made end
   made.redelivered = redelivered
   return made
 end
@@ -106,6 +106,13 @@ local function noteFailure(self, core, bot, err, update, what, text)
   table.insert(self.errors, {
     text = ("%s failed: %s"):format(what, line), traceback = traceback, err = err, update = from, recorded = known, bot = core.name,
     where = differences.where(bot.client, from),
+  })
+end
+
+-- Part of the record does not fit the schema: of another layer, or damaged.
+local function leftOut(self, bot, n, why)
+  table.insert(self.errors, {
+    text = ("it was left out: %s"):format(why), update = n, bot = bot.core.name, where = differences.where(bot.client, n),
   })
 end
 
@@ -212,7 +219,9 @@ local function happen(self, event)
   if event.kind == "update" then
     if bot.core.updates.active and not bot.core.updates.stopped then
       self.updates = self.updates + 1
-      hand(self, bot.core, fresh(Tape.value(event.u)), event.n)
+      local update, why = fresh(Tape.value(event.u))
+      if update then return hand(self, bot.core, update, event.n) end
+      leftOut(self, bot, event.n, errors.bare(tostring(why)))
     end
   elseif event.kind == "reload" then
     reload(self, bot)

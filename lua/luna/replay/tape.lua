@@ -34,7 +34,8 @@ end
 --- What a record holds of a value, as the value: bytes as strings, and zeros for those that were left out.
 function Tape.value(x, depth)
   depth = depth or 0
-  if type(x) ~= "table" or x == raw.null then return x ~= raw.null and x or nil end
+  if x == raw.null then return nil end
+  if type(x) ~= "table" then return x end
   if depth > MAX_DEPTH then error("tables nested too deeply", 0) end
   if x._ == "bytes" and type(x.bytes) == "string" then return fromBase64(x.bytes) end
   if x._ == "luna.cut" then
@@ -80,9 +81,9 @@ end
 
 local kinds = {}
 local fields = {
-  bot = { name = "string" }, up = { me = "table" }, name = { name = "string", id = "number" }, state = { fields = "table" },
-  update = { n = "number" }, call = { n = "number", from = "number", m = "string", p = "table" }, answer = { n = "number" },
-  refused = { n = "number", e = "table" }, raised = { n = "number" }, reload = {}, error = { from = "number", text = "string" },
+  bot = { name = "string" }, up = { me = "table" }, name = { name = "string", id = "integer" }, state = { fields = "table" },
+  update = { n = "integer" }, call = { n = "integer", from = "integer", m = "string", p = "table" }, answer = { n = "integer" },
+  refused = { n = "integer", e = "table" }, raised = { n = "integer" }, reload = {}, error = { from = "integer", text = "string" },
   stop = {},
 }
 
@@ -112,6 +113,7 @@ function kinds.update(self, line, client)
     local list = call and call.answer and type(call.answer.r) == "table" and call.answer.r.updates
     u = type(list) == "table" and list[line.i]
   end
+  u = Tape.value(u)
   if type(u) ~= "table" or type(u._) ~= "string" then error("an update without its kind", 0) end
   local entry = { n = line.n, t = line.t, u = u, client = client, kind = "update" }
   client.updates[line.n] = entry
@@ -161,7 +163,9 @@ local function take(self, line)
   if not wanted then return end -- of a newer program
   if math.type(line.b) ~= "integer" or type(line.t) ~= "number" then error("a line without client or time", 0) end
   for name, kind in pairs(wanted) do
-    if type(line[name]) ~= kind or line[name] == raw.null then error(('"%s" without its "%s"'):format(line.k, name), 0) end
+    local value = line[name]
+    if kind == "table" then value = Tape.value(value) end -- what looks like bytes is none
+    if type(value) ~= kind and math.type(value) ~= kind then error(('"%s" without its "%s"'):format(line.k, name), 0) end
   end
   self.last = math.max(self.last, line.t)
   kinds[line.k](self, line, clientOf(self, line.b))

@@ -392,6 +392,51 @@ api.messages.sendMessage{ peer = "me", message = "I am " .. me.first_name }
     assert.matches("CHAT_WRITE_FORBIDDEN", tostring(err))
   end)
 
+  -- A record of these lines, after those of the client.
+  local function handmade(...)
+    assert(host.writeFile(file, table.concat({
+      '{"luna":"record","version":1,"layer":230,"program":"x","wall":1795583163,"seed":5,"masked":false,"continued":false}',
+      '{"t":0,"b":1,"k":"bot","name":"bot","order":"chat","floodTimeout":60}',
+      '{"t":0.5,"b":1,"k":"up","me":{"id":77,"bot":true,"first_name":"Bot"}}', ...
+    }, "\n") .. "\n"))
+  end
+
+  it("gives false where it was false", function()
+    handmade('{"t":0.6,"b":1,"k":"update","n":1,"u":{"_":"updateBotStopped","user_id":5,"date":9,"stopped":false,"qts":1}}',
+      '{"t":0.7,"b":1,"k":"call","n":1,"from":1,"m":"bots.resetBotCommands","p":{"scope":{"_":"botCommandScopeDefault"},"lang_code":"x"}}',
+      '{"t":0.8,"b":1,"k":"answer","n":1,"r":false}')
+    local result = replay [[
+      local luna = require "luna"
+      local Bot = luna.EventHandler:extend "Bot"
+      function Bot:onUpdateBotStopped(update)
+        local done = self.bots.resetBotCommands{ scope = { _ = "botCommandScopeDefault" }, lang_code = "x" }
+        if done ~= false or update.stopped ~= false then error(("%s, %s"):format(done, update.stopped)) end
+      end
+      return Bot
+    ]]
+    assert.is_true(result.same, result.text)
+  end)
+
+  it("tells what does not fit the schema, and leaves it out", function()
+    handmade('{"t":0.6,"b":1,"k":"update","n":1,"u":{"_":"updateNewMessage","message":{"_":"message","id":"x"},"pts":1,"pts_count":1}}',
+      '{"t":0.6,"b":1,"k":"update","n":2,"u":{"_":"updateOfAnotherLayer"}}')
+    local result = replay(ECHO)
+    assert.is_false(result.same)
+    assert.matches('update 1 %(updateNewMessage%): it was left out: [^\n]*"update%.message%.id": expected int, got string "x"', result.text)
+    assert.matches("update 2 %(updateOfAnotherLayer%): it was left out: ", result.text)
+    for line, why in pairs {
+      ['{"t":0.6,"b":1,"k":"update","n":1,"u":{"_":"bytes","bytes":"AAAA"}}'] = "line 4: an update without its kind",
+      ['{"t":0.6,"b":1,"k":"update","n":1.5,"u":{"_":"updatePtsChanged"}}'] = 'line 4: "update" without its "n"',
+      ['{"t":0.6,"b":1,"k":"call","n":1,"from":0,"m":"help.getConfig","p":{"_":"bytes","bytes":"AAAA"}}'] =
+        'line 4: "call" without its "p"',
+    } do
+      handmade(line, '{"t":0.7,"b":1,"k":"stop"}')
+      local ok, err = pcall(replay, ECHO)
+      assert.is_false(ok)
+      assert.matches(why, tostring(err), 1, true)
+    end
+  end)
+
   it("lets nothing out: HTTP is refused", function()
     local source = bot [[
       local ok, err = pcall(luna.http.get, "http://127.0.0.1:9/")

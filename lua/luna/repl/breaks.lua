@@ -12,7 +12,7 @@ local AROUND = 2 -- lines of source before and after the one where a task is hel
 local POINTS = 100 -- of one client
 
 local points, lastPoint = {}, 0 -- all clients', in the order of the host's list
-local steppers = {} -- id of a task that steps → the session that told it so
+local steppers = setmetatable({}, { __mode = "v" }) -- id of a task that steps → the session that told it so
 local holders = setmetatable({}, { __mode = "k" }) -- sessions that have held a task
 
 local function apply() breaks_.set(points) end

@@ -145,6 +145,7 @@ local function execute(self, chunk)
     return table.unpack(values, 1, values.n)
   end, trace))
   self.evaluating(false)
+  printing[current.id] = nil
   return table.unpack(results, 1, results.n)
 end
 

@@ -46,6 +46,29 @@ describe("a break point in a running bot", function()
     alice:expect(bot, 5, "got hold")
   end)
 
+  it("leaves nothing of a client behind that has gone, whatever its lines and steps were", function()
+    local function size()
+      collectgarbage()
+      collectgarbage()
+      return collectgarbage "count"
+    end
+    local s, ask = session()
+    local gone = setmetatable({ s }, { __mode = "v" })
+    ask("command", ":break onUpdateNewMessage if update.message.message == 'hold'")
+    alice:send(bot, "hold")
+    alice:expectNothing(bot, 1)
+    ask("command", ":out")
+    alice:expect(bot, 5, "got hold")
+    for _ = 1, 100 do ask("eval", "1") end
+    local before = size()
+    for _ = 1, 4000 do ask("eval", "1") end
+    assert.is_true(size() - before < 20, ("%.0f KiB for 4000 lines"):format(size() - before))
+    s:close()
+    s, ask = nil, nil -- luacheck: ignore
+    size()
+    assert.is_nil(gone[1])
+  end)
+
   it("may stand in a route, which is named by its filter, and sees the script's locals", function()
     local count = 41
     Bot:on("^route", function(_, message)

@@ -1,4 +1,5 @@
--- The driver of spec/kill/run: a sandbox and a person in this process, the bot in one of its own that is killed and started again.
+-- The driver of spec/kill/run: a sandbox and a person in this process, the bot (keeper.lua) in one of its own that is killed and started
+-- again, and whose script is saved now and then.
 local luna = require "luna"
 local sandbox = require "luna.sandbox"
 local Person = require "luna.chat.person"
@@ -13,14 +14,24 @@ local person = Person(place, { name = "echo", core = { me = { id = bot.id, usern
 local folder = os.tmpname()
 os.remove(folder)
 os.execute("mkdir -p " .. folder)
+local script = io.open("spec/kill/keeper.lua"):read "a"
+local saves = 0
+local function save()
+  saves = saves + 1
+  local file = io.open(folder .. "/new", "w")
+  file:write(script, ("-- save %d\n"):format(saves))
+  file:close()
+  os.rename(folder .. "/new", folder .. "/echo.lua")
+end
+save()
 
 local answers, sent, kills = {}, 0, 0
 function person.onMessage(m) answers[m.text] = (answers[m.text] or 0) + 1 end
 
 local function start()
   local address = place.addresses[1]
-  os.execute(("LUNA_BOT_TOKEN=%s LUNA_API_ID=1 LUNA_API_HASH=x '%s' run bots/echo.lua --dc %d=%s:%d --dc-key %s --session %s/s "
-    .. "--log error 2>>%s/log & echo $! >%s/pid"):format(bot.token, program, address.dc, address.host, address.port, place.keyPath,
+  os.execute(("LUNA_BOT_TOKEN=%s LUNA_API_ID=1 LUNA_API_HASH=x '%s' run %s/echo.lua --dc %d=%s:%d --dc-key %s --session %s/s "
+    .. "--log error 2>>%s/log & echo $! >%s/pid"):format(bot.token, program, folder, address.dc, address.host, address.port, place.keyPath,
     folder, folder, folder))
   return io.open(folder .. "/pid"):read "n"
 end
@@ -41,15 +52,17 @@ end
 local now = os.time
 local ends = now() + seconds
 local pid = start()
+local probes
 repeat -- what was written before the first log-in is not the bot's business
   assert(person:send "probe")
   luna.sleep(0.1)
 until answers.probe
-answers.probe = nil
+probes = answers.probe
 while now() < ends do
   for _ = 1, math.random(1, 50) do
     sent = sent + 1
     assert(person:send("m" .. sent))
+    if math.random(10) == 1 then save() end
     luna.sleep(0.02 * math.random())
   end
   stop(pid, "KILL")
@@ -66,15 +79,25 @@ for _ = 1, 300 do
 end
 luna.sleep(0.5) -- what comes twice comes now
 stop(pid, "TERM")
+pid = start()
+assert(person:send "count?")
+local kept = ("count %d, %d texts"):format(sent + probes, sent + probes)
+for _ = 1, 50 do
+  if answers[kept] then break end
+  luna.sleep(0.1)
+end
+stop(pid, "TERM")
 
 local twice = 0
 for text, n in pairs(answers) do
   if n > 1 and text ~= "probe" then twice = twice + 1 end
 end
 local missing = lost()
-local good = missing == 0 and twice == 0
-print(("%s - kills: %d kills, %d messages, %d lost, %d answered twice (seed %d)"):format(good and "ok" or "not ok", kills, sent, missing,
-  twice, seed))
+local said = "nothing"
+for text in pairs(answers) do said = text:match "^count .*" or said end
+local good = missing == 0 and twice == 0 and said == kept
+print(("%s - kills: %d kills, %d saves, %d messages, %d lost, %d answered twice, kept: %s%s (seed %d)"):format(good and "ok" or "not ok",
+  kills, saves, sent, missing, twice, said, said == kept and "" or ", not " .. kept, seed))
 local log = io.open(folder .. "/log")
 if not good and log then print((log:read "a"):sub(-4000)) end
 os.execute("rm -rf " .. folder)

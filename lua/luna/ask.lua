@@ -117,17 +117,6 @@ end
 
 -- ---- sending ----
 
--- The id of the message that a call has sent, or nil where the answer does not tell (it had been sent before a crash).
-local function sentId(result)
-  if type(result) ~= "table" then return nil end
-  if result._ == "updateShortSentMessage" then return result.id end
-  for _, update in ipairs(result.updates or {}) do
-    if update._ == "updateMessageID" then return update.id end
-    local message = update.message
-    if type(message) == "table" and message.out and message.id then return message.id end
-  end
-end
-
 local function dataOf(markup)
   local set
   for _, row in ipairs(type(markup) == "table" and markup.inline_keyboard or {}) do
@@ -153,13 +142,12 @@ local function say(self, x, to, level)
     p.reply_markup = { force_reply = true, selective = true }
   end
   if self.group and to and p.reply_to == nil and p.reply_to_msg_id == nil then p.reply_to_msg_id = to end
-  local name = p.media and "messages.sendMedia" or "messages.sendMessage"
-  if p.media then p.message = p.message or "" end
   local data = dataOf(p.reply_markup)
-  local result = message.call(name, p, level + 1)
+  local result = message.deliver(p, level + 1)
   if data then -- presses of these buttons count
     self.data = data
-    self.messageId = sentId(result)
+    local question = message.sent.getMessage(result)
+    self.messageId = question and question.id -- nil where it had been sent before a crash
   end
   return result
 end

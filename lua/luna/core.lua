@@ -129,6 +129,7 @@ end
 local function absorb(self, method, q, result)
   if type(result) ~= "table" then return result end
   if method.result == "Updates" then
+    if result._ == "updateShortSentMessage" then require("luna.message").remember(result, q) end
     self.updates:fromResult(result, q)
   elseif result.users or result.chats then
     self.peers:harvest(result)

@@ -1,5 +1,6 @@
 --- Methods of messages: message:reply "text", :edit, :delete, :getChat, :getSender; and of the press of a button, which is an update:
---- query:answer "text", :edit, :send. Fields stay raw; what may wait is a method. Both know their API object by the task that handles them.
+--- query:answer "text", :edit, :send; and of what a call gives that sends something: sent:getMessage(). Fields stay raw; what may wait is a
+--- method. All know their API object by the task that handles them.
 local tl = require "_luna.tl"
 local errors = require "luna.errors"
 local ids = require "luna.ids"
@@ -49,6 +50,13 @@ local function call(name, p, level, opts)
   error(result, 0)
 end
 
+-- A text, or media with a text or without.
+local function deliver(p, level, opts)
+  if not p.media then return (call("messages.sendMessage", p, level + 1, opts)) end
+  p.message = p.message or ""
+  return (call("messages.sendMedia", p, level + 1, opts))
+end
+
 -- The last argument of those that call is the options of every call: { async = true }, timeout, cancellation, …
 
 --- reply(text | { message =, media =, … }, options?): an answer to this message in its chat.
@@ -56,18 +64,14 @@ function methods:reply(x, opts)
   local p = options(self, x, "message:reply", 2)
   p.peer = p.peer or self.peer_id
   if p.reply_to == nil and p.reply_to_msg_id == nil then p.reply_to_msg_id = self.id end
-  if p.media then
-    p.message = p.message or ""
-    return (call("messages.sendMedia", p, 2, opts))
-  end
-  return (call("messages.sendMessage", p, 2, opts))
+  return (deliver(p, 2, opts))
 end
 
 --- send(text | table): to the message's chat, without the reference.
 function methods:send(x, opts)
   local p = options(self, x, "message:send", 2)
   p.peer = p.peer or self.peer_id
-  return (call(p.media and "messages.sendMedia" or "messages.sendMessage", p, 2, opts))
+  return (deliver(p, 2, opts))
 end
 
 --- ask(text | table, options?): a question to who wrote this message, in its chat. Waits; gives the answer, and what the check made of it.
@@ -142,7 +146,7 @@ end
 function query:send(x, opts)
   local p = options(self, x, "query:send", 2)
   p.peer = p.peer or chatOf(self, 2)
-  return (call(p.media and "messages.sendMedia" or "messages.sendMessage", p, 2, opts))
+  return (deliver(p, 2, opts))
 end
 
 --- ask(text | table, options?): as of a message: a question to who pressed the button.
@@ -190,8 +194,28 @@ end
 --- getSender(): the user that types.
 function inlineQuery:getSender() return require("luna.info").object(core(2), self.user_id) end
 
+-- ---- what a call that sends gives: Updates ----
+
+local sent = {}
+local requests = setmetatable({}, { __mode = "k" }) -- updateShortSentMessage, which tells the id alone → what was asked for
+
+--- Told by luna.core of such an answer.
+function message.remember(result, request) requests[result] = request end
+
+--- getMessage(): the message that the call has sent, or changed; the first of several. nil where there is none in the answer.
+function sent:getMessage()
+  local request = requests[self]
+  local me = request and core(2).me
+  local full = expand.container(self, me and me.id, request)
+  for _, update in ipairs(full and full.updates or {}) do
+    local m = update.message
+    if type(m) == "table" and m.id then return m end
+  end
+end
+
+message.sent, message.sentMeta = sent, { __index = sent, __name = "luna.Sent" }
 message.inlineQuery = inlineQuery
-message.query, message.call, message.options = query, call, options
+message.query, message.deliver, message.options = query, deliver, options
 message.methods = methods
 message.meta = { __index = methods, __name = "luna.Message" }
 
@@ -201,6 +225,7 @@ local queryMeta = { __index = query, __name = "luna.CallbackQuery" }
 tl.setMetatable("updateBotCallbackQuery", queryMeta)
 tl.setMetatable("updateInlineBotCallbackQuery", queryMeta)
 tl.setMetatable("updateBotInlineQuery", { __index = inlineQuery, __name = "luna.InlineQuery" })
+for _, name in ipairs(tl.type "Updates") do tl.setMetatable(name, message.sentMeta) end
 expand.setMessageMeta(message.meta)
 message.errors = errors
 

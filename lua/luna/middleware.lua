@@ -58,8 +58,9 @@ local function handle(core, method, state, code, text, detail)
     state.conn = core.dcs:migrate(dc, text, state.conn)
     return "again"
   end
-  if code == 400 and name == "RANDOM_ID_DUPLICATE" then return "done", { _ = "luna.alreadySent" } end
-  if code == 500 and name == "RANDOM_ID_DUPLICATE" then return "done", { _ = "luna.alreadySent" } end
+  if (code == 400 or code == 500) and name == "RANDOM_ID_DUPLICATE" then
+    return "done", setmetatable({ _ = "luna.alreadySent" }, require("luna.message").sentMeta)
+  end
   if code == 500 or code == -500 or code == -503 or text == "CONNECTION_NOT_INITED" or text == "MSG_WAIT_FAILED" then
     if state.retries >= MAX_RETRIES then raise(code, text, detail, method.name) end
     state.retries = state.retries + 1

@@ -96,6 +96,18 @@ function Message:getChat() end
 ---@return tl.User|tl.Chat
 function Message:getSender() end
 
+---What a call gives that sends something, beside its fields: message:send, api.messages.sendMessage and their kin.
+---@class luna.SentMethods
+local Sent = {}
+
+---The message that has been sent, or changed: to change or delete it later. The first of several; nil where the answer has none.
+---```lua
+---local sent = message:send("Working…"):getMessage()
+---sent:edit "Done."
+---```
+---@return tl.message?
+function Sent:getMessage() end
+
 ---What message:reply, :send and :edit take beside a text: the parameters of messages.sendMessage, or with media of messages.sendMedia.
 ---@class luna.MessageOptions
 ---@field message? string

@@ -7,7 +7,7 @@ local M = {}
 -- How the owner of a function is written in front of it.
 local owners = {
   luna = "luna", ["luna.API"] = "api", ["luna.EventHandler"] = "self", ["luna.MessageMethods"] = "message",
-  ["luna.CallbackMethods"] = "query", ["luna.InlineMethods"] = "update", ["luna.World"] = "world",
+  ["luna.CallbackMethods"] = "query", ["luna.InlineMethods"] = "update", ["luna.SentMethods"] = "sent", ["luna.World"] = "world",
   ["luna.Person"] = "person", ["luna.TestBot"] = "bot", ["luna.Clock"] = "clock", ["luna.Promise"] = "promise",
   ["luna.Deferred"] = "deferred", ["luna.CancellationTokenSource"] = "source", ["luna.CancellationToken"] = "token",
   ["luna.LoopMethods"] = "loop", ["luna.PauseMethods"] = "loop", ["luna.SignalMethods"] = "loop", ["luna.Iterator"] = "iterator",

@@ -79,6 +79,8 @@ local withMethods = {
   updateBotInlineQuery = "luna.InlineMethods",
 }
 
+local parentOf = { Message = "luna.MessageMethods", Updates = "luna.SentMethods" }
+
 local function constructor(out, c, parent)
   local parents = {}
   if parent then parents[#parents + 1] = "tl." .. c.type end
@@ -114,7 +116,7 @@ local function union(out, name, list, made)
   end
   -- A handler's update is of one kind, so that a field of another kind's is a mistake: these are no kinds of one class.
   local apart = name == "Update"
-  out[#out + 1] = ("---@class tl.%s%s%s"):format(apart and "Some" or "", name, name == "Message" and ": luna.MessageMethods" or "")
+  out[#out + 1] = ("---@class tl.%s%s%s"):format(apart and "Some" or "", name, parentOf[name] and ": " .. parentOf[name] or "")
   out[#out + 1] = field("_", false, table.concat(names, "|"))
   for _, f in ipairs(order) do out[#out + 1] = field(f.name, f.count == 0 or made and f.count < #list, table.concat(f.texts, "|")) end
   out[#out + 1] = ""

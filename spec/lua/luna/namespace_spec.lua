@@ -192,7 +192,9 @@ describe("luna.middleware", function()
 
   it("takes a double for a success", function()
     local _, api = connected(function() return nil, 500, "RANDOM_ID_DUPLICATE" end)
-    assert.equal("luna.alreadySent", api.messages.sendMessage { peer = "me", message = "x" }._)
+    local before = api.messages.sendMessage { peer = "me", message = "x" }
+    assert.equal("luna.alreadySent", before._)
+    assert.is_nil(before:getMessage())
   end)
 
   it("sends the same random_id when it tries again", function()

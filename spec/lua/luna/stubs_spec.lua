@@ -92,6 +92,7 @@ describe("luna.stubs", function()
     assert.same(public(require("luna.message").methods), described("luna.MessageMethods", ":"))
     assert.same(public(require("luna.message").query), described("luna.CallbackMethods", ":"))
     assert.same(public(require("luna.message").inlineQuery), described("luna.InlineMethods", ":"))
+    assert.same(public(require("luna.message").sent), described("luna.SentMethods", ":"))
     assert.same(public(luna.EventHandler), described("luna.EventHandler", ":"))
   end)
 

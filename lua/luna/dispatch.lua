@@ -67,15 +67,26 @@ end
 --- One function for all updates.
 function Dispatch:setCallback(fn) self:install(self:prepare(fn)) end
 
---- Calls onStart, in a task that is the version's. version: nothing happens where another one has come since.
+--- A version has come whose onStart is still to be called: until begin() no update goes to it.
+function Dispatch:hold()
+  if not self.held then self.held, self.limit = self.limit, 0 end
+end
+
+--- Calls onStart, in a task that is the version's, and lets updates go on that hold() has kept. version: nothing happens where another one
+--- has come since, which has a begin() of its own.
 function Dispatch:begin(reason, version)
   local current = self.current
   local instance, class = current.instance, current.class
-  if version and version ~= current or not instance or not class.onStart then return end
-  task.spawn(function()
-    scope.enterMark(self.core.scope, current.mark)
-    self:guard("onStart", class.onStart, instance, reason)
-  end)
+  if version and version ~= current then return end
+  if instance and class.onStart then
+    task.spawn(function()
+      scope.enterMark(self.core.scope, current.mark)
+      self:guard("onStart", class.onStart, instance, reason)
+    end)
+  end
+  if not self.held then return end
+  self.limit, self.held = self.held, nil
+  self:free()
 end
 
 --- The version gets no more updates: once its last handler has ended, onStop(reason) is called on its instance.
@@ -108,6 +119,10 @@ end
 function Dispatch:turn() self.order, self.nextOrder = self.nextOrder, nil end
 
 function Dispatch:setLimit(limit)
+  if self.held then
+    self.held = limit
+    return
+  end
   self.limit = limit
   if self.crowded then self:free() end
 end

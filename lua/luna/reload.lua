@@ -199,7 +199,10 @@ local function swap(self, record)
     if bot.core then bot.handler, bot.env = prepared.handler, record.env end -- a bot of luna.cli.run
     c.dispatch:retire(before[bot], "reload")
     -- In the next turn, when what was ended has ended. A bot that is not yet up has its onStart("start") still to come.
-    if c.updates.active then task.defer(c.dispatch.begin, c.dispatch, "reload", prepared) end
+    if c.updates.active then
+      c.dispatch:hold()
+      task.defer(c.dispatch.begin, c.dispatch, "reload", prepared)
+    end
     if prepared.instance then
       report.state(rawget(prepared.instance, "state"), #self.bots > 1 and bot.name and bot.name .. ": state" or "state",
         function(text) log(self, Logger.WARNING, text) end)

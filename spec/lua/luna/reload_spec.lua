@@ -65,6 +65,29 @@ describe("a reload", function()
     assert.equal("two:b:2", alice:expect(bot, 5).message)
   end)
 
+  it("calls onStart before the new version gets an update, and hands over in order what came meanwhile", function()
+    local body = [[
+      function Bot:onStart(reason) reloadLog[#reloadLog + 1] = VERSION .. " start " .. reason end
+      function Bot:onUpdateNewMessage(update)
+        local message = update.message
+        if message.out then return end
+        reloadLog[#reloadLog + 1] = VERSION .. " " .. message.message
+        if message.message == "last" then message:reply "done" end
+      end
+    ]]
+    run("one", body)
+    script("two", body)
+    bot:reload()
+    for _, text in ipairs { "a", "b", "last" } do alice:send(bot, text) end
+    alice:expect(bot)
+    assert.same({ "one start start", "two start reload", "two a", "two b", "two last" }, log)
+    bot:reload()
+    bot:reload() -- the start of the version between is left out
+    alice:send(bot, "last")
+    alice:expect(bot)
+    assert.same({ "two start reload", "two last" }, { log[#log - 1], log[#log] })
+  end)
+
   it("loads the modules of the folder anew, and leaves the library's", function()
     write("words.lua", "return 'old'")
     run("one", "VERSION = require 'words' .. (luna == require 'luna' and '' or '!')")

@@ -70,7 +70,7 @@ function functions.fileGetContents(url, opts)
 end
 
 --- logger(message, level = NOTICE)
-function functions.logger(message, level) Logger.log(message, level) end
+function functions.logger(message, level) Logger.log(message, level ~= nil and Logger.level(level, 2) or nil) end
 
 -- What call() gives a promise of: what a function returns, a promise, or a value.
 local function call(x, ...)
@@ -214,7 +214,9 @@ function helpers.run(api, opts, fn, ...)
 end
 
 function methods.sleep(api, s, opts)
-  if type(s) ~= "number" then error(("sleep wants a number of seconds, got a %s"):format(type(s)), 2) end
+  if type(s) ~= "number" or s ~= s then
+    error(("sleep wants a number of seconds, got %s"):format(type(s) == "number" and "nan" or "a " .. type(s)), 2)
+  end
   if helpers.isAsync(api, helpers.options(opts, 2)) then
     patience()
     return bounded(opts, task.spawn(function() task.sleep(s) end))
@@ -249,7 +251,9 @@ function methods.fileGetContents(api, url, opts)
 end
 
 function methods.call(_, x, ...) return call(x, ...) end
-function methods.logger(api, message, level) Logger.log(message, level, api._core.name) end
+function methods.logger(api, message, level)
+  Logger.log(message, level ~= nil and Logger.level(level, 2) or nil, api._core.name)
+end
 
 -- What needs an account, as functions of luna: for the API object whose task it is, else the newest.
 for name, count in pairs { getInfo = 1, getPwrChat = 1, downloadToDir = 2 } do

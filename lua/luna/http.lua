@@ -100,6 +100,7 @@ end
 --- client:getBody(url, options?): the body of a good answer; raises an HTTPException for a status of 400 and above.
 function Client:fetch(url, opts, level)
   level = (level or 1) + 1
+  if opts ~= nil and type(opts) ~= "table" then error(("the options are a table, not a %s"):format(type(opts)), level) end
   local plan = options.plan(self, url, merged(opts, opts and opts.method or "GET"), level)
   plan.whole = true
   return run(self, plan, opts)

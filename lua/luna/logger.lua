@@ -144,6 +144,7 @@ end
 --- luna.Logger.log(message, level = NOTICE, room?)
 function Logger.log(message, lvl, room)
   lvl = lvl == nil and Logger.NOTICE or Logger.level(lvl, 2)
+  if room ~= nil and type(room) ~= "string" then error(("the room of the log is a text, not a %s"):format(type(room)), 2) end
   if lvl > level and lvl > Logger.ERROR then return end -- errors are kept for luna status whatever the level
   local about
   -- What comes from the server is shown though it has methods.

@@ -7,6 +7,27 @@ local function raised(fn, ...)
   return err
 end
 
+describe("a helper's arguments", function()
+  local world = require("luna.sandbox").world()
+  local api = world:run(function() end, { name = "argued" }).api
+
+  it("are refused at the script's line", function()
+    for _, case in ipairs {
+      { function() luna.logger("x", "loud") end, '"loud" is no log level' },
+      { function() api:logger("x", 9) end, '"9" is no log level' },
+      { function() luna.Logger.log("x", 3, {}) end, "the room of the log is a text, not a table" },
+      { function() api:sleep(0 / 0) end, "sleep wants a number of seconds, got nan" },
+      { function() luna.fileGetContents("http://127.0.0.1/", 5) end, "the options are a table, not a number" },
+      { function() api:fileGetContents("http://127.0.0.1/", "x") end, "the options are a table, not a string" },
+      { function() luna.getHTTPClient():fetch("http://127.0.0.1/", true) end, "the options are a table, not a boolean" },
+    } do
+      local err = raised(case[1])
+      local at = debug.getinfo(case[1], "S").linedefined
+      assert.matches(("helpers_spec.lua:%d: %s"):format(at, case[2]), tostring(err), 1, true)
+    end
+  end)
+end)
+
 describe("the options of a helper", function()
   local world = require("luna.sandbox").world()
   local api = world:run(function() end, { name = "helped" }).api

@@ -433,6 +433,41 @@ describe("a reload", function()
     api:stop()
   end)
 
+  it("leaves nothing of a version that has gone in memory", function()
+    run("one", [[
+      Bot.persist = { "n" }
+      local Cron = luna.ResumableSignalLoop:extend "cron"
+      function Cron:loop() while true do self:waitSignal(self:pause(1)) end end
+      Bot:command("start", function(self, m) m:reply "started" end, { description = "begins" })
+      function Bot:onStart()
+        Cron(self.API):start()
+        luna.PeriodicLoop(self.API, function() end, "each second", 1):start()
+        luna.loop.every(100, function() end)
+        self.server = luna.socket.listen "tcp://127.0.0.1:0"
+        luna.callFork(function() for _ in self.server do end end)
+        luna.callFork(function() while true do luna.sleep(0.5) end end)
+      end
+    ]])
+    local function size()
+      collectgarbage()
+      collectgarbage()
+      local slots = 0
+      for _ in pairs(debug.getregistry()) do slots = slots + 1 end
+      return collectgarbage "count", slots, #task.all()
+    end
+    local function reload(times)
+      for _ = 1, times do
+        bot:reload()
+        world:clock():advance(3) -- until what the version before had started is given up
+      end
+      return size()
+    end
+    local before, slots, tasks = reload(40)
+    local after, slotsAfter, tasksAfter = reload(200)
+    assert.same({ slots, tasks }, { slotsAfter, tasksAfter })
+    assert.is_true(after - before < 60, ("%.1f KiB for 200 versions"):format(after - before))
+  end)
+
   it("loses no update, hands none over twice and keeps their order, over a thousand reloads under traffic", function()
     local body = [[
       function Bot:onUpdateNewMessage(update)

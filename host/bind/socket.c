@@ -465,24 +465,6 @@ static int s_gc(lua_State *L)
   return 0;
 }
 
-static int s_reference(lua_State *L)
-{
-  ln_socket_reference(&check(L)->link, true);
-  return 0;
-}
-
-static int s_unreference(lua_State *L)
-{
-  ln_socket_reference(&check(L)->link, false);
-  return 0;
-}
-
-static int s_is_closed(lua_State *L)
-{
-  lua_pushboolean(L, check(L)->stream == NULL);
-  return 1;
-}
-
 static int push_address(lua_State *L, const struct ln_socket *s, bool peer)
 {
   char text[128];
@@ -524,6 +506,32 @@ static int s_fd(lua_State *L)
   return 1;
 }
 
+/* --- of sockets and servers --- */
+
+static struct ln_socket_link *check_link(lua_State *L)
+{
+  void *server = luaL_testudata(L, 1, LN_SERVER_NAME);
+  return server ? &((struct ln_socket_server *)server)->link : &check(L)->link;
+}
+
+static int m_reference(lua_State *L)
+{
+  ln_socket_reference(check_link(L), true);
+  return 0;
+}
+
+static int m_unreference(lua_State *L)
+{
+  ln_socket_reference(check_link(L), false);
+  return 0;
+}
+
+static int m_is_closed(lua_State *L)
+{
+  lua_pushboolean(L, !check_link(L)->linked);
+  return 1;
+}
+
 static int index_of(lua_State *L)
 {
   lua_pushvalue(L, 2);
@@ -534,9 +542,12 @@ static int index_of(lua_State *L)
 void ln_socket_metatable(lua_State *L, const char *name, const luaL_Reg *methods, const luaL_Reg *meta,
                          lua_CFunction get)
 {
+  static const luaL_Reg common[] = {
+      {"isClosed", m_is_closed}, {"reference", m_reference}, {"unreference", m_unreference}, {NULL, NULL}};
   luaL_newmetatable(L, name);
   luaL_setfuncs(L, meta, 0);
   lua_newtable(L);
+  luaL_setfuncs(L, common, 0);
   luaL_setfuncs(L, methods, 0);
   lua_pushvalue(L, -1);
   lua_setfield(L, -3, "methods");
@@ -567,14 +578,8 @@ int luaopen__luna_socket(lua_State *L)
   static const luaL_Reg functions[] = {{"connect", ln_socket_connect}, {"listen", ln_socket_listen},
                                        {"list", ln_socket_list},       {"endOwned", ln_socket_end_owned},
                                        {"setHooks", f_set_hooks},      {NULL, NULL}};
-  static const luaL_Reg methods[] = {{"read", s_read},
-                                     {"write", s_write},
-                                     {"finish", s_finish},
-                                     {"close", s_close},
-                                     {"isClosed", s_is_closed},
-                                     {"reference", s_reference},
-                                     {"unreference", s_unreference},
-                                     {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"read", s_read}, {"write", s_write}, {"finish", s_finish}, {"close", s_close}, {NULL, NULL}};
   static const luaL_Reg meta[] = {{"__gc", s_gc},     {"__close", s_close}, {"__tostring", s_tostring},
                                   {"__call", s_call}, {"__fd", s_fd},       {NULL, NULL}};
   ln_socket_metatable(L, LN_SOCKET_NAME, methods, meta, s_get);

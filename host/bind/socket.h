@@ -73,7 +73,7 @@ void ln_socket_wake(struct ln_socket_link *link, struct ln_task **slot);
 /* The task no longer waits there; false where it did not. */
 bool ln_socket_forget(struct ln_socket_link *link, struct ln_task **slot, struct ln_task *t);
 void ln_socket_reference(struct ln_socket_link *link, bool referenced);
-/* get: the __index of what is no method. */
+/* methods: those beside what sockets and servers share; get: the __index of what is no method. */
 void ln_socket_metatable(lua_State *L, const char *name, const luaL_Reg *methods, const luaL_Reg *meta,
                          lua_CFunction get);
 

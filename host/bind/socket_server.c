@@ -186,24 +186,6 @@ static int s_close(lua_State *L)
   return 0;
 }
 
-static int s_reference(lua_State *L)
-{
-  ln_socket_reference(&check(L)->link, true);
-  return 0;
-}
-
-static int s_unreference(lua_State *L)
-{
-  ln_socket_reference(&check(L)->link, false);
-  return 0;
-}
-
-static int s_is_closed(lua_State *L)
-{
-  lua_pushboolean(L, check(L)->listener == NULL);
-  return 1;
-}
-
 static int s_get(lua_State *L)
 {
   struct ln_socket_server *s = check(L);
@@ -229,9 +211,7 @@ static int s_tostring(lua_State *L)
 
 void ln_socket_server_open(lua_State *L)
 {
-  static const luaL_Reg methods[] = {{"accept", s_accept},           {"close", s_close},
-                                     {"isClosed", s_is_closed},      {"reference", s_reference},
-                                     {"unreference", s_unreference}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"accept", s_accept}, {"close", s_close}, {NULL, NULL}};
   static const luaL_Reg meta[] = {
       {"__gc", s_close}, {"__close", s_close}, {"__tostring", s_tostring}, {"__call", s_call}, {NULL, NULL}};
   ln_socket_metatable(L, LN_SERVER_NAME, methods, meta, s_get);

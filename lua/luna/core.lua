@@ -250,8 +250,8 @@ function Core:boot()
   sandboxed(self)
   local s = self.settings
   if not (s.app and s.app.id and s.app.hash) then
-    error(classes.SettingsException(
-      "no app id: set LUNA_API_ID and LUNA_API_HASH (from https://my.telegram.org), or try --sandbox, which needs neither"), 0)
+    local text = "no app id: set LUNA_API_ID and LUNA_API_HASH (from https://my.telegram.org), or try --sandbox, which needs neither"
+    error(settings.missing(text), 0)
   end
   if s.botToken then host.secret(s.botToken) end
   host.secret(s.app.hash)

@@ -78,7 +78,7 @@ end
 --- Raises where there is nothing to log in with; before anything is connected.
 function login.check(core)
   if core.settings.botToken or core.account and core.account:get "self" then return end
-  error(classes.SettingsException(
+  error(require("luna.settings").missing(
     "no bot token and no saved session: set LUNA_BOT_TOKEN, give --token, or try --sandbox, which needs neither"), 0)
 end
 

@@ -103,7 +103,8 @@ local function check(values, rules, path, where, level)
       local ok, expected = rule(value)
       if not ok then
         local secret = key == "botToken" or key == "phone" or path == "app." -- hash and id are easily mixed up
-        local got = type(value) == "boolean" and tostring(value) or "a " .. type(value)
+        local plain = type(value) == "boolean" or type(value) == "number" and not secret
+        local got = plain and tostring(value) or "a " .. type(value)
         if type(value) == "string" and not secret then got = ('"%s"'):format((value:gsub("(://)[^/@%s]+@", "%1***@"))) end
         error(SettingsException(('%s: setting "%s" is %s, expected %s'):format(where, full, got, expected)), level)
       end
@@ -131,10 +132,20 @@ local function merge(into, from)
   end
 end
 
+local ENOENT = 2
+
+--- Where a secret is missing: what it is said to be, and what has kept a credential of the service manager from being read.
+function settings.missing(text)
+  local why = settings.unread
+  return SettingsException(why and ("%s (a credential of the service manager cannot be read: %s)"):format(text, why) or text)
+end
+
 -- A secret that the service manager hands over as a file (LoadCredential), named as the variable would be.
 local function credential(name)
   local folder = host.env "CREDENTIALS_DIRECTORY"
-  local text = folder and host.readFile(folder .. "/" .. name)
+  if not folder then return nil end
+  local text, why, errno = host.readFile(folder .. "/" .. name)
+  if not text and errno ~= ENOENT then settings.unread = why end
   text = text and text:match "^%s*(.-)%s*$"
   return text ~= "" and text or nil
 end

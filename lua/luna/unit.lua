@@ -66,7 +66,8 @@ After=network-online.target
 Type=notify
 NotifyAccess=main
 ExecStart=@COMMAND@
-ExecReload=/bin/kill -HUP $MAINPID
+# One that does not load fails the reload, and the version before goes on.
+@RELOAD@
 Restart=on-failure
 RestartSec=5
 # 2: wrong use, a missing token, a script that cannot be read: another start would not help.
@@ -76,12 +77,24 @@ TimeoutStopSec=20
 WatchdogSec=60
 ]]
 
---- opts: program, files (absolute paths), user (a unit of the user's own manager), account. Gives { name, text, advice }.
+--- opts: program, files (absolute paths), user (a unit of the user's own manager), account, closed (those of the files that others than
+--- their owner may not read). Gives { name, text, advice }.
 function unit.make(opts)
   local stems, command = {}, { word(opts.program), "run" }
   for i, path in ipairs(opts.files) do
     stems[i] = stem(path)
     command[#command + 1] = word(path)
+  end
+  local reload, seen = {}, {} -- of files of one name, the later ones' bots have a number behind it, as luna run gives it
+  for i, s in ipairs(stems) do
+    local n = 1
+    local bot = s
+    while seen[bot] do
+      n = n + 1
+      bot = s .. n
+    end
+    seen[bot] = true
+    reload[i] = ("ExecReload=%s reload %s"):format(word(opts.program), word(bot))
   end
   local name = "luna-" .. stems[1]:gsub("[^%w_.-]", "_")
   local secrets = {} -- variable → file
@@ -95,12 +108,17 @@ function unit.make(opts)
   for _, path in ipairs { opts.program, table.unpack(opts.files) } do
     if path:find "^/home/" or path:find "^/root/" then home = "read-only" end
   end
+  local temporary -- what PrivateTmp hides
+  for _, path in ipairs(opts.files) do
+    if path:find "^/tmp/" or path:find "^/var/tmp/" then temporary = path end
+  end
   local credentials, advice = {}, {}
   local function say(text) advice[#advice + 1] = text end
   for _, s in ipairs(secrets) do credentials[#credentials + 1] = ("LoadCredential=%s:/etc/luna/%s"):format(s[1], s[2]) end
   local fill = {
     WHAT = (#stems == 1 and "Telegram bot " or "Telegram bots ") .. table.concat(stems, ", "):gsub("%%", "%%%%"),
-    COMMAND = table.concat(command, " "), ACCOUNT = opts.account, HOME = home, CREDENTIALS = table.concat(credentials, "\n"),
+    COMMAND = table.concat(command, " "), RELOAD = table.concat(reload, "\n"),
+    ACCOUNT = opts.account, HOME = home, CREDENTIALS = table.concat(credentials, "\n"),
   }
   local text
   if opts.user then
@@ -121,6 +139,10 @@ function unit.make(opts)
     for _, s in ipairs(secrets) do say(("     /etc/luna/%s: %s"):format(s[2], s[3])) end
     say(("4. systemctl daemon-reload && systemctl enable --now %s"):format(name))
     say(("then: runuser -u %s -- luna status; systemctl reload %s after an edit; journalctl -u %s"):format(opts.account, name, name))
+    for _, path in ipairs(opts.closed or {}) do
+      say(("%s is for its owner alone, as it is now: chmod o+rX it and what leads there, or chown it to %s"):format(path, opts.account))
+    end
+    if temporary then say(("the service does not see what is in /tmp or /var/tmp (PrivateTmp): move %s, to /srv say"):format(temporary)) end
     if home ~= "yes" then
       say(("the script (or luna) is in somebody's home, which %s has to be able to read: /srv is a better place"):format(opts.account))
     end

@@ -89,6 +89,18 @@ describe("luna against a server", function()
     assert.same({ 0, "started as bot7005_bot\n" }, { r.status, r.out }, r.err)
   end)
 
+  it("says what has kept a file of the service manager from being read, where it is wanted", function()
+    local credentials = cli.folder()
+    assert(require("_luna.host").mkdirs(credentials .. "/LUNA_BOT_TOKEN"))
+    local given = { CREDENTIALS_DIRECTORY = credentials }
+    local r = run { env = given, "--session", folder .. "/unread.session" }
+    assert.equal(2, r.status)
+    assert.matches("no bot token and no saved session: .* %(a credential of the service manager cannot be read: "
+      .. "[^\n]*/LUNA_BOT_TOKEN: Is a directory%)\n", r.err)
+    r = run { env = given, "--session", folder .. "/unread.session", "--token", "7006:abcdefgh" }
+    assert.same({ 0, "started as bot7006_bot\n" }, { r.status, r.out }, r.err)
+  end)
+
   it("ends with 1 where the server has another key, the token is refused", function()
     local other = cli.script(folder, "other.pem", (require("_luna.crypto").rsaPublic(require("_luna.crypto").generateRsa())))
     local r = run { key = other, "--session", folder .. "/c.session" }

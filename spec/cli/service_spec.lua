@@ -22,7 +22,7 @@ describe("luna service", function()
     assert.equal(0, r.status, r.err)
     assert.matches("\nType=notify\n", r.out)
     assert.matches(('\nExecStart=[^\n]+ run "%s"\n'):format(host.realpath(script):gsub("%p", "%%%0")), r.out)
-    assert.matches("\nExecReload=/bin/kill %-HUP %$MAINPID\n", r.out)
+    assert.matches("\nExecReload=[^\n]+ reload \"my bot\"\n", r.out)
     assert.matches("\nLoadCredential=LUNA_BOT_TOKEN:/etc/luna/my_bot%.token\n", r.out)
     local wanted = { "NoNewPrivileges=yes", "ProtectSystem=strict", "StateDirectory=luna", "WatchdogSec=60", "CapabilityBoundingSet=" }
     for _, line in ipairs(wanted) do
@@ -43,6 +43,24 @@ describe("luna service", function()
     r = cli.run { "service", one, two, "--account", "bots" }
     assert.matches("\nUser=bots\n", r.out)
     assert.matches("LoadCredential=LUNA_BOT_TOKEN_ONE:.*LoadCredential=LUNA_BOT_TOKEN_TWO:", r.out)
+  end)
+
+  it("reloads each bot by its name, and says what the account would not see", function()
+    assert(host.mkdirs(folder .. "/more"))
+    local one, two = cli.script(folder, "one.lua", ""), cli.script(folder, "two.lua", "")
+    local again = cli.script(folder .. "/more", "one.lua", "")
+    local r = cli.run { "service", one, two, again }
+    local names = {}
+    for name in r.out:gmatch "\nExecReload=%S+ reload (%S+)" do names[#names + 1] = name end
+    assert.same({ "one", "two", "one2" }, names)
+    local closed = two .. " is for its owner alone, as it is now: chmod o+rX it and what leads there, or chown it to luna\n"
+    assert.truthy(r.err:find(closed, 1, true))
+    assert(os.execute(("chmod 755 '%s' && chmod 644 '%s'"):format(folder, two)))
+    local said = cli.run({ "service", two }).err
+    assert.is_nil(said:find(closed, 1, true))
+    local hidden = ("the service does not see what is in /tmp or /var/tmp (PrivateTmp): move %s, to /srv say\n"):format(two)
+    assert.equal(two:find "^/tmp/" ~= nil, said:find(hidden, 1, true) ~= nil)
+    assert.is_nil(cli.run({ "service", two, "--user" }).err:find(hidden, 1, true))
   end)
 
   it("refuses what it cannot run", function()

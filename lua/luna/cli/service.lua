@@ -15,6 +15,16 @@ M.spec = {
   more = "luna tells the manager when all bots are logged in (Type=notify), reloads at systemctl reload, and gives a sign of life.",
 }
 
+-- Whether an account that owns nothing of it may read a file: the file itself, and every folder that leads there.
+local function open(path)
+  if host.stat(path).mode & 4 == 0 then return false end
+  for at in path:gmatch "()/" do
+    local info = at > 1 and host.stat(path:sub(1, at - 1))
+    if info and info.mode & 1 == 0 then return false end
+  end
+  return true
+end
+
 function M.run(args)
   local files = {}
   for i, path in ipairs(args) do
@@ -26,7 +36,11 @@ function M.run(args)
   local account = args.account or "luna"
   if not account:find "^[%l_][%w_-]*$" then options.fail(("luna service: --account %s: it is the name of an account"):format(account)) end
   local program = host.realpath "/proc/self/exe" or host.realpath(host.argv[0]) or host.argv[0]
-  local made = unit.make { program = program, files = files, user = args.user, account = account }
+  local closed = {}
+  for _, path in ipairs(files) do
+    if not open(path) then closed[#closed + 1] = path end
+  end
+  local made = unit.make { program = program, files = files, user = args.user, account = account, closed = closed }
   host.write(1, made.text)
   host.write(2, made.advice)
   return 0

@@ -52,6 +52,7 @@ describe("luna.settings", function()
       { { botTokn = "x" }, 'unknown setting "botTokn"; did you mean "botToken"?' },
       { { updates = { ordr = "chat" } }, 'unknown setting "updates.ordr"; did you mean "order"?' },
       { { updates = { order = "sideways" } }, 'setting "updates.order" is "sideways", expected one of "chat", "none", "all"' },
+      { { handlerBudget = 0 }, 'setting "handlerBudget" is 0, expected a number above 0' },
       { { connection = 5 }, 'setting "connection" is a number, expected a table' },
       { { dc = { [2] = "nowhere" } }, 'setting "dc" is a table, expected a table like' },
       { { floodTimeout = -1 }, "a number of seconds" },

@@ -62,7 +62,8 @@ local function closeStore(path, store)
   store:close()
 end
 
---- session: a path or nil; opts: as settings.resolve, and `name` for the log.
+--- session: a path or nil; opts: as settings.resolve, `name` for the log, and `store`, an open one: of a client before, whose
+--- `keepsStore` was set when it was stopped.
 function Core:init(session, opts)
   self.settings, self.opts = settings.resolve(opts), opts
   self.session = session
@@ -261,7 +262,7 @@ function Core:boot()
   self.dcs:keys()
   if not self.store then
     login.checkBefore(self)
-    self.store = openStore(self.session, s.durability)
+    self.store = self.opts.store or openStore(self.session, s.durability)
     self.accountName = login.accountName(s, self.store)
     self.account = self.store:account(self.accountName)
     self.randomId:prepare()
@@ -322,7 +323,7 @@ function Core:stop(reason, grace)
   self.peers:flush()
   self.state = "stopped"
   self.dcs:close()
-  if self.store then closeStore(self.session, self.store) end
+  if self.store and not self.keepsStore then closeStore(self.session, self.store) end
   for _, p in ipairs(self.loops) do
     if core_.state(p) == "pending" then core_.resolve(p) end
   end

@@ -191,7 +191,7 @@ end)
     for _, part in ipairs {
       "not ok - a script that is not there (order_spec.lua:1)\n    order_spec.lua:3: the script nosuch.lua cannot be read: No such file",
       "not ok - order fails (order_spec.lua:14)\n    order_spec.lua:16: on purpose",
-      'order_spec.lua:24: Alice: there is no button "Go"; there is none at all\n',
+      'order_spec.lua:24: Alice: "third" of Alice has no button "Go"; it has none\n',
     } do
       assert.truthy(r.out:find(part, 1, true), part .. "\n" .. r.out)
     end

@@ -166,6 +166,15 @@ function Bot:takeErrors() end
 ---Loads its script anew, as saving it does.
 function Bot:reload() end
 
+---Ends its program and starts it again, with the script as it is now: what the session keeps (Handler.persist, updates not yet handled) is
+---there, all else starts anew. What comes between bot:stop() and this is fetched.
+---```lua
+---bot:restart()
+---alice:send(bot, "/top")
+---assert.matches("Tea", alice:expect(bot).message)
+---```
+function Bot:restart() end
+
 ---Ends the bot's client.
 function Bot:stop() end
 

@@ -56,11 +56,14 @@ end
 --- Every entry of the API, in order.
 function M.entries()
   if M.list then return M.list end
-  local list = {}
+  local list, classes = {}, {}
   for _, name in ipairs(source.names) do
     if name ~= "spec" then
       for _, entry in ipairs(source.entries(name)) do
-        if entry.kind ~= "alias" then list[#list + 1] = entry end
+        -- A class that is told of in two files is described in one.
+        local again = entry.kind == "class" and classes[entry.name] and entry.about == "" and #entry.fields == 0
+        if entry.kind ~= "alias" and not again then list[#list + 1] = entry end
+        if entry.kind == "class" then classes[entry.name] = true end
       end
     end
   end

@@ -455,8 +455,11 @@ function Person:click(message, label, column)
   if not button then
     local what = type(label) == "number" and ("row %d, column %d"):format(label, column or 1) or ("%q"):format(tostring(label))
     local there = core and keyboards.labels(core.markup) or {}
-    error(("%s: there is no button %s; there %s\n%s"):format(self.name, what,
-      #there > 0 and "are: " .. table.concat(there, ", ") or "is none at all", conversation.show(self, peer)), 2)
+    local text = core and describe.message({ message = core.text, media = core.media, action = core.action }):match "^[^\n]*"
+    if text and #text > 60 then text = text:sub(1, 60) .. "…" end
+    local which = text and ("%q of %s"):format(text, model:name(core.by)) or "a message that is gone"
+    error(("%s: %s has no button %s; it has %s\n%s"):format(self.name, which, what,
+      #there > 0 and table.concat(there, ", ") or "none", conversation.show(self, peer)), 2)
   end
   local kind = button.type._
   if kind == "inlineButtonTypeCallback" then

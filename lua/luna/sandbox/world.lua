@@ -87,29 +87,41 @@ local function freeName(self, stem)
   return name
 end
 
--- One bot for a handler, logged in.
+-- The program of a bot: a client that logs in, and the handler. store: what one before has left in memory.
+local function begin(self, bot, handler, mark, store)
+  local how, own = bot.how, {}
+  for k, v in pairs(how.settings or {}) do own[k] = v end
+  own.sandbox, own.botToken = self.server.wire, how.token
+  own.app = own.app or { id = 1, hash = "sandbox" }
+  own.homeDc = own.homeDc or self.model.dcs[1]
+  local settings = type(handler) == "table" and handler.settings or nil
+  bot.api = require("luna.api").new(how.session, {
+    own = own, class = settings, stem = how.stem, name = how.stem, where = "world:run", store = store,
+  })
+  bot.api._core.keepsStore = how.session == nil -- in memory it outlives the program, as a file would: the world closes it
+  local dispatch = bot.api._core.dispatch
+  dispatch.onFailure = function(err, update, text)
+    table.insert(bot.errors, { error = err, update = update, text = text or tostring(err) })
+    self.record:add("failed", { by = bot.id, text = errors.bare(tostring(err)) })
+  end
+  if coverage.on then coverage.attach(bot, dispatch, how.path) end
+  bot.handler = require("luna.api").methods.run(bot.api, handler, mark)
+end
+
+-- One bot for a handler, with an account of its own, logged in.
 local function start(self, handler, stem, opts, mark, path)
   local username = freeName(self, stem)
   local user = self.model:addUser { bot = true, first_name = username, username = username, seesAll = not opts.privacy or nil,
     noInline = opts.inline == false or nil }
   user.token = ("%d:world-%s"):format(user.id, username)
   self.model.state.tokens[user.token] = user.id
-  local own = {}
-  for k, v in pairs(opts.settings or {}) do own[k] = v end
-  own.sandbox, own.botToken = self.server.wire, user.token
-  own.app = own.app or { id = 1, hash = "sandbox" }
-  own.homeDc = own.homeDc or self.model.dcs[1]
-  local settings = type(handler) == "table" and handler.settings or nil
-  local api = require("luna.api").new(opts.session, { own = own, class = settings, stem = stem, name = stem, where = "world:run" })
-  local bot = { id = user.id, username = username, api = api, errors = {}, world = self }
+  local bot = setmetatable({
+    id = user.id, username = username, errors = {}, world = self,
+    how = { stem = stem, session = opts.session, settings = opts.settings, token = user.token, path = path, handler = handler },
+  }, { __index = World.bot, __tostring = function() return "bot " .. username end })
   self.bots[#self.bots + 1] = bot
-  api._core.dispatch.onFailure = function(err, update, text)
-    table.insert(bot.errors, { error = err, update = update, text = text or tostring(err) })
-    self.record:add("failed", { by = bot.id, text = errors.bare(tostring(err)) })
-  end
-  if coverage.on then coverage.attach(bot, api._core.dispatch, path) end
-  bot.handler = require("luna.api").methods.run(api, handler, mark)
-  return setmetatable(bot, { __index = World.bot, __tostring = function() return "bot " .. username end })
+  begin(self, bot, handler, mark)
+  return bot
 end
 
 --- Starts a bot: a script's path, a handler class or a function (as setCallback). opts: name, settings (as of luna.API), session (a path),
@@ -155,6 +167,22 @@ function World.bot:reload()
   local ok, why = require("_luna.promise").await(self.reloader:now())
   if not ok then error(why, 0) end
   for _, bot in ipairs(self.reloader.bots) do bot.handler = bot.api._core.dispatch.instance end
+end
+
+--- Ends its program and starts it again, with the script as it is now: what is in the session is there again, all else starts anew.
+function World.bot:restart()
+  local how, record = self.how, {}
+  if self.reloader and #self.reloader.bots > 1 then error("bot:restart is for a script of one handler", 2) end
+  self.world:enter()
+  self:stop()
+  self.stopped = nil
+  local handler = how.handler
+  if how.path then
+    handler = require("luna.runner").load(how.path, nil, record)
+    if type(handler) == "table" and handler[1] ~= nil then handler = handler[1] end
+  end
+  begin(self.world, self, handler, record.mark, self.api._core.keepsStore and self.api._core.store or nil)
+  if how.path then self.reloader = require "luna.reload" { path = how.path, record = record, bots = { self } } end
 end
 
 --- Ends the bot's client, as a program that ends does, and what its script has started.
@@ -295,6 +323,8 @@ function World:close()
   for _, bot in ipairs(self.bots) do
     local ok, why = pcall(World.bot.stop, bot)
     if not ok then Logger.write(Logger.WARNING, "sandbox", ("%s did not end well: %s"):format(bot.username, tostring(why))) end
+    local core = bot.api._core
+    if core.keepsStore and core.store then core.store:close() end
   end
   self.closed = true
   self.server:close()

@@ -413,24 +413,28 @@ describe("a reload", function()
   end)
 
   it("keeps persisted fields over a restart", function()
-    local session = folder .. "/persist.session"
-    local path = script("one", "Bot.persist = { 'n' } function Bot:init() self.state.m = 5 end")
-    begin()
-    bot = world:run(path, { session = session, name = "keeper" })
-    alice:send(bot, "a")
-    alice:send(bot, "b")
-    assert.equal("one:a:1", alice:expect(bot, 5).message)
-    assert.equal("one:b:2", alice:expect(bot, 5).message)
-    local token = bot.api._core.settings.botToken
-    bot:stop()
-    local own = { sandbox = world.server.wire, botToken = token, app = { id = 1, hash = "sandbox" }, homeDc = 2 }
-    local api = luna.API(session, own)
-    local handler = api:run((require("luna.runner").load(path)))
-    assert.equal(2, handler.state.n)
-    assert.equal(5, handler.state.m)
-    alice:send(bot, "c")
-    assert.equal("one:c:3", alice:expect(bot, 5).message)
-    api:stop()
+    local body = "Bot.persist = { 'n' } function Bot:init() self.state.m = (self.state.m or 0) + 1 end"
+    for _, session in ipairs { folder .. "/persist.session", false } do
+      begin()
+      bot = world:run(script("one", body), { session = session or nil, name = "keeper" })
+      alice:send(bot, "a")
+      alice:send(bot, "b")
+      assert.equal("one:a:1", alice:expect(bot, 5).message)
+      assert.equal("one:b:2", alice:expect(bot, 5).message)
+      script("two", body)
+      local before = bot.handler
+      bot:restart()
+      assert.not_equal(before, bot.handler)
+      assert.same({ 2, 1 }, { bot.handler.state.n, bot.handler.state.m })
+      alice:send(bot, "c")
+      assert.equal("two:c:3", alice:expect(bot, 5).message)
+      script("three", body)
+      bot:reload()
+      bot:stop()
+      alice:send(bot, "while it is away")
+      bot:restart()
+      assert.equal("three:while it is away:4", alice:expect(bot, 5).message)
+    end
   end)
 
   it("leaves nothing of a version that has gone in memory", function()

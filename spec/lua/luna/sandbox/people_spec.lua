@@ -164,7 +164,7 @@ describe("a message that several people have", function()
   it("a button that is not there: the error has the conversation", function()
     alice:send(bot, "/ask")
     local err = fails(function() alice:click(alice:expect(bot), "No") end)
-    assert.matches('people_spec.lua:%d+: Alice: there is no button "No"; there are: Yes\nthe conversation:\n   1  Alice: /ask\n', err)
+    assert.matches('people_spec.lua:%d+: Alice: ".-" of .- has no button "No"; it has Yes\nthe conversation:\n   1  Alice: /ask\n', err)
     assert.is_nil(err:find("mine", 1, true)) -- that was another test's
   end)
 end)

@@ -183,7 +183,7 @@ describe("world", function()
     assert.equal("got l", alice:click(message, "Left").message)
     assert.equal("got r", alice:click(message, 1, 2).message)
     assert.equal("https://example.com", alice:click(message, "Site").url)
-    assert.matches('there is no button "Up"; there are: Left, Right, Site', fails(alice.click, alice, message, "Up"), 1, true)
+    assert.matches('has no button "Up"; it has Left, Right, Site', fails(alice.click, alice, message, "Up"), 1, true)
   end)
 
   it("presses buttons that do other things", function()

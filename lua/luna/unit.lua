@@ -5,7 +5,7 @@ local stem = function(path) return (path:match "([^/]+)$"):gsub("%.lua$", "") en
 
 -- A word of ExecStart: quoted where it has to be, % doubled.
 local function word(text)
-  text = text:gsub("%%", "%%%%"):gsub("%$", "$$$$")
+  text = text:gsub("%%", "%%%%"):gsub("%$", "$$")
   return text:find "[%s;'\"\\]" and '"' .. text .. '"' or text
 end
 

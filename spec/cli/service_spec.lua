@@ -32,6 +32,13 @@ describe("luna service", function()
     assert.equal("", verified(r.out))
   end)
 
+  it("names a script with signs that systemd would read as something else", function()
+    local script = cli.script(folder, "100%$x.lua", "return function() end")
+    local r = cli.run { "service", script }
+    assert.equal(0, r.status, r.err)
+    assert.is_truthy(r.out:find("/100%%$$x.lua\n", 1, true), r.out)
+  end)
+
   it("gives several bots a token each, and a user's own manager what it can do", function()
     local one, two = cli.script(folder, "one.lua", ""), cli.script(folder, "two.lua", "")
     local r = cli.run { "service", one, two, "--user" }

@@ -29,7 +29,6 @@ function Token:subscribe(fn)
     core.callback(fn, self._err)
   else
     self._subscribers[self._last] = fn
-    self._order[#self._order + 1] = self._last
   end
   return self._last
 end
@@ -40,7 +39,7 @@ function Token:unsubscribe(id)
 end
 
 function Token:init()
-  self._last, self._subscribers, self._order = 0, {}, {}
+  self._last, self._subscribers = 0, {}
 end
 
 local Source = Class.new "CancellationTokenSource"
@@ -61,8 +60,9 @@ function Source:cancel(reason)
   if token._err then return end
   local err = errors.isException(reason) and reason or CancelledException(reason)
   token._err = err
-  local order = token._order
-  token._order = {}
+  local order = {}
+  for id in pairs(token._subscribers) do order[#order + 1] = id end
+  table.sort(order)
   for _, id in ipairs(order) do
     local fn = token._subscribers[id]
     if fn then

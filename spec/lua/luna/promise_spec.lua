@@ -390,6 +390,23 @@ describe("cancellation tokens", function()
     assert.equal("late", told[2])
   end)
 
+  it("may live for long: who has come and gone costs nothing, and who is left is told in order", function()
+    local source = luna.CancellationTokenSource()
+    local token, told = source:getToken(), {}
+    local function size()
+      collectgarbage()
+      collectgarbage()
+      return collectgarbage "count"
+    end
+    token:subscribe(function() told[#told + 1] = "first" end)
+    local before = size()
+    for _ = 1, 20000 do token:unsubscribe(token:subscribe(print)) end
+    assert.is_true(size() - before < 8, ("%.0f KiB for 20000 that have gone"):format(size() - before))
+    for i = 1, 5 do token:subscribe(function() told[#told + 1] = i end) end
+    source:cancel()
+    assert.same({ "first", 1, 2, 3, 4, 5 }, told)
+  end)
+
   it("have subscribers that may wait and may fail, and cancel() minds neither", function() -- SubscriptionsRunAsCoroutine, Throwing*
     local source, seen = luna.CancellationTokenSource(), {}
     local token = source:getToken()

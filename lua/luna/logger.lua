@@ -15,11 +15,12 @@ local Logger = {
 local names = { [0] = "FATAL", "ERROR", "WARNING", "NOTICE", "VERBOSE", "ULTRA" }
 local colours = { [0] = "\27[1;31m", "\27[31m", "\27[33m", "\27[36m", "\27[2m", "\27[2m" }
 local priorities = { [0] = 2, 3, 4, 5, 6, 7 } -- of syslog, as the journal reads them at the head of a line
+local ROOMS = 200 -- whose last errors are kept: a script may make up as many as it likes
 local target, level, colour, json -- as configured
 local journal -- whether standard error is the journal's, which has times of its own
 local sink, file -- what writes an event; the open log, where it is one
 local told, calling -- the last complaint; whether the script's function runs
-local last = {} -- room → the last error
+local last, rooms = {}, 0 -- room → the last error; how many rooms
 local writeLine = function(text) host.write(2, text) end
 local redact = redaction.text
 
@@ -91,6 +92,8 @@ local function write(lvl, room, text, about)
   room = clean(redact(room)):gsub("\n", " ")
   if lvl <= Logger.ERROR then
     local line = text:match "^[^\n]*"
+    if not last[room] then rooms = rooms + 1 end
+    if rooms > ROOMS then last, rooms = {}, 1 end
     last[room] = { time = timer.wall(), text = clean(redact(#line > 500 and line:sub(1, 500) .. "…" or line)) }
   end
   if lvl > level then return end

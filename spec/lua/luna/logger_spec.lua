@@ -2,6 +2,22 @@ local luna = require "luna"
 local host = require "_luna.host"
 local Logger = luna.Logger
 
+describe("the last error of a room", function()
+  it("is kept for a bounded number of rooms, the latest among them", function()
+    Logger.configure { target = function() end }
+    local function size()
+      collectgarbage()
+      collectgarbage()
+      return collectgarbage "count"
+    end
+    local before = size()
+    for i = 1, 5000 do Logger.log("it failed", Logger.ERROR, "chat " .. i) end
+    assert.is_true(size() - before < 100, ("%.0f KiB for 5000 rooms"):format(size() - before))
+    assert.equal("it failed", Logger.lastError("chat 5000").text)
+    Logger.configure { level = "NOTICE" }
+  end)
+end)
+
 describe("luna.Logger", function()
   local path
   before_each(function() path = os.tmpname() end)

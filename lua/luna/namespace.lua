@@ -88,6 +88,11 @@ end
 -- The way with options or in async mode.
 local function general(core, method, p, opts, level, wantsPromise)
   helpers.options(opts, level + 1, method)
+  if not wantsPromise and not p.multiple and not (opts and opts.cancellation) then
+    local ok, result = pcall(core.call, core, method, p, opts)
+    if ok then return result end
+    rethrow(method, result, p, level + 1)
+  end
   local promise
   if p.multiple then
     promise = multiple(core, method, p, opts, level + 1)

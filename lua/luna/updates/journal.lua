@@ -14,6 +14,8 @@ Journal.COMMON, Journal.QTS, Journal.NONE = 0, 1, 2
 -- A commit costs more than most handlers: so long is waited for more to share it, or until so many have come. While handlers of the group
 -- still run it waits for them too, up to PATIENCE: one that ends in that time needs no row.
 local GROUP_SECONDS, GROUP_UPDATES, PATIENCE = 0.01, 256, 0.05
+-- Where the bot's own messages are all that moved the state, nobody waits for the commit: were it lost, the difference would tell of them.
+local OWN_SECONDS = 0.2
 local ACKS = 100 -- in one call
 
 function Journal:init(core)
@@ -28,6 +30,7 @@ end
 --- The state has changed: there will be a commit soon.
 function Journal:touch()
   if self.scheduled then return end
+  if self.timer then timer.cancel(self.timer) end -- one that was in no hurry
   self.scheduled, self.since = true, timer.now()
   self.timer = timer.unref(timer.after(GROUP_SECONDS, self.due, self))
 end
@@ -49,17 +52,31 @@ function Journal:due()
   self.timer = timer.unref(timer.after(GROUP_SECONDS, self.due, self))
 end
 
+-- What the bot has sent itself needs no second telling, so no row in the inbox. What persists is kept as soon as ever.
+local function takeOwn(self, update, box)
+  if box < 0 then
+    self.channels = self.channels or {}
+    self.channels[box] = true
+  end
+  if self.persist then
+    self:touch()
+  elseif not self.timer then
+    self.timer = timer.unref(timer.after(OWN_SECONDS, self.flush, self))
+  end
+  self.dispatch:handle(update)
+end
+
 --- One update in its turn: starts its handler, and remembers what the inbox needs of it. box: COMMON, QTS, NONE or a channel's id. own: of
 --- a call's result. raw: the bytes of a container that holds it alone.
 function Journal:take(update, box, own, raw)
+  if own then
+    local message = update.message
+    if type(message) == "table" and message.out then return takeOwn(self, update, box) end
+  end
   if not self.scheduled then self:touch() end
   if box < 0 then self:moved(box) end
   local entry = self.dispatch:handle(update)
   if not entry or entry.serial == false then return end
-  if own then -- what the bot did itself needs no second telling
-    local message = update.message
-    if type(message) == "table" and message.out then return end
-  end
   local n = self.n + 1
   entry.box, entry.raw = box, raw
   self.entries[n], self.n = entry, n

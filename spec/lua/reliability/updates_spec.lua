@@ -104,6 +104,41 @@ describe("updates", function()
     assert.equal(0, #core.account:inbox())
   end)
 
+  it("of what the bot sends are in no hurry to be kept, unless others come or something persists", function()
+    local function sent(core, id)
+      core.updates:fromResult({ _ = "updateShortSentMessage", out = true, id = id, pts = 100 + id, pts_count = 1, date = 3 },
+        { peer = { _ = "inputPeerUser", user_id = 50, access_hash = 0 }, message = "mine" })
+    end
+    local core = start()
+    local kept = breakable(core)
+    for i = 1, 10 do
+      sent(core, i)
+      luna.sleep(0.015)
+    end
+    assert.equal(10, #core.seen)
+    assert.equal(0, kept.commits)
+    luna.sleep(0.1)
+    assert.equal(1, kept.commits)
+    assert.equal(110, core.account:state().pts)
+    sent(core, 11)
+    core.updates:receive(core.conn, updates { new(12, 112) }, 7, nil)
+    sent(core, 13)
+    luna.sleep(0.015)
+    assert.same({ 7 }, core.acked)
+    assert.equal(2, kept.commits)
+    assert.equal(113, core.account:state().pts)
+    luna.sleep(1)
+    assert.equal(2, kept.commits) -- nothing was left to be done
+    core.updates.journal.persist = function() end
+    sent(core, 14)
+    luna.sleep(0.015)
+    assert.equal(3, kept.commits)
+    core.updates.journal.persist = nil
+    sent(core, 15)
+    core.updates:flush() -- as at the end
+    assert.equal(115, core.account:state().pts)
+  end)
+
   it("that nobody handles are counted and left out, but shown to who listens to all", function()
     local core = start()
     core.dispatch:setHandler({}, {})

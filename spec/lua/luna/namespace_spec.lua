@@ -56,6 +56,7 @@ describe("a method of a namespace", function()
     fails(function() api.messages.sendMessage({ peer = 5, message = "x" }, { asinc = true }) end,
       'unknown option "asinc"; did you mean "async"')
     fails(function() api.messages.sendMessage({ peer = 5, mesage = "x" }, { async = true }) end, 'did you mean "message"')
+    fails(function() api.messages.sendMessage({ peer = 5, mesage = "x" }, { timeout = 1 }) end, 'did you mean "message"')
     fails(function() api.messages.x = 5 end, "cannot be set")
     for option, bad in pairs { async = "yes", timeout = "3", cancellation = 3, queue = {}, noResponse = 1, dc = "2" } do
       fails(function() api.help.getConfig({}, { [option] = bad }) end, ('the option "%s" wants'):format(option))

@@ -28,6 +28,9 @@ local meta = {
   __tostring = function(class) return "class " .. class.__name end,
 }
 
+--- Set by luna.handler: told of each class that extends another.
+function Class.extended() end
+
 local function make(name, parent)
   local class = { __name = name, super = parent }
   class.__index = class
@@ -48,7 +51,9 @@ Class.base = {
   extend = function(self, name)
     if not Class.isClass(self) then error("extend is called on a class, with a colon: Base:extend \"Name\"", 2) end
     if name ~= nil and type(name) ~= "string" then error("the name of a class is a string, not a " .. type(name), 2) end
-    return make(name or self.__name, self)
+    local class = make(name or self.__name, self)
+    Class.extended(class)
+    return class
   end,
 }
 

@@ -3,6 +3,7 @@
 local tl = require "_luna.tl"
 local Class = require "luna.class"
 local errors = require "luna.errors"
+local scope = require "luna.scope"
 local suggest = require "luna.suggest"
 local namespace = require "luna.namespace"
 
@@ -21,6 +22,22 @@ local function names()
   for name in pairs(own) do known[name] = true end
   for _, update in ipairs(tl.type "Update") do known["on" .. update:sub(1, 1):upper() .. update:sub(2)] = true end
   return known
+end
+
+-- Handler classes that no client has been given yet → the version of a script that has made them.
+local unused = setmetatable({}, { __mode = "k" })
+
+function Class.extended(class)
+  if Class.extends(class, EventHandler) then unused[class] = scope.mark() end
+end
+
+--- The name of a handler class that this version of a script has made and nobody has been given, or nil: its `return` has been forgotten.
+function handler.forgotten(mark)
+  local name
+  for class, of in pairs(unused) do
+    if of == mark and (not name or class.__name < name) then name = class.__name end
+  end
+  return name
 end
 
 function handler.isHandler(x) return Class.isClass(x) and Class.extends(x, EventHandler) end
@@ -55,6 +72,7 @@ local events = {
 
 --- The one instance of a class for a client core. `state` is the table that lives on over a reload.
 function handler.instantiate(class, core, state)
+  unused[class] = nil
   local api = require "luna.api"
   local object = {}
   -- Names of the API are kept in `index`, never in the object itself: so that setting one of them still reaches __newindex.

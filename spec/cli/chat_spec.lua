@@ -44,6 +44,41 @@ describe("the chat behind a pipe", function()
     assert.matches("the bot did not answer the button", r.err)
   end)
 
+  it("says where a bot answers itself, and not where it has much to answer", function()
+    local script = cli.script(folder, "loud.lua", [[
+      local luna = require "luna"
+      local Loud = luna.EventHandler:extend "Loud"
+      local n = 0
+      function Loud:onUpdateNewMessage(update)
+        n = n + 1
+        if n < 200 then update.message:reply "again" end
+      end
+      return Loud
+    ]])
+    local r = cli.run { "run", script, "--sandbox", input = "x\n" }
+    assert.equal(1, select(2, r.err:gsub("WARNING loud: [^\n]*it answers itself, it seems; message%.out tells", "")), r.err)
+    r = cli.run { "run", "bots/echo.lua", "--sandbox", input = ("x\n"):rep(200) }
+    assert.equal(("echo: x\n"):rep(200), r.out)
+    assert.is_nil(r.err:find("answers itself", 1, true))
+  end)
+
+  it("says where a script has forgotten to return its handler", function()
+    local forgot = cli.script(folder, "forgot.lua", 'local luna = require "luna" local B = luna.EventHandler:extend "Forgot"')
+    local r = cli.run { "run", forgot, "--sandbox", input = "x\n" }
+    assert.same({ 0, "" }, { r.status, r.out })
+    assert.matches("WARNING forgot: [^\n]*forgot.lua makes a handler class and returns nothing: to be a bot it ends with `return Forgot`",
+      r.err)
+    local other = cli.script(folder, "own.lua", [[
+      local luna = require "luna"
+      local Own = luna.EventHandler:extend "Own"
+      local api = luna.API()
+      api:setEventHandler(Own)
+    ]])
+    assert.is_nil(cli.run({ "run", other, "--sandbox", input = "" }).err:find "returns nothing")
+    local world = require("luna.sandbox").world()
+    assert.error_matches(function() world:run(forgot) end, "forgot.lua returns no handler: it ends without `return Forgot`")
+  end)
+
   it("takes a last line without an end, and no line at all", function()
     assert.same("echo: tail\n", cli.run({ "run", "bots/echo.lua", "--sandbox", input = "\ntail" }).out)
     local r = cli.run { "run", "bots/echo.lua", "--sandbox" }

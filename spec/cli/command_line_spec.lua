@@ -158,7 +158,9 @@ describe("luna", function()
     local tested = cli.run { "test", cd = folder }
     assert.same({ 0, "3 passed, 0 failed, 0 skipped\n" }, { tested.status, tested.out }, tested.err)
     fails(2, "there is a file dice_game%.lua already", { "new", "dice_game", cd = folder })
-    fails(2, "is no name for a bot", { "new", "../x", cd = folder })
+    fails(2, "is no name for a bot: letters, digits and _, a letter first, as x$", { "new", "../x", cd = folder })
+    fails(2, "a letter first, as order_bot$", { "new", "order-bot", cd = folder })
+    fails(2, "a letter first$", { "new", "9x", cd = folder })
   end)
 
   it("writes files that others may read where the umask lets them, unlike a session", function()
@@ -216,6 +218,6 @@ describe("luna", function()
     assert.matches("not ok %- some fails %(.*some_spec%.lua:3%)", r.out)
     r = cli.run { "test", folder .. "/some_spec.lua", "--filter", "waits" }
     assert.same({ 0, "1 passed, 0 failed, 0 skipped\n" }, { r.status, r.out })
-    fails(2, "there is no /nonexistent", { "test", "/nonexistent" })
+    fails(2, "there is no file or folder /nonexistent", { "test", "/nonexistent" })
   end)
 end)

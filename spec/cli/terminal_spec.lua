@@ -38,6 +38,25 @@ describe("the chat at a terminal", function()
     assert.is_nil(text:find("NO_COLOR", 1, true))
   end)
 
+  it("presses buttons as somebody else of the group", function()
+    local script = cli.script(folder, "vote.lua", [[
+      local luna = require "luna"
+      local Vote = luna.EventHandler:extend "Vote"
+      Vote:command("poll", function(_, message)
+        message:send { message = "Tea?", reply_markup = { inline_keyboard = { { { text = "Yes", callback_data = "yes" } } } } }
+      end)
+      Vote:on({ callback = "^yes$" }, function(_, query) query:answer("thanks, " .. query:getSender().first_name) end)
+      return Vote
+    ]])
+    local text, status = play(script, {
+      "expect you> ", "type :join Bob", "expect Bob: ", "type :say Bob /1", "expect Bob: ", "expect /1", -- no buttons yet: a text
+      "type /poll", "expect (/1 presses the first)", "type :say Bob /1", "expect (Bob: thanks, Bob)", "type :say Bob /2",
+      "expect there is no button 2", "type :say Zoe /1", "expect Zoe has not got that message: :join comes first", "type /1",
+      "expect (thanks, You)", "end",
+    })
+    assert.equal(0, status, text)
+  end)
+
   it("lets nothing of what a bot says steer the terminal", function()
     local script = cli.script(folder, "sly.lua", [[
       local luna = require "luna"

@@ -11,8 +11,12 @@ local ids = require "luna.ids"
 local objects = require "luna.sandbox.objects"
 local rpc = require "luna.sandbox.rpc"
 local tl = require "_luna.tl"
+local timer = require "_luna.timer"
+local Logger = require "luna.logger"
 
 local Person = Class.new "Person"
+
+local MANY = 50 -- messages that a bot hardly sends in answer to one
 
 local function buttonsOf(message)
   local list = {}
@@ -38,6 +42,7 @@ end
 --- From now on the person talks to this bot, which is logged in.
 function Person:turnTo(bot)
   self.bot, self.group = bot, nil
+  self.due, self.acted = 0, 0 -- how many messages of the bot would be no wonder; when the person has last done something
   self.botId, self.botName = bot.core.me.id, bot.core.me.username or bot.name
 end
 
@@ -50,6 +55,14 @@ function Person:see(entry)
   if not id or core.from == self.me.id then return end
   local here = self.group and core.chat == self.group
   if not here and (core.from ~= self.botId or core.chat) then return end
+  if core.from == self.botId and entry.k == "new" then
+    if timer.now() - self.acted > 1 then self.due = math.min(self.due, MANY) end
+    self.due = self.due - 1
+    if self.due == 0 then
+      Logger.write(Logger.WARNING, self.bot.name,
+        "one message after the other: it answers itself, it seems; message.out tells what it has written")
+    end
+  end
   local message = objects.message(self.model, owner, self.me.id, id, tl.layer, {})
   local markup = message.reply_markup
   self.onMessage {
@@ -58,7 +71,8 @@ function Person:see(entry)
   }
 end
 
-local function act(fn, ...)
+local function act(self, fn, ...)
+  self.due, self.acted = math.max(self.due, 0) + MANY, timer.now()
   local ok, result = pcall(fn, ...)
   if ok then return true, result end
   if rpc.is(result) then return false, result.text end
@@ -68,32 +82,7 @@ end
 local function by(user) return { user = user } end
 
 --- Sends a text to the bot, or to the group. Returns true, or false and why.
-function Person:send(text) return act(actions.send, self.model, by(self.me), self.group or self.botId, { text = text }) end
-
---- Presses a button. Returns true and the bot's answer (a text or nil), or false and why.
-function Person:press(button)
-  local kind = button.type and button.type._ or "buttonTypeDefault"
-  if not button.inline then
-    if kind ~= "buttonTypeDefault" then return false, "this kind of button needs a real Telegram client" end
-    return self:send(button.label)
-  end
-  if kind == "inlineButtonTypeUrl" then return true, button.type.url end
-  if kind ~= "inlineButtonTypeCallback" then return false, "this kind of button needs a real Telegram client" end
-  local ok, answer = act(buttons.press, self.model, by(self.me), self.group or self.botId, button.id, button.type.data)
-  if not ok then return false, answer == "BOT_RESPONSE_TIMEOUT" and "the bot did not answer" or answer end
-  return true, answer.message or answer.url
-end
-
---- A new group of the person and the bot, which is where the person is from now on. Returns true, or false and why.
-function Person:makeGroup(title)
-  local ok, chat = act(groups.createChat, self.model, by(self.me), title, {})
-  if not ok then return false, chat end
-  self.group = ids.chat(chat.id)
-  return act(groups.addUser, self.model, by(self.me), chat.id, self.botId)
-end
-
---- Back to the bot alone.
-function Person:leaveGroup() self.group = nil end
+function Person:send(text) return act(self, actions.send, self.model, by(self.me), self.group or self.botId, { text = text }) end
 
 -- The made-up person of that name.
 local function other(self, name)
@@ -101,13 +90,45 @@ local function other(self, name)
   return known and self.model:user(known) or self.model:addUser { first_name = name, username = name:lower() }
 end
 
+--- Presses a button; name: as somebody made up, in the group. Returns true and the bot's answer (a text or nil), or false and why.
+function Person:press(button, name)
+  local kind = button.type and button.type._ or "buttonTypeDefault"
+  if not button.inline then
+    if kind ~= "buttonTypeDefault" then return false, "this kind of button needs a real Telegram client" end
+    if name then return self:says(name, button.label) end
+    return self:send(button.label)
+  end
+  if kind == "inlineButtonTypeUrl" then return true, button.type.url end
+  if kind ~= "inlineButtonTypeCallback" then return false, "this kind of button needs a real Telegram client" end
+  local who, id = self.me, button.id
+  if name then -- each member of a group has a number of its own for a message
+    who = other(self, name)
+    id = boxes.core(self.model, self.me.id, id).ids[who.id]
+    if not id then return false, name .. " has not got that message: :join comes first" end
+  end
+  local ok, answer = act(self, buttons.press, self.model, by(who), self.group or self.botId, id, button.type.data)
+  if not ok then return false, answer == "BOT_RESPONSE_TIMEOUT" and "the bot did not answer" or answer end
+  return true, answer.message or answer.url
+end
+
+--- A new group of the person and the bot, which is where the person is from now on. Returns true, or false and why.
+function Person:makeGroup(title)
+  local ok, chat = act(self, groups.createChat, self.model, by(self.me), title, {})
+  if not ok then return false, chat end
+  self.group = ids.chat(chat.id)
+  return act(self, groups.addUser, self.model, by(self.me), chat.id, self.botId)
+end
+
+--- Back to the bot alone.
+function Person:leaveGroup() self.group = nil end
+
 --- Somebody made up joins the group, goes, or says something there. Each returns true, or false and why.
-function Person:joins(name) return act(groups.join, self.model, by(other(self, name)), -self.group) end
+function Person:joins(name) return act(self, groups.join, self.model, by(other(self, name)), -self.group) end
 function Person:goes(name)
   local user = other(self, name)
-  return act(groups.deleteUser, self.model, by(user), -self.group, user.id)
+  return act(self, groups.deleteUser, self.model, by(user), -self.group, user.id)
 end
-function Person:says(name, text) return act(actions.send, self.model, by(other(self, name)), self.group, { text = text }) end
+function Person:says(name, text) return act(self, actions.send, self.model, by(other(self, name)), self.group, { text = text }) end
 
 --- Whether the sandbox holds updates that this bot has not seen yet.
 function Person:hasUndelivered(bot)

@@ -14,7 +14,8 @@ local NAMES = { "Bob", "Carol", "Dave", "Erin", "Frank", "Grace" }
 local HELP = {
   "/1, /2, … presses a button of the last message that has some",
   ":group [TITLE]    a group of you and the bot, for bots that are for groups",
-  ":join [NAME]      somebody joins the group; :leave NAME: goes again; :say NAME TEXT: says something there",
+  ":join [NAME]      somebody joins the group; :leave NAME: goes again; :say NAME TEXT: says something there,",
+  "                  or presses a button: :say NAME /1",
   ":private          back to the bot alone",
   "Ctrl-D            ends",
 }
@@ -57,6 +58,8 @@ end
 function commands.say(self, rest)
   local name, text = rest:match "^(%S+)%s+(.+)$"
   if not self.person.group or not name then return nil, ":say NAME TEXT, in a group" end
+  local n = math.tointeger(tonumber(text:match "^/(%d+)$"))
+  if n and self.press(n, name) then return "" end
   local ok, why = self.person:says(name, text)
   if not ok then return nil, why end
   return "" -- what is seen of it says enough
@@ -75,12 +78,21 @@ return function(self)
   local function show(text) editor:print(text) end
   local buttons, told = {}, false
 
-  local function press(n)
+  -- Whether there are buttons, of which one might be meant. name: who presses, where it is somebody else.
+  function self.press(n, name)
+    if #buttons == 0 then return false end
     local b = buttons[n]
-    if not b then return show(dim(("there is no button %d"):format(n))) end
-    local ok, answer = self.person:press(b)
-    if not ok then return show(dim("the button: " .. answer)) end
-    if type(answer) == "string" and answer ~= "" then show(dim("(" .. clean(answer) .. ")")) end
+    if not b then
+      show(dim(("there is no button %d"):format(n)))
+      return true
+    end
+    local ok, answer = self.person:press(b, name)
+    if not ok then
+      show(dim("the button: " .. answer))
+    elseif type(answer) == "string" and answer ~= "" then
+      show(dim("(" .. (name and clean(name) .. ": " or "") .. clean(answer) .. ")"))
+    end
+    return true
   end
 
   self.person.onMessage = function(m)
@@ -119,7 +131,7 @@ return function(self)
   self.input:attach(function(line)
     if line == nil then return stop(0) end
     local n = math.tointeger(tonumber(line:match "^/(%d+)%s*$"))
-    if n and #buttons > 0 then return press(n) end
+    if n and self.press(n) then return end
     if not line:find "%S" then return end
     local name, rest = line:match "^:(%l+)%s*(.-)%s*$"
     if name and commands[name] then return command(name, rest) end

@@ -89,7 +89,9 @@ local function folder(path) return (host.stat(path) or {}).type == "directory" e
 function M.run(args)
   local name = args[1]:gsub("%.lua$", "")
   if not name:find "^%a[%w_]*$" then
-    options.fail(("luna new: %q is no name for a bot: letters, digits and _, a letter first"):format(name))
+    local better = name:gsub("%W+", "_"):match "^_*(%a[%w_]-)_*$"
+    options.fail(("luna new: %q is no name for a bot: letters, digits and _, a letter first%s"):format(name,
+      better and (", as %s"):format(better) or ""))
   end
   local inBots = folder "bots"
   local path = inBots and ("bots/%s.lua"):format(name) or name .. ".lua"

@@ -38,7 +38,7 @@ describe(%s, function()
     require("luna.sandbox").replay(%s, %s)
   end)
 end)
-]]):format(quoted("bots/" .. name), quoted(args[1]), list)
+]]):format(quoted(name), quoted(args[1]), list)
   local ok, why = host.writeFile(path, text, 420) -- 0644
   if not ok then options.fail(("luna replay: %s"):format(why)) end
   host.write(1, ("%s\n"):format(path))

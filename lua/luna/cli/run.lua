@@ -279,7 +279,14 @@ local function file(self, path)
   self.files[#self.files + 1] = { path = path, stem = stem, record = record }
   local what = runner.load(path, nil, record)
   local bots = {}
-  if what == nil then return bots end
+  if what == nil then
+    local class = require("luna.handler").forgotten(record.mark)
+    if class then
+      local text = "%s makes a handler class and returns nothing: to be a bot it ends with `return %s`"
+      Logger.write(Logger.WARNING, stem, text:format(path, class))
+    end
+    return bots
+  end
   local list = type(what) == "table" and what[1] ~= nil and what or { what }
   for n, handler in ipairs(list) do
     bots[n] = makeBot(self, path, stem, handler)

@@ -36,7 +36,7 @@ local marker = {}
 local function collect(lfs, path, list, top)
   local mode = lfs.attributes(path, "mode")
   if not mode then
-    local text = ("luna test: there is no %s%s"):format(path, options.nearFile(path))
+    local text = ("luna test: there is no file or folder %s%s"):format(path, options.nearFile(path))
     options.fail(text, "luna test [PATH...]: files *_spec.lua, or folders")
   end
   if mode ~= "directory" then

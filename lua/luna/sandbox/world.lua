@@ -138,7 +138,10 @@ function World:run(what, opts)
   end
   local record = {}
   local handlers = require("luna.runner").load(what, nil, record)
-  if handlers == nil then error(what .. " returns no handler", 2) end
+  if handlers == nil then
+    local class = require("luna.handler").forgotten(record.mark)
+    error(("%s returns no handler%s"):format(what, class and (": it ends without `return %s`"):format(class) or ""), 2)
+  end
   local several = type(handlers) == "table" and handlers[1] ~= nil
   if not several then handlers = { handlers } end
   local bots = {}

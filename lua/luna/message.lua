@@ -16,7 +16,10 @@ local function core(level)
   return c
 end
 
-local function kindOf(x) return x == nil and "nil" or type(x) == "table" and x._ ~= nil and "a " .. tostring(x._) or "a " .. type(x) end
+local function kindOf(x)
+  if x == nil then return 'nil (the text of a message is its field "message")' end
+  return type(x) == "table" and x._ ~= nil and "a " .. tostring(x._) or "a " .. type(x)
+end
 
 -- A method that is called with a dot has its argument where the message should be.
 local function withColon(self, x, what, level)

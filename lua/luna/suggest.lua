@@ -53,12 +53,31 @@ local sources = {
   global = function() return { _G } end,
 }
 
+-- What the Bot API calls it → where it is here.
+local fields = {
+  text = 'the text of a message is its field "message"', caption = 'the text of a message is its field "message"',
+  message_id = 'the number of a message is its field "id"', from = "who wrote a message is message.from_id, or message:getSender()",
+  chat = "the chat of a message is message.peer_id, or message:getChat()", api = "of a handler it is self.API",
+}
+
+-- A name that is right, of something else than it was looked for in.
+local function elsewhere(kind, name)
+  if kind == "field" then return fields[name] end
+  if kind ~= "method" then return nil end
+  local message = require "luna.message"
+  if message.methods[name] then return "messages have it, and the function of a route is function(self, message)" end
+  if message.query[name] then return "it is of a button's press: messages have reply, send and ask" end
+end
+
 --- Lua's own message about a name that is nil ("attempt to call a nil value (method 'sleeep')"), with a guess behind it where one is near;
 --- any other text as it is. Where errors are shown to a person.
 function suggest.explain(text)
   local kind, name = text:match "attempt to %l+ a nil value %((%l+) '([%w_]+)'%)"
   local source = sources[kind]
   if not source or text:find("; did you mean", 1, true) then return text end
+  local told = elsewhere(kind, name)
+  if told and text:find(told, 1, true) then return text end
+  if told then return (text:gsub("a nil value %(%l+ '[%w_]+'%)", function(part) return part .. "; " .. told end, 1)) end
   local lists = source()
   for _, names in ipairs(lists) do
     if names[name] ~= nil then return text end -- the name is right, what it was looked for in is not

@@ -464,7 +464,7 @@ describe("message:ask", function()
       [[choices make the keyboard and the check: check goes without them]],
       [[late is said when the timeout is over: give one]],
       [[the option choices wants a list of texts, or a list of rows of texts, got a number]],
-      [[message:ask: a text or a table of parameters is wanted, not nil]],
+      [[message:ask: a text or a table of parameters is wanted, not nil (the text of a message is its field "message")]],
     }
     local texts, here = {}, debug.getinfo(1, "l").currentline
     run(function(message)

@@ -53,6 +53,14 @@ describe("luna.suggest", function()
     assert.matches('"messages"%?$', suggest.explain "x:1: attempt to index a nil value (field 'mesages')")
     assert.matches('"reply"%?$', suggest.explain "x:1: attempt to call a nil value (method 'replay')")
     assert.matches('"print"%?$', suggest.explain "x:1: attempt to call a nil value (global 'pritn')")
+    assert.equal("x:1: attempt to concatenate a nil value (field 'text'); the text of a message is its field \"message\"",
+      suggest.explain "x:1: attempt to concatenate a nil value (field 'text')")
+    assert.matches("; of a handler it is self.API$", suggest.explain "x:1: attempt to index a nil value (field 'api')")
+    assert.matches("; messages have it, and the function of a route is function%(self, message%)$",
+      suggest.explain "x:1: attempt to call a nil value (method 'reply')")
+    local told = suggest.explain "x:1: attempt to call a nil value (method 'reply')"
+    assert.equal(told, suggest.explain(told))
+    assert.matches("; it is of a button's press: messages have", suggest.explain "x:1: attempt to call a nil value (method 'answer')")
     for _, other in ipairs {
       "x:1: attempt to index a nil value (field 'messages')", "x:1: attempt to call a nil value (method 'quiteDifferent')",
       "x:1: attempt to call a nil value (local 'sleeep')", "anything else",

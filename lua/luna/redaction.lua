@@ -9,7 +9,7 @@ local MASK = "***"
 
 -- Fields that hold what nobody may see, whoever made the table.
 local secret = {}
-local words = "token botToken bot_token bot_auth_token api_hash apiHash auth_key authKey password access_hash phone phone_code"
+local words = "token botToken bot_token bot_auth_token api_hash apiHash auth_key authKey password access_hash phone phone_number phone_code"
 for name in words:gmatch "%S+" do secret[name] = true end
 
 --- Whether a field of that name holds what nobody may see.

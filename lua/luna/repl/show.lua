@@ -1,6 +1,7 @@
 --- A value as Lua text that one can paste back: three levels, a hundred entries, what is left out or has no text of its own in comments,
 --- secrets masked. What was cut is kept for :more. Called by luna.repl.session, its commands and luna.repl.frame.
 local Logger = require "luna.logger"
+local redaction = require "luna.redaction"
 local handlers = require "luna.handler"
 local promise = require "_luna.promise"
 
@@ -11,9 +12,8 @@ local keywords = {}
 local words = "and break do else elseif end false for function goto if in local nil not or repeat return then true until while"
 for word in words:gmatch "%a+" do keywords[word] = true end
 
--- Fields that hold what nobody may see, whoever made the table.
-local secrets = {}
-for name in ("token botToken bot_token api_hash apiHash auth_key authKey password"):gmatch "%S+" do secrets[name] = true end
+-- An access hash is of use to who types, and to nobody but this account.
+local function isSecret(name) return name ~= "access_hash" and redaction.isSecret(name) end
 
 -- `state.cuts`: what was left out, for :more: { path, value, from }. from: the byte or entry it goes on with.
 local function cut(state, path, x, from)
@@ -96,7 +96,7 @@ local function fields(x, state, depth, path, skip)
   for _, k in ipairs(keys) do
     local name = key(k)
     if name then
-      put(name .. " = ", rawget(x, k), path .. (name:sub(1, 1) == "[" and name or "." .. name), secrets[k])
+      put(name .. " = ", rawget(x, k), path .. (name:sub(1, 1) == "[" and name or "." .. name), isSecret(k))
     else
       left = left + 1 -- a key that is no text
     end

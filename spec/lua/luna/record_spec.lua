@@ -74,11 +74,14 @@ describe("a record", function()
     local hash = bot.api._core.peers
     alice:send(bot, "my token is " .. token .. ", and 123456:AbCdEfGhIjKlMn; call +49 or +4917612345678, see https://me:pass@x.y/")
     alice:expect(bot)
+    alice:send(bot, { media = { _ = "inputMediaContact", phone_number = "441234567801", first_name = "Carol", last_name = "", vcard = "" } })
+    world:clock():advance(1)
+    bot:takeErrors()
     hash = hash:get(alice.id).hash
     bot:stop()
     recorder:close()
     local text = host.readFile(path)
-    for _, secret in ipairs { token, "AbCdEfGhIjKlMn", "4917612345678", "me:pass", "9996620077", tostring(hash) } do
+    for _, secret in ipairs { token, "AbCdEfGhIjKlMn", "4917612345678", "me:pass", "9996620077", "441234567801", tostring(hash) } do
       assert.is_nil(text:find(secret, 1, true))
     end
     for _, line in ipairs(ofKind(lines(path), "call")) do assert.is_nil(line.m:find "^auth") end

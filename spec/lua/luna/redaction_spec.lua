@@ -19,6 +19,7 @@ describe("luna.redaction", function()
       password = "short", nested = { access_hash = 5, list = { "canary-of-redaction", 2, true } }, ["canary-of-redaction"] = 1,
       number = 1234567890123, other = 1234567890124, nan = 0 / 0,
     }
+    assert.equal("***", redaction.value { media = { _ = "messageMediaContact", phone_number = "441234567801" } }.media.phone_number)
     local copy = redaction.value(given)
     assert.same({ "***", "***", 2, true, 1 }, { copy.password, copy.nested.list[1], copy.nested.list[2], copy.nested.list[3], copy["***"] })
     assert.same({ "***", "***", 1234567890124, "string" }, { copy.nested.access_hash, copy.number, copy.other, type(copy.nan) })

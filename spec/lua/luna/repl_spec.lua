@@ -52,6 +52,11 @@ end)
 describe("a value as text", function()
   local show = require "luna.repl.show"
 
+  it("has its secrets masked, but for access hashes, which are of use", function()
+    assert.equal('{ access_hash = 5, bot_auth_token = "***", phone = "***", phone_number = "***" }',
+      show { access_hash = 5, phone = "4412345", phone_number = "441234567801", bot_auth_token = "x" })
+  end)
+
   it("gives the same value when it is pasted back", function()
     local value = {
       1, 2.0, 1e300, math.mininteger, "a\nb\0c\r\"", true, _ = "x", ["end"] = 1, ["a b"] = { {} }, [10] = false, [2.5] = "f", [true] = 0,

@@ -2,7 +2,9 @@
 --- params.lua for media without `_`.
 local core_ = require "_luna.promise"
 local crypto = require "_luna.crypto"
+local host = require "_luna.host"
 local task = require "_luna.task"
+local tl = require "_luna.tl"
 local mime = require "luna.mime"
 local suggest = require "luna.suggest"
 
@@ -23,11 +25,13 @@ function upload.isFile(x) return type(x) == "table" and x._ == nil and (x.photo 
 local function source(x)
   if x.path ~= nil then
     if type(x.path) ~= "string" then return nil, ("path is a text, not a %s"):format(type(x.path)) end
-    local file, why = io.open(x.path, "rb")
+    local stat = host.stat(x.path) -- a pipe would hold the program until somebody writes into it
+    local file, why
+    if stat and stat.type ~= "file" then why = "it is no file" else file, why = io.open(x.path, "rb") end
     local size = file and file:seek "end"
-    if not size or size == math.maxinteger then
+    if not size then
       if file then file:close() end
-      return nil, ("%s cannot be read: %s"):format(x.path, file and "it is no file" or (why:gsub("^.*: ", "")))
+      return nil, ("%s cannot be read: %s"):format(x.path, (why:gsub("^.*: ", "")))
     end
     return {
       size = size, name = x.path:match "[^/]*$", seed = x.path,
@@ -86,6 +90,14 @@ function upload.media(core, x)
   if not from then return nil, why end
   local name = x.name or from.name
   if type(name) ~= "string" then why = "name is a text, not a " .. type(name) end
+  if x.attributes ~= nil then
+    if type(x.attributes) ~= "table" then
+      why = "attributes are a list of DocumentAttribute, not a " .. type(x.attributes)
+    else
+      local n, wrong = tl.list(x.attributes)
+      if not n then why = "attributes: " .. wrong end
+    end
+  end
   if from.size == 0 then why = ("%s is empty"):format(name) end
   if from.size > SIZE_MAX then why = ("%s is too long: %d bytes, of %d at most"):format(name, from.size, SIZE_MAX) end
   if why then

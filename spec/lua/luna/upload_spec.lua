@@ -78,7 +78,12 @@ describe("media of a script", function()
 
   it("is refused at the caller's line where it is none", function()
     local function send(what) bot.api.messages.sendMedia { peer = alice.id, message = "", media = what } end
+    os.remove(path)
+    assert(os.execute(("mkfifo '%s'"):format(path)))
     for what, wrong in pairs {
+      [path .. " cannot be read: it is no file"] = { path = path },
+      ["attributes are a list of DocumentAttribute, not a number"] = { document = "x", attributes = 5 },
+      ["attributes: a list has the keys 1, 2, 3, … alone"] = { document = "x", attributes = { audio = {} } },
       ['media has no "nam"; did you mean "name"?'] = { document = "x", nam = "y" },
       ["file is empty"] = { document = "" },
       ["the bytes of a file are a string, not a number"] = { document = 5 },

@@ -74,7 +74,8 @@ describe("a record", function()
     local hash = bot.api._core.peers
     alice:send(bot, "my token is " .. token .. ", and 123456:AbCdEfGhIjKlMn; call +49 or +4917612345678, see https://me:pass@x.y/")
     alice:expect(bot)
-    alice:send(bot, { media = { _ = "inputMediaContact", phone_number = "441234567801", first_name = "Carol", last_name = "", vcard = "" } })
+    local contact = { _ = "inputMediaContact", phone_number = "441234567801", first_name = "Carol", last_name = "", vcard = "" }
+    alice:send(bot, { media = contact })
     world:clock():advance(1)
     bot:takeErrors()
     hash = hash:get(alice.id).hash

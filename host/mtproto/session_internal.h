@@ -108,6 +108,8 @@ struct ln_session {
   size_t n_salts;
   uint64_t salts_query; /* msg_id of get_future_salts, 0: none */
   int64_t salts_ask_at;
+  int64_t salts_from, salts_until; /* s of the server: between these the list stays, and so does */
+  uint64_t salts_best;
 
   /* incoming */
   struct ln_window seen;

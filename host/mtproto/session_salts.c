@@ -29,9 +29,14 @@ static void ask_later(struct ln_session *s)
   s->salts_ask_at = s->now + wait * LN_US_PER_S;
 }
 
+/* Called with each flush, so it looks through the list only when something has changed. */
 void ln_salts_update(struct ln_session *s)
 {
   int64_t now = ln_session_server_us(s) / LN_US_PER_S;
+  if (now >= s->salts_from && now < s->salts_until && s->salt == s->salts_best && s->now < s->salts_ask_at)
+    return;
+  s->salts_from = INT64_MIN;
+  s->salts_until = INT64_MAX;
   size_t kept = 0;
   const struct ln_salt *best = NULL;
   bool current = false;
@@ -39,12 +44,18 @@ void ln_salts_update(struct ln_session *s)
     if (s->synchronised && s->salts[i].valid_until <= now) continue;
     s->salts[kept] = s->salts[i];
     struct ln_salt *x = &s->salts[kept++];
-    if (x->valid_since > now) continue;
+    if (x->valid_until < s->salts_until) s->salts_until = x->valid_until;
+    if (x->valid_since > now) {
+      if (x->valid_since < s->salts_until) s->salts_until = x->valid_since;
+      continue;
+    }
+    if (x->valid_since > s->salts_from) s->salts_from = x->valid_since;
     if (x->salt == s->salt) current = true;
     if (!best || x->valid_until > best->valid_until) best = x;
   }
   s->n_salts = kept;
   if (best && !current) ln_salts_set(s, best->salt);
+  s->salts_best = s->salt;
   if (s->salts_ask_at <= s->now && good_until(s) > now + ASK_BEFORE_S) ask_later(s);
 }
 
@@ -69,6 +80,7 @@ int ln_on_future_salts(struct ln_session *s, const struct ln_message *m)
   s->salts_query = 0;
   memcpy(s->salts, fresh, n * sizeof fresh[0]);
   s->n_salts = n;
+  s->salts_until = INT64_MIN;
   ask_later(s);
   ln_salts_update(s);
   s->ops->on_state(s->ctx);

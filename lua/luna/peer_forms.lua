@@ -181,12 +181,14 @@ local withMessage = { updateNewMessage = true, updateNewChannelMessage = true, u
 function forms.inputPeer(peers, x)
   local kind = type(x)
   if kind == "table" then
-    local message = withMessage[x._] and x.message or x
-    if type(message) == "table" and message._ == "message" then
-      local peer = message.peer_id
-      local entry = type(peer) == "table" and peer._ == "peerUser" and peers.young[peer.user_id]
-      if entry and entry.input and not entry.min then return entry.input end
+    local peer = x
+    if x._ ~= "peerUser" then
+      local message = withMessage[x._] and x.message or x
+      peer = type(message) == "table" and message._ == "message" and message.peer_id
+      if type(peer) ~= "table" or peer._ ~= "peerUser" then return byTable(peers, x) end
     end
+    local entry = peers.young[peer.user_id]
+    if entry and entry.input and not entry.min then return entry.input end
     return byTable(peers, x)
   end
   if kind == "number" then

@@ -310,21 +310,38 @@ static void check_keys(struct encoder *e, const struct ln_tl_def *def, const str
   }
 }
 
+/* The place of a field among those of def, or -1. A script's names are few and stay the same strings, so the
+ * last ones are remembered by their address; what is found there is compared all the same. */
+static int field_at(const struct ln_tl_def *def, const char *key)
+{
+  static struct {
+    const struct ln_tl_def *def;
+    const char *key;
+    int at;
+  } seen[128], *s;
+  const struct ln_tl_field *fields = ln_tl_fields + def->first;
+  s = &seen[((uintptr_t)key / 8 + (uintptr_t)def / sizeof *def) % (sizeof seen / sizeof *seen)];
+  if (s->key == key && s->def == def && strcmp(ln_tl_name(fields[s->at].name), key) == 0) return s->at;
+  for (int i = 0; i < def->n_fields; i++) {
+    const char *name = ln_tl_name(fields[i].name);
+    if (name[0] != key[0] || fields[i].kind == LN_TL_FLAGS || strcmp(name, key) != 0) continue;
+    s->def = def;
+    s->key = key;
+    return s->at = i;
+  }
+  return -1;
+}
+
 /* Which fields of def the table on top has, as bits; false: it has other keys too. */
 static bool find_given(lua_State *L, const struct ln_tl_def *def, uint32_t given[8])
 {
-  const struct ln_tl_field *fields = ln_tl_fields + def->first;
   bool known = true;
   memset(given, 0, 8 * sizeof *given);
   for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
     const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
     if (key[0] == '_' && key[1] == 0) continue;
-    int i = 0;
-    for (; i < def->n_fields; i++) {
-      const char *name = ln_tl_name(fields[i].name);
-      if (name[0] == key[0] && fields[i].kind != LN_TL_FLAGS && strcmp(name, key) == 0) break;
-    }
-    if (i < def->n_fields)
+    int i = field_at(def, key);
+    if (i >= 0)
       given[i / 32] |= UINT32_C(1) << i % 32;
     else
       known = false;
@@ -338,9 +355,9 @@ static void encode_fields(struct encoder *e, const struct ln_tl_def *def, const 
   lua_State *L = e->L;
   int table = lua_gettop(L);
   uint32_t given[8];
-  size_t flag_at[256];  /* offset of the flag word of field i, from the start of live bytes */
-  uint32_t absent[256]; /* bits of that word whose fields were not given */
-  bool shared = false;
+  size_t flag_at[256];       /* offset of the flag word of field i, from the start of live bytes */
+  uint32_t absent[256];      /* bits of that word whose fields were not given */
+  int n_words = 0, words[8]; /* the flag words; no definition has more than four */
   if (depth > LN_TL_MAX_DEPTH) {
     lua_pushliteral(L, "nested too deeply");
     fail(e, LN_E_DEPTH, at);
@@ -353,23 +370,21 @@ static void encode_fields(struct encoder *e, const struct ln_tl_def *def, const 
     if (f->kind == LN_TL_FLAGS) {
       flag_at[i] = e->w.buf->len;
       absent[i] = 0;
+      if (n_words < 8) words[n_words++] = i;
       ln_write_u32(&e->w, 0);
       continue;
     }
-    struct step here = {at, ln_tl_name(f->name), 0};
     if (!(given[i / 32] >> i % 32 & 1)) {
       if (!f->flag) {
-        lua_pushfstring(L, "missing %s \"%s\" (%s%s)", def->is_method ? "parameter" : "field", here.name,
-                        f->vector ? "a list of " : "", kind_text(f));
+        lua_pushfstring(L, "missing %s \"%s\" (%s%s)", def->is_method ? "parameter" : "field",
+                        ln_tl_name(f->name), f->vector ? "a list of " : "", kind_text(f));
         fail(e, LN_E_BAD_TYPE, at);
         return;
       }
-      if (f->kind != LN_TL_TRUE) {
-        absent[f->flag - 1] |= UINT32_C(1) << f->bit;
-        shared = true;
-      }
+      if (f->kind != LN_TL_TRUE) absent[f->flag - 1] |= UINT32_C(1) << f->bit;
       continue;
     }
+    struct step here = {at, ln_tl_name(f->name), 0};
     ln_bind_tl_push_name(L, e->names, f->name);
     int type = lua_rawget(L, table);
     if (f->flag) {
@@ -392,7 +407,10 @@ static void encode_fields(struct encoder *e, const struct ln_tl_def *def, const 
     encode_field(e, f, &here, depth);
     if (e->err) return;
   }
-  for (int i = 0; shared && !e->w.err && i < def->n_fields; i++) { /* fields that share a bit come together */
+  bool halved = false; /* fields that share a bit come together */
+  for (int i = 0; i < n_words && !e->w.err; i++)
+    if (ln_le32(ln_buf_data(e->w.buf) + flag_at[words[i]]) & absent[words[i]]) halved = true;
+  for (int i = 0; halved && i < def->n_fields; i++) {
     const struct ln_tl_field *f = &ln_tl_fields[def->first + i];
     if (!f->flag || f->kind == LN_TL_TRUE || given[i / 32] >> i % 32 & 1 ||
         !(absent[f->flag - 1] >> f->bit & 1))

@@ -183,11 +183,10 @@ api:setCallback(function(u)
 end)
 alice:send "from alice"
 bob:send "from bob"
-require("luna").sleep(0.5)
+"after"
 ]] }
     assert.equal(0, r.status, r.err)
-    assert.matches("to alice: hello from alice\n", r.out)
-    assert.matches("to bob: hello from bob\n", r.out)
+    assert.equal('to alice: hello from alice\nto bob: hello from bob\n"after"\n', r.out)
     r = attach("--json")
     assert.equal(2, r.status)
   end)

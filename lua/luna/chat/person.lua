@@ -130,9 +130,10 @@ function Person:goes(name)
 end
 function Person:says(name, text) return act(self, actions.send, self.model, by(other(self, name)), self.group, { text = text }) end
 
---- Whether the sandbox holds updates that this bot has not seen yet.
-function Person:hasUndelivered(bot)
+--- Whether something is still to come of this bot: a handler runs, a call is under way, or the sandbox holds updates that it has not seen.
+function Person:awaits(bot)
   local core = bot.core
+  if not core.dispatch:isIdle() or core.conn and core.conn:inFlight() > 0 then return true end
   local me = core.me
   if not me or not self.model:user(me.id) then return false end
   local common = core.updates and core.updates.common

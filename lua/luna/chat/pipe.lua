@@ -15,10 +15,7 @@ local function prefixed(prefix, text) return prefix .. text:gsub("\r", ""):gsub(
 
 local function due(self)
   for _, bot in ipairs(self.bots) do
-    local core = bot.core
-    if not core.dispatch:isIdle() then return true end
-    if core.conn and core.conn:inFlight() > 0 then return true end
-    if self.person:hasUndelivered(bot) then return true end
+    if self.person:awaits(bot) then return true end
   end
   return false
 end

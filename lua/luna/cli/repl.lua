@@ -6,6 +6,7 @@ local promise = require "_luna.promise"
 local options = require "luna.cli.options"
 local errors = require "luna.errors"
 local suggest = require "luna.suggest"
+local Logger = require "luna.logger"
 local place = require "luna.repl.place"
 
 local M = {}
@@ -104,7 +105,11 @@ local function alone()
     say = function(message) session:handle(message) end,
     interrupt = function() session:interrupt() end,
     complete = function(word, before) return session:complete(word, before) end,
+    rest = bot.rest,
   }
+  Logger.setWriter(function(text) -- above the prompt, where there is one
+    if client.editor then client.editor:print((text:gsub("\n$", ""))) else host.write(2, text) end
+  end)
   session = require "luna.repl.session"(bot, function(message) client:heard(message) end, repl.interruptible)
   bot.onMessage = function(name, text) client:heard { op = "print", text = ("to %s: %s"):format(name, text) } end
   return client

@@ -22,7 +22,7 @@ M.spec = {
   usage = "FILE...", about = "Runs bots, several in one process if need be; a file that returns no handler is a plain script (- reads it\n"
     .. "from standard input).", arguments = { 1 },
   { "sandbox", nil, "against the embedded sandbox, with a chat on standard input and output" },
-  { "session", "PATH", "the session file (default: under the user's state folder; with --sandbox: memory)" },
+  { "session", "PATH", "the session file (default: under the user's state folder; with --sandbox: memory, and so is the sandbox)" },
   { "token", "TOKEN", "the bot token; LUNA_BOT_TOKEN_<STEM> and LUNA_BOT_TOKEN do the same unseen by ps" },
   { "dc", "ID=HOST:PORT", "another server: the address of a DC, the first is the home DC", many = true },
   { "dc-key", "FILE.pem", "the RSA public keys of that server", many = true },

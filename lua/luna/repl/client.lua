@@ -2,16 +2,18 @@
 --- editing, history and Ctrl-C. Made by luna.cli.repl. `say(message)` reaches the session, `interrupt()` its running line,
 --- `complete(word, before)` asks it and waits.
 local host = require "_luna.host"
+local task = require "_luna.task"
 local promise = require "_luna.promise"
 local Class = require "luna.class"
 local printable = require "luna.printable"
 
 local Client = Class.new "Client"
 
---- opts: name, say(message), interrupt(), complete(word, before), history = path | nil. Its `over` is a promise of the exit status.
+--- opts: name, say(message), interrupt(), complete(word, before), history = path | nil, rest() | nil: waits for what a line of a pipe has
+--- set going, before the next one. Its `over` is a promise of the exit status.
 function Client:init(opts)
   self.name, self.say, self.interruptLine = opts.name, opts.say, opts.interrupt
-  self.history, self.complete = opts.history, opts.complete
+  self.history, self.complete, self.rest = opts.history, opts.complete, opts.rest
   self.over = promise.new()
   self.block, self.pending, self.id, self.failed = nil, 0, 0, false
 end
@@ -88,6 +90,14 @@ function Client:prompt()
   self.editor:setPrompt(wanted)
 end
 
+-- A line is done, and so is what it has set going: on with the next one.
+local function answered(self)
+  self.pending = self.pending - 1
+  if self.single or self.inputEnded then return self:finish(self.failed and 1 or 0) end
+  self:prompt()
+  nextLine(self)
+end
+
 --- What the session says.
 function Client:heard(message)
   if message.op == "print" then
@@ -95,7 +105,6 @@ function Client:heard(message)
     return self:show(message.text)
   end
   if message.op ~= "done" then return end
-  self.pending = self.pending - 1
   if message.incomplete then
     self.block = self.asked
   elseif not message.ok then
@@ -105,9 +114,11 @@ function Client:heard(message)
     self:show(message.text)
   end
   if message.quit then return self:finish(0) end
-  if self.single or self.inputEnded then return self:finish(self.failed and 1 or 0) end
-  self:prompt()
-  nextLine(self)
+  if not self.rest or self.editor then return answered(self) end
+  task.spawn(function()
+    self.rest()
+    answered(self)
+  end)
 end
 
 --- The connection has ended.

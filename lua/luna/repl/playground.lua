@@ -1,7 +1,10 @@
 --- The bot of `luna repl` where none runs: a sandbox in this process, a bot whose class `Bot` is typed in at the prompt, and two people,
 --- alice and bob, who chat with it. Made by luna.cli.repl; onMessage(name, text) of what it returns is told what people get.
 local task = require "_luna.task"
+local timer = require "_luna.timer"
 local errors = require "luna.errors"
+
+local POLL, PATIENCE = 0.002, 1 -- seconds
 
 -- A class whose methods count from the moment they are typed, updates that were looked up before included.
 local function live(class, dispatch)
@@ -62,7 +65,7 @@ local function person(served, bot, name)
       end
       error(("no button %q"):format(tostring(label)), 2)
     end,
-  } })
+  } }), p
 end
 
 return function()
@@ -78,6 +81,16 @@ return function()
   require("luna.api").methods.run(api, Bot)
   bot.handler = Bot
   env.luna, env.Bot = luna, live(Bot, api._core.dispatch)
-  for _, name in ipairs { "alice", "bob" } do env[name] = person(served, bot, name) end
+  local people = {}
+  for _, name in ipairs { "alice", "bob" } do env[name], people[#people + 1] = person(served, bot, name) end
+  --- Waits until what has been said is answered, or the bot takes its time.
+  function bot.rest()
+    local limit = timer.now() + PATIENCE
+    repeat
+      local due = false
+      for _, p in ipairs(people) do due = due or p:awaits(bot) end
+      if due then task.sleep(POLL) end
+    until not due or timer.now() > limit
+  end
   return bot
 end

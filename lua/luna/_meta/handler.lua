@@ -16,9 +16,12 @@ function Class:extend(name) end
 ---The class that a bot extends: methods on… get updates; `self` has every method of the API and every helper.
 ---```lua
 ---local Echo = luna.EventHandler:extend "Echo"
+---Echo.persist = { "count" }
 ---function Echo:onUpdateNewMessage(update)
 ---  local message = update.message
----  if not message.out then message:reply(message.message) end
+---  if message.out then return end
+---  self.state.count = (self.state.count or 0) + 1
+---  message:reply(("%d: %s"):format(self.state.count, message.message))
 ---end
 ---return Echo
 ---```
@@ -26,7 +29,7 @@ function Class:extend(name) end
 ---@field API luna.API
 ---@field state table lives on over a reload; keep data alone in it
 ---@field settings? luna.Settings of the class: its settings, where nothing else says them
----@field persist? string[] of the class: fields of self.state that are saved with each update done
+---@field persist? string[] of the class: fields of self.state that are saved with each update done, and are there again after a restart
 ---@field init? fun(self: self, api: luna.API) called once, before the first update
 ---@field onStart? fun(self: self, reason: "start"|"reload") called before the first update, and after a reload
 ---@field onStop? fun(self: self, reason: string) called after the last handler

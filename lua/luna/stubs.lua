@@ -2,6 +2,7 @@
 --- `luna new` write them to a folder, which a .luarc.json names. Owns the file `version` there, which says whether they are still ours.
 local host = require "_luna.host"
 local tl = require "_luna.tl"
+local errors = require "luna.errors"
 local source = require "luna.help.source"
 local docs = require "luna.help.api"
 
@@ -57,7 +58,7 @@ function stubs.write(folder)
     local full = folder .. "/" .. path
     local made, why = host.mkdirs(full:match "^(.*)/", 493) -- rwxr-xr-x
     if made then made, why = host.writeFile(full, text, 420) end -- rw-r--r--
-    if not made then error(("the stubs cannot be written: %s"):format(tostring(why)), 0) end
+    if not made then errors.throw(errors.classes.Exception(("the stubs cannot be written: %s"):format(tostring(why)))) end
   end
   local version
   for path, text in pairs(stubs.files()) do

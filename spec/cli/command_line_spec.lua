@@ -47,6 +47,10 @@ describe("luna", function()
     fails(2, "loopback addresses alone", { "sandbox", "--listen", "8.8.8.8:0" })
     fails(2, "the token of a_bot is not of the form", { "sandbox", "--bot", "a_bot=bad" })
     fails(2, "%-%-sandbox and %-%-dc exclude each other", { "run", "x.lua", "--sandbox", "--dc", "2=127.0.0.1:1" })
+    for _, limit in ipairs { "0", "x", "nan", "1e999" } do
+      fails(2, "%-%-record%-limit " .. limit .. ": it is a number", { "run", "x.lua", "--record", folder .. "/r", "--record-limit", limit })
+    end
+    fails(2, "%-%-seed x: a whole number", { "test", "--seed", "x", cli.script(folder, "one_spec.lua", "") })
     fails(2, "%-%-token is for one file", { "run", "x.lua", "y.lua", "--token", "1:aaaaaaaa" })
   end)
 
@@ -54,6 +58,10 @@ describe("luna", function()
     fails(2, "the script /nonexistent%.lua cannot be read: No such file", { "run", "/nonexistent.lua" })
     local script = cli.script(folder, "ok.lua", handler)
     fails(2, "the key file /nonexistent%.pem cannot be read", { "run", script, "--dc-key", "/nonexistent.pem" })
+    fails(2, "the record .* cannot be read: Is a directory", { "replay", folder, script })
+    local r = cli.run { "stubs", script .. "/x" }
+    assert.equal(1, r.status)
+    assert.matches("^luna: the stubs cannot be written: [^\n]*\n$", r.err)
     fails(2, "holds no public key", { "run", script, "--dc-key", script })
     fails(2, "the session path /nonexistent/x cannot be used", { "run", script, "--session", "/nonexistent/x" })
     fails(2, "is a folder", { "run", script, "--session", folder })
@@ -218,6 +226,8 @@ describe("luna", function()
     assert.matches("not ok %- some fails %(.*some_spec%.lua:3%)", r.out)
     r = cli.run { "test", folder .. "/some_spec.lua", "--filter", "waits" }
     assert.same({ 0, "1 passed, 0 failed, 0 skipped\n" }, { r.status, r.out })
+    r = cli.run { "test", cli.script(folder, "tests.lua", "describe('x', function() it('y', function() end) end)") }
+    assert.same({ 0, "1 passed, 0 failed, 0 skipped\n" }, { r.status, r.out }, r.err)
     fails(2, "there is no file or folder /nonexistent", { "test", "/nonexistent" })
   end)
 end)

@@ -1,5 +1,6 @@
 --- `luna new NAME`: a bot and its spec, ready to run. Beside folders named bots and spec it writes into them, else into the current folder.
 local host = require "_luna.host"
+local errors = require "luna.errors"
 local options = require "luna.cli.options"
 local stubs = require "luna.stubs"
 
@@ -105,7 +106,7 @@ function M.run(args)
     local where = file:match "^(.*)/"
     if where then host.mkdirs(where, 493) end
     local ok, why = host.writeFile(file, text:gsub("@(%u+)@", fill), 420) -- rw-r--r--
-    if not ok then error(("luna new: %s"):format(why), 0) end
+    if not ok then errors.throw(errors.classes.Exception(("luna new: %s"):format(why))) end
     host.write(1, file .. "\n")
   end
   write(path, bot)

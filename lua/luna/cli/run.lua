@@ -134,7 +134,7 @@ end
 -- Before a client is made. What the record is about is over once stopAll has run: it closes after that.
 local function recorded(args)
   local limit = args["record-limit"] and tonumber(args["record-limit"])
-  if args["record-limit"] and not (limit and limit > 0) then
+  if args["record-limit"] and not (limit and limit > 0 and limit < 2 ^ 30) then
     options.fail(("--record-limit %s: it is a number of MiB"):format(args["record-limit"]))
   end
   if not args.record then

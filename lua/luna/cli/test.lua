@@ -136,6 +136,9 @@ function M.run(args)
   local seconds = tonumber(args.timeout or 60)
   if not seconds or seconds <= 0 then options.fail(("luna test: --timeout %s: a number of seconds"):format(args.timeout)) end
   limit(seconds)
+  if args.seed and not math.tointeger(tonumber(args.seed)) then
+    options.fail(("luna test: --seed %s: a whole number"):format(args.seed))
+  end
 
   local words = {}
   local function flag(name, value) words[#words + 1] = value and ("--%s=%s"):format(name, value) or "--" .. name end

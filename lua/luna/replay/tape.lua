@@ -195,7 +195,12 @@ end
 function Tape:init(path)
   self.path, self.clients, self.byNumber, self.events, self.last = path, {}, {}, {}, 0
   local file, why = io.open(path, "rb")
-  if not file then fail("the record %s cannot be read: %s", path, (tostring(why):gsub("^.*: ", ""))) end
+  if file then -- a folder can be opened, and not read
+    local _
+    _, why = file:read(0)
+    if why then file:close() end
+  end
+  if why then fail("the record %s cannot be read: %s", path, (tostring(why):gsub("^.*: ", ""))) end
   local n, torn = 0, nil
   for text in file:lines() do
     n = n + 1

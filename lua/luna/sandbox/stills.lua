@@ -23,9 +23,10 @@ local function spec()
   end
 end
 
+-- nil for a file that is tested by its name alone, whatever it is.
 local function folderOf(path)
   local folder, stem = path:match "^(.-)([^/]+)_spec%.lua$"
-  return folder .. "snapshots/" .. stem
+  return folder and folder .. "snapshots/" .. stem
 end
 
 local function fileOf(path, name)
@@ -83,8 +84,10 @@ function stills.unused(specs)
   local list, parents, known = {}, {}, {}
   for _, path in ipairs(specs) do
     local folder = folderOf(path)
-    known[folder] = true
-    parents[folder:match "^(.*)/"] = true
+    if folder then
+      known[folder] = true
+      parents[folder:match "^(.*)/"] = true
+    end
   end
   for parent in pairs(parents) do
     for _, stem in ipairs(system.names(parent) or {}) do

@@ -22,9 +22,10 @@ local function coreOf(conn)
   end
 end
 
-local function ended(core, name, began, ...)
+-- list: the listeners there were when it began; those that have gone since are in it no more.
+local function ended(list, name, began, ...)
   local _, code, text = ...
-  each(core.taps, "called", name, timer.now() - began, code and tostring(text))
+  each(list, "called", name, timer.now() - began, code and tostring(text))
   return ...
 end
 
@@ -38,8 +39,9 @@ local function tapCalls(core)
     methods.call = function(conn, name, ...)
       local owner = coreOf(conn)
       if not owner then return realCall(conn, name, ...) end
-      each(owner.taps, "calling", name)
-      return ended(owner, name, timer.now(), realCall(conn, name, ...))
+      local list = owner.taps
+      each(list, "calling", name)
+      return ended(list, name, timer.now(), realCall(conn, name, ...))
     end
   end
   tapped[core] = methods

@@ -222,13 +222,6 @@ static int f_server_time(lua_State *L)
   return 1;
 }
 
-static int f_retry_now(lua_State *L)
-{
-  struct ln_bind_connection *b = ln_bind_check_connection(L);
-  if (b->connection) ln_connection_retry_now(b->connection);
-  return 0;
-}
-
 int luaopen__luna_client(lua_State *L)
 {
   static const luaL_Reg functions[] = {{"connect", f_connect},
@@ -244,7 +237,6 @@ int luaopen__luna_client(lua_State *L)
                                      {"state", f_state},
                                      {"inFlight", f_in_flight},
                                      {"serverTime", f_server_time},
-                                     {"retryNow", f_retry_now},
                                      {"__gc", f_gc},
                                      {NULL, NULL}};
   ln_bind_calls_open(L);

@@ -88,7 +88,7 @@ static int run_event(lua_State *L)
       n += 2;
     }
     n++;
-  } else if (strcmp(e->name, "drop") == 0 || strcmp(e->name, "ack") == 0) {
+  } else if (strcmp(e->name, "drop") == 0) {
     lua_pushinteger(L, (lua_Integer)e->id);
     n++;
   } else if (strcmp(e->name, "authKey") == 0) {
@@ -125,12 +125,6 @@ static bool on_drop(void *ctx, struct ln_sandbox_session *s, uint64_t req_msg_id
   return true;
 }
 
-static void on_ack(void *ctx, struct ln_sandbox_session *s, uint64_t msg_id)
-{
-  struct event e = {.b = ctx, .session = s, .name = "ack", .id = msg_id};
-  emit(&e);
-}
-
 static void on_up(void *ctx, struct ln_sandbox_session *s)
 {
   struct event e = {.b = ctx, .session = s, .name = "up"};
@@ -158,7 +152,6 @@ static void on_auth_key(void *ctx, const struct ln_auth_key *key, uint64_t salt,
 static const struct ln_sandbox_ops ops = {
     .on_request = on_request,
     .on_drop = on_drop,
-    .on_ack = on_ack,
     .on_session_up = on_up,
     .on_session_down = on_down,
     .on_session_gone = on_gone,

@@ -38,7 +38,7 @@ struct ln_loop {
   uv_idle_t spin;       /* active: do not block in this turn */
   uv_timer_t alarm;     /* the real clock's first timer */
   struct ln_clock clock;
-  bool running, stop;
+  bool stop;
   bool stale; /* `now` has to be read anew */
   int64_t now;
   uint64_t turn;

@@ -169,20 +169,13 @@ void ln_loop_free(struct ln_loop *loop)
 void ln_loop_run(struct ln_loop *loop)
 {
   loop->stop = false;
-  loop->running = true;
   uv_run(&loop->uv, UV_RUN_DEFAULT);
-  loop->running = false;
 }
 
 void ln_loop_stop(struct ln_loop *loop)
 {
   loop->stop = true;
   uv_stop(&loop->uv); /* from a callback of the poll: no further turn */
-}
-
-bool ln_loop_running(const struct ln_loop *loop)
-{
-  return loop->running;
 }
 
 int64_t ln_loop_now(struct ln_loop *loop)

@@ -15,7 +15,6 @@ void ln_loop_free(struct ln_loop *loop);
 /* Entered once; returns after ln_loop_stop. */
 void ln_loop_run(struct ln_loop *loop);
 void ln_loop_stop(struct ln_loop *loop); /* at the end of this turn */
-bool ln_loop_running(const struct ln_loop *loop);
 
 /* One turn: what was deferred to it, timers due, deferred calls until none is left (at most a few rounds),
  * idle hook where nothing is queued, poll for I/O. */

@@ -302,8 +302,3 @@ size_t ln_session_in_flight(const struct ln_session *s)
 {
   return s->n_pending;
 }
-
-uint64_t ln_request_msg_id(const struct ln_request *r)
-{
-  return r->msg_id;
-}

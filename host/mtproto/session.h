@@ -93,6 +93,5 @@ void ln_session_connected(struct ln_session *s, int64_t now);
 size_t ln_session_salts(const struct ln_session *s, struct ln_salt *out, size_t max);
 int64_t ln_session_offset_us(const struct ln_session *s);
 size_t ln_session_in_flight(const struct ln_session *s);
-uint64_t ln_request_msg_id(const struct ln_request *r); /* 0: not sent yet */
 
 #endif

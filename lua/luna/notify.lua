@@ -30,9 +30,6 @@ end
 
 local function line(text) return "STATUS=" .. text:gsub("%s*\n%s*", " ") end
 
---- Whether somebody listens.
-function notify.isOn() return on end
-
 --- All bots are logged in. text: the status line.
 function notify.ready(text)
   if not on or ready then return end

@@ -214,7 +214,6 @@ function Connection:calls() return {} end
 function Connection:state() return "up" end
 function Connection:serverTime() return timer.wall() end
 function Connection:ack() end
-function Connection:retryNow() end
 function Connection:close() end
 
 return Connection

@@ -164,11 +164,6 @@ end
 
 -- ---- members of chats and channels ----
 
-function Model:isMember(marked, uid)
-  local o = self:object(marked)
-  return o ~= nil and o.members ~= nil and o.members[uid] ~= nil
-end
-
 --- Ids of the members, in the order in which they came.
 function Model.memberIds(o)
   local list = {}

@@ -258,22 +258,12 @@ function Server:unauthorize(ctx)
   self.model:changed()
 end
 
---- How many pushed updates an account has not acknowledged yet; of all accounts where none is named.
-function Server:unacked(uid)
-  local n = 0
-  for _, owner in pairs(self.pushed) do
-    if uid == nil or owner == uid then n = n + 1 end
-  end
-  return n
-end
-
 --- opts: model, key (private PEM), log = fn(level, text).
 function Server:init(opts)
   local model = opts.model
   self.model = model
   self.log = opts.log or model.log
   self.described = {}
-  self.pushed = {} -- id of a pushed message → account
   self.addresses = {}
   model.server = self
   local function send(session, container)
@@ -281,9 +271,7 @@ function Server:init(opts)
     if not ok then
       self.faulty = (self.faulty or 0) + 1
       self.log(WARNING, "an update could not be sent: " .. tostring(id))
-    elseif id then
-      self.pushed[id] = session.data.uid
-    elseif why then
+    elseif not id and why then
       self.log(NOTICE, "an update was not sent: " .. tostring(why))
     end
   end
@@ -300,7 +288,6 @@ function Server:init(opts)
     key = opts.key,
     on = {
       request = function(session, req, query, errname, id) self:request(session, req, query, errname, id) end,
-      ack = function(_, id) self.pushed[id] = nil end,
       up = function(session) self:up(session) end,
       down = function(session) session.data.down = timer.now() end,
       gone = function(session) self:detach(session) end,

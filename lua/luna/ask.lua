@@ -2,6 +2,7 @@
 --- question. One Asks a dispatcher, made at its first question; luna.routes gives every message and press to `take` before the routes.
 --- While a question is open its handler has given its lane up; with the answer it has it again, so that one chat stays in order.
 local core_ = require "_luna.promise"
+local tl = require "_luna.tl"
 local Class = require "luna.class"
 local cancellation = require "luna.cancellation"
 local errors = require "luna.errors"
@@ -84,7 +85,13 @@ end
 -- Rows of labels.
 function options.choices(value, level)
   local rows = type(value) == "table" and type(value[1]) == "table" and value or { value }
+  local function checkList(list)
+    local n, why = tl.list(list)
+    if not n then error(("%s: the option choices: %s"):format(WHAT, why), level + 2) end
+  end
+  checkList(rows)
   for _, row in ipairs(rows) do
+    if type(row) == "table" then checkList(row) end
     if type(row) ~= "table" or #row == 0 then wrong("choices", "a list of texts, or a list of rows of texts", value, level + 1) end
     for _, label in ipairs(row) do
       if type(label) ~= "string" or label == "" then wrong("choices", "a list of texts, or a list of rows of texts", label, level + 1) end

@@ -28,7 +28,9 @@ local function listOf(value) return type(value) == "table" and value or { value 
 
 local function each(what, name, value, wanted, valid, level)
   local list = listOf(value)
-  if #list == 0 then wrong(what, name, wanted, value, level + 1) end
+  local n, why = tl.list(list)
+  if not n then error(("%s: the field %s: %s"):format(what, name, why), level + 1) end
+  if n == 0 then wrong(what, name, wanted, value, level + 1) end
   for _, item in ipairs(list) do
     if not valid(item) then wrong(what, name, wanted, item, level + 1) end
   end
@@ -293,6 +295,8 @@ function compile(filter, what, level)
       end
       if type(item) == "table" and item[1] ~= nil then error(("%s: a list in a list of filters"):format(what), level + 1) end
     end
+    local n, why = tl.list(filter)
+    if not n then error(("%s: %s"):format(what, why), level + 1) end
     for _, item in ipairs(filter) do
       for _, f in ipairs(compile(item, what, level + 1)) do all[#all + 1] = f end
     end

@@ -1,5 +1,6 @@
 --- `Handler.persist = { "seen", … }`: the fields of self.state that outlive the program. They are written in the commit that marks an
 --- update done, and read when the bot starts. Called by luna.handler (check), luna.dispatch (restore) and, through a hook, by the journal.
+local tl = require "_luna.tl"
 local errors = require "luna.errors"
 local Logger = require "luna.logger"
 
@@ -15,8 +16,9 @@ function persist.check(class)
     error(errors.classes.Exception(("%s.persist: %s; it is a list of names of fields of self.state"):format(class.__name, what)), 0)
   end
   if type(list) ~= "table" then wrong("a " .. type(list)) end
-  for key, name in pairs(list) do
-    if math.type(key) ~= "integer" then wrong("a field " .. tostring(key)) end
+  local n, why = tl.list(list)
+  if not n then wrong(why) end
+  for key, name in ipairs(list) do
     if type(name) ~= "string" or name == "" or #name > MAX_NAME or name:find "%z" then wrong("item " .. key .. " is no name") end
   end
 end

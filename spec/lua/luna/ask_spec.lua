@@ -464,6 +464,7 @@ describe("message:ask", function()
       [[choices make the keyboard and the check: check goes without them]],
       [[late is said when the timeout is over: give one]],
       [[the option choices wants a list of texts, or a list of rows of texts, got a number]],
+      [[the option choices: the list has a hole: there is nothing at 2, but something at 3]],
       [[message:ask: a text or a table of parameters is wanted, not nil (the text of a message is its field "message")]],
     }
     local texts, here = {}, debug.getinfo(1, "l").currentline
@@ -477,12 +478,14 @@ describe("message:ask", function()
       try("x", { check = "y", choices = { "z" } })
       try("x", { late = "y" })
       try("x", { choices = { 1 } })
+      try("x", { choices = { "a", [3] = "c" } })
       try()
     end)
     alice:send(bot, "/go")
     settle()
     for i, text in ipairs(wanted) do
-      assert.equal(("spec/lua/luna/ask_spec.lua:%d: %s%s"):format(here + 2, i == 9 and "" or "message:ask: ", text), tostring(texts[i]))
+      local what = i == #wanted and "" or "message:ask: "
+      assert.equal(("spec/lua/luna/ask_spec.lua:%d: %s%s"):format(here + 2, what, text), tostring(texts[i]))
     end
     alice:expectNothing(bot)
   end)

@@ -583,6 +583,16 @@ describe("persisted values", function()
     end
   end)
 
+  it("are named by a list without holes", function()
+    local Bot = require("luna").EventHandler:extend "Bot"
+    for list, why in pairs { [{ "a", [3] = "c" }] = "has a hole", [{ "a", x = "c" }] = 'has "x" too', [{ 5 }] = "item 1 is no name" } do
+      Bot.persist = list
+      local ok, err = pcall(require("luna.handler").check, Bot)
+      assert.is_false(ok)
+      assert.matches("^Bot%.persist: .*" .. why, tostring(err))
+    end
+  end)
+
   it("are refused where they cannot be kept, and where they are damaged", function()
     local loop = {}
     loop.loop = loop

@@ -390,6 +390,11 @@ describe("routes", function()
     wrong(function() Bot:on({}, f) end, 'Shop:on: the filter is empty: { private = true }, { text = "^hi" }, …')
     wrong(function() Bot:on({ "^hi", private = true }, f) end,
       "Shop:on: a filter is a list of filters or a table of fields, not both: private")
+    wrong(function() Bot:on({ "^a", [3] = "^c" }, f) end, "Shop:on: the list has a hole: there is nothing at 2, but something at 3")
+    wrong(function() Bot:on({ text = { "^a", x = "^c" } }, f) end,
+      'Shop:on: the field text: a list has the keys 1, 2, 3, … alone, this one has "x" too')
+    wrong(function() Bot:command({ "a", [3] = "c" }, f) end,
+      "Shop:command: the field command: the list has a hole: there is nothing at 2, but something at 3")
     wrong(function() Bot:on(42, f) end,
       "Shop:on: a filter is a Lua pattern, a function, a table of fields or a list of these, not a number")
     wrong(function() Bot.on("^hi", f) end, "on is called with a colon, on a class: Echo:on(…) at the top of the script")

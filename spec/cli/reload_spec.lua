@@ -236,6 +236,20 @@ describe("a running bot whose file is saved", function()
     assert.not_matches("ERROR", run.text "err", 1, true)
   end)
 
+  it("goes on where all that ran have ended, and who is new has yet to log in", function()
+    cli.script(folder, "bot.lua", several "Shop")
+    local run = begin(folder, "bot.lua")
+    run.says("a", "bot: Shop a 1")
+    cli.script(folder, "next.lua", several "Bank")
+    -- While this one is loaded the next is saved: Shop ends in the turn in which Bank begins to connect.
+    cli.script(folder, "bot.lua", several("Bank", "Shop") .. [[
+      , os.execute "mv next.lua bot.lua", os.execute("kill -HUP " .. io.open("/proc/self/stat"):read "n")]])
+    run.sees("err", "bot: bot.lua has no handler for this bot any more: it ends")
+    run.sees("err", "logged in as @bot2_bot")
+    run.says("b", "bot2: Bank b 1")
+    assert.equal(0, run.ends())
+  end)
+
   it("runs the rest of a version one of whose handlers cannot start", function()
     cli.script(folder, "bot.lua", bot "one")
     local run = begin(folder, "bot.lua")

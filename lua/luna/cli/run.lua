@@ -201,6 +201,8 @@ end
 -- Starts a bot whose handler is set, and follows it to its end. Logging in is over when this returns.
 local function start(self, bot)
   local api = bot.api
+  self.starting = self.starting + 1
+  local _ <close> = setmetatable({}, { __close = function() self.starting = self.starting - 1 end })
   bot.core:start()
   bot.core.updates:activate()
   self.running = self.running + 1
@@ -208,7 +210,7 @@ local function start(self, bot)
     local ok, err = pcall(require("luna.api").methods.loop, api)
     self.running = self.running - 1
     if not ok then return self.finish(report.print(err)) end
-    if self.running == 0 and self.loading == 0 then self.finish(0) end
+    if self.running == 0 and self.starting == 0 and self.loading == 0 then self.finish(0) end
   end)
 end
 
@@ -225,6 +227,17 @@ local function reloadable(bot, reloader)
   bot.reload = function() return promise.await(reloader:now()) end
 end
 
+-- The chat is with a bot that runs: where its own has ended, with the first that is logged in.
+local function turnChat(self)
+  if not self.chat then return end
+  local other
+  for _, bot in ipairs(self.bots) do
+    if bot == self.chat.bot then return end
+    other = other or bot.core.me and bot
+  end
+  if other then self.chat:turnTo(other) end
+end
+
 -- The script has no handler for this bot any more, or it could not log in.
 local function remove(self, bot)
   for i, other in ipairs(self.bots) do
@@ -235,9 +248,7 @@ local function remove(self, bot)
   if self.closers[bot] then self.closers[bot]() end
   self.closers[bot] = nil
   guards(self)
-  for _, other in ipairs(self.bots) do
-    if self.chat and self.chat.bot == bot and other.core.me then self.chat:turnTo(other) end
-  end
+  turnChat(self)
   task.spawn(bot.core.stop, bot.core, "stop")
 end
 
@@ -255,6 +266,7 @@ local function follow(self, path, record, bots)
       start(self, bot)
       reloadable(bot, reloader)
       listen(self, { bot })
+      turnChat(self)
     end,
     remove = function(bot) remove(self, bot) end,
     settled = function() guards(self) end,
@@ -375,7 +387,9 @@ local function expectPlain(self)
 end
 
 function M.run(args)
-  local self = { args = args, bots = {}, names = {}, reloaders = {}, files = {}, closers = {}, running = 0, loading = #args }
+  local self = { args = args, bots = {}, names = {}, reloaders = {}, files = {}, closers = {}, loading = #args,
+    running = 0, starting = 0, -- bots that are logged in, and those that are about to be
+  }
   self.over = promise.new()
   function self.finish(code)
     if promise.state(self.over) == "pending" then promise.resolve(self.over, code) end

@@ -239,10 +239,11 @@ def proxy_client(s, to):
                 user = exactly(s, exactly(s, 1)[0])
                 password = exactly(s, exactly(s, 1)[0])
                 who = user.decode() + ":" + password.decode() + "@"
-                s.sendall(b"\1\0" if password == b"secret-word" else b"\1\1")
                 if password != b"secret-word":
-                    count("proxy:refused", 1)
+                    count("proxy:refused", 1)  # before who asks can hear of it
+                    s.sendall(b"\1\1")
                     return
+                s.sendall(b"\1\0")
             else:
                 s.sendall(b"\5\0")
             kind = exactly(s, 4)[3]

@@ -383,6 +383,79 @@ static void unix_sockets_of_scripts_want_no_folder_of_their_own(void **state)
   assert_int_equal(t.server.ends, 1);
 }
 
+static bool a_turn_later(void)
+{
+  static uint64_t from;
+  if (!from) from = ln_loop_turn(t.loop);
+  bool is = ln_loop_turn(t.loop) > from + 8;
+  if (is) from = 0;
+  return is;
+}
+
+static void turn_on(struct ln_deferred *d)
+{
+  look();
+  ln_loop_defer_turn(t.loop, d);
+}
+
+/* It waits in the kernel, and the end behind it. */
+static void what_comes_while_it_is_paused(bool local)
+{
+  struct ln_deferred turns = {.fn = turn_on};
+  int err;
+  connect_both(local);
+  ln_stream_pause(t.server.s, true);
+  assert_int_equal(ln_stream_write(t.client.s, ln_slice("hello", 5), &err), 5);
+  ln_stream_finish(t.client.s);
+  ln_loop_defer_turn(t.loop, &turns);
+  run_until(a_turn_later);
+  assert_int_equal(t.server.n, 0);
+  assert_int_equal(t.server.ends, 0);
+  ln_loop_undefer(t.loop, &turns);
+  ln_stream_pause(t.server.s, false);
+  run_until(server_ended);
+  assert_string_equal(t.server.got, "hello");
+  assert_int_equal(t.server.ends, 1);
+  ln_stream_pause(t.server.s, true);
+  ln_stream_pause(t.server.s, false); /* nothing comes behind the end */
+  ln_loop_defer_turn(t.loop, &turns);
+  run_until(a_turn_later);
+  ln_loop_undefer(t.loop, &turns);
+  assert_int_equal(t.server.ends, 1);
+}
+
+static void what_comes_while_it_is_paused_over_tcp(void **state)
+{
+  (void)state;
+  what_comes_while_it_is_paused(false);
+}
+
+static void what_comes_while_it_is_paused_over_unix(void **state)
+{
+  (void)state;
+  what_comes_while_it_is_paused(true);
+}
+
+static size_t flood;
+
+static bool all_of_it(void)
+{
+  return t.server.n + ln_stream_in(t.server.s)->len == flood;
+}
+
+/* More than is read in one turn, all of it there at once: nothing comes later that would tell of the rest. */
+static void a_flood_and_then_nothing(void **state)
+{
+  (void)state;
+  static const uint8_t bytes[400000];
+  int size = sizeof bytes, err;
+  connect_both(true);
+  setsockopt(ln_stream_fd(t.client.s), SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+  flood = ln_stream_write(t.client.s, ln_slice(bytes, sizeof bytes), &err);
+  assert_true(flood > 250000);
+  run_until(all_of_it);
+}
+
 int main(void)
 {
 #define SPEC(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -396,6 +469,9 @@ int main(void)
       SPEC(ends_have_addresses),
       SPEC(a_crowded_unix_socket),
       SPEC(unix_sockets_of_scripts_want_no_folder_of_their_own),
+      SPEC(what_comes_while_it_is_paused_over_tcp),
+      SPEC(what_comes_while_it_is_paused_over_unix),
+      SPEC(a_flood_and_then_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

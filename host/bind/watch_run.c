@@ -66,12 +66,13 @@ static int step(lua_State *L, int status, lua_KContext ctx)
       }
     }
     /* Between two callbacks: what they woke comes first. */
+    bool again = ctx && ctx != PARKED;
     lua_settop(L, 2);
     t->wait_L = NULL;
-    if (ctx) ln_task_renew(t);
-    if (ctx && ctx != PARKED && h->ready) return park(L, t);
+    if (again && h->ready) return park(L, t);
     struct ln_watch *w = take_due();
     if (!w) return park(L, t);
+    if (again) ln_task_renew(t);             /* who parks has been renewed */
     if (ctx != CALLED || status != LUA_OK) { /* it may have waited */
       ln_watch_push_slots(L);
       lua_replace(L, 2);
@@ -250,6 +251,9 @@ void ln_watch_wish_tick(void)
 static bool dispatch_due(void)
 {
   struct ln_watches *m = &ln_watches;
+  if (ln_watch_link_empty(&m->due_timers) && ln_watch_link_empty(&m->due_io) &&
+      ln_watch_link_empty(&m->due_signals) && !m->abort)
+    return true;
   drive(&m->due_timers);
   drive(&m->due_io);
   drive(&m->due_signals);

@@ -14,7 +14,7 @@
 #define MAX_ROUNDS 8
 /* Turns in a row without a poll, where there is more to do at once and nobody watches a descriptor: a poll
  * costs more than a short turn. */
-#define MAX_UNPOLLED 16
+#define MAX_UNPOLLED 64
 #define UNPOLLED_US 100
 
 static void run_batch(struct ln_loop *loop)

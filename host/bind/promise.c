@@ -222,6 +222,7 @@ static void adopt(lua_State *L, int index, struct ln_promise *p, struct ln_promi
     lua_pushvalue(L, at);
     lua_setfield(L, -2, "of");
     lua_setiuservalue(L, index, 1);
+    p->carries = true;
     disown(p);
     p->adopts = true;
     lua_pushcfunction(L, p_on_resolve);
@@ -255,21 +256,20 @@ bool ln_promise_settle(lua_State *L, int index, int n, bool failed)
     lua_insert(L, -n - 1);
     for (int i = n; i >= 1; i--) lua_rawseti(L, -i - 1, i);
   }
-  int type = lua_getiuservalue(L, index, 1), key = p->key;
-  if (n > 0) {
-    lua_insert(L, -2);
-    lua_setiuservalue(L, index, 1);
-  } else if (type != LUA_TNIL) {
-    lua_pushnil(L);
-    lua_setiuservalue(L, index, 1);
+  bool carried = p->carries;
+  int type = LUA_TNIL, key = p->key;
+  if (carried) {
+    type = lua_getiuservalue(L, index, 1);
+    if (n > 0)
+      lua_insert(L, -2);
+    else
+      lua_pushnil(L);
   }
+  if (n > 0 || carried) lua_setiuservalue(L, index, 1);
   p->n = n;
   p->state = failed ? LN_PROMISE_FAILED : LN_PROMISE_RESOLVED;
   disown(p);
-  if (type == LUA_TNIL)
-    lua_pop(L, 1);
-  else
-    tell(L, index, p, type, key, failed);
+  if (carried) tell(L, index, p, type, key, failed);
   if (p->waiters) {
     p->handled = true;
     wake_waiters(L, index, p);
@@ -523,6 +523,7 @@ static int p_on_resolve(lua_State *L)
   } else {
     lua_pushvalue(L, 2);
     lua_setiuservalue(L, 1, 1);
+    p->carries = true;
   }
   return 0;
 }
@@ -540,12 +541,11 @@ void ln_promise_join(lua_State *L, int index, int join, lua_Integer key)
     ln_join_settled(L, key, p->state == LN_PROMISE_FAILED);
     return;
   }
-  int type = lua_getiuservalue(L, index, 1);
-  lua_pop(L, 1);
-  if (type == LUA_TNIL && key <= INT32_MAX) {
+  if (!p->carries && key <= INT32_MAX) {
     p->key = (int)key;
     lua_pushvalue(L, join);
     lua_setiuservalue(L, index, 1);
+    p->carries = true;
     return;
   }
   lua_pushcfunction(L, p_on_resolve);

@@ -19,8 +19,9 @@ struct ln_promise { /* user values: 1 while pending its callbacks or a join, the
   };
   uint8_t state;
   bool has_task;
-  bool handled; /* somebody looked at the outcome */
-  bool adopts;  /* pending, it waits for the outcome of another, which it was resolved with */
+  bool handled;     /* somebody looked at the outcome */
+  bool adopts : 1;  /* pending, it waits for the outcome of another, which it was resolved with */
+  bool carries : 1; /* user value 1 was set while it pended */
 };
 
 #define LN_PROMISE_NAME "luna.Promise"

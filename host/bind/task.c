@@ -278,7 +278,7 @@ static void run(struct ln_task *t, lua_State *from, int nargs)
   h->current = before;
   h->blocked = blocked;
   if (status == LUA_YIELD && (t->state == LN_TASK_WAITING || t->state == LN_TASK_READY)) {
-    lua_pop(t->L, nres);
+    if (nres) lua_pop(t->L, nres);
     ln_watchdog_leave(t->L);
   } else {
     if (status == LUA_YIELD) ln_log(LN_LOG_ERROR, "task", "a C module yielded out of a task: it was ended");
@@ -377,11 +377,11 @@ void ln_task_spawn_as(lua_State *L, int n, bool later, struct ln_clock *clock, l
   luaL_checkstack(L, 4, NULL);
   struct ln_promise *p = ln_promise_push(L);
   struct ln_task *t = begin_task(L, body, n + 3, clock, owner);
-  lua_pushvalue(L, -1);
   lua_xmove(L, t->L, 1);
   lua_pushcfunction(t->L, ln_task_annotate);
-  lua_insert(L, -n - 2);
   lua_xmove(L, t->L, n + 1);
+  lua_pushvalue(t->L, -n - 3);
+  lua_xmove(t->L, L, 1);
   p->task = t;
   p->has_task = true;
   start_task(L, t, n + 3, later);

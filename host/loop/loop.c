@@ -62,6 +62,15 @@ static void on_guard(uv_timer_t *h)
   uv_stop(h->loop);
 }
 
+/* There is something for another turn at once, and nobody has to be asked for more in between. */
+static bool goes_on(struct ln_loop *loop)
+{
+  if (loop->queued.first || loop->stop || loop->n_polled > 0) return false;
+  if (loop->next.first) return true;
+  int64_t due = ln_clock_next(&loop->clock);
+  return due != LN_NEVER && due <= ln_loop_now(loop) && !ln_loop_foreign(loop);
+}
+
 static void on_turn(uv_prepare_t *h)
 {
   struct ln_loop *loop = h->data;
@@ -74,8 +83,7 @@ static void on_turn(uv_prepare_t *h)
     run_deferred(loop);
     ln_clock_run(&loop->clock);
     run_deferred(loop);
-    if (!loop->next.first || loop->queued.first || loop->stop || loop->n_polled > 0 || i >= MAX_UNPOLLED)
-      break;
+    if (i >= MAX_UNPOLLED || !goes_on(loop)) break;
     if (i > 0 && i % 4 == 0 && ln_loop_now(loop) - began > UNPOLLED_US) break;
   }
   bool ready = loop->queued.first || loop->next.first;

@@ -195,6 +195,49 @@ struct heavy {
   bool ran;
 };
 
+struct busy {
+  struct ln_timer timer;
+  struct ln_deferred d;
+  int turns;
+};
+
+static void on_no_time(struct ln_timer *t)
+{
+  struct busy *b = (struct busy *)t;
+  b->turns++;
+  ln_timer_start(ln_loop_clock(loop), t, ln_clock_fresh(ln_loop_clock(loop)));
+}
+
+static void on_each_turn(struct ln_deferred *d)
+{
+  struct busy *b = (struct busy *)((char *)d - offsetof(struct busy, d));
+  b->turns++;
+  ln_loop_defer_turn(loop, d);
+}
+
+/* Some turns in a row go without a look at what else there is, but not many. */
+static void busy_turns_do_not_starve_io(void **state)
+{
+  (void)state;
+  struct busy b = {.timer = {.fn = on_no_time}, .d = {.fn = on_each_turn}};
+  for (int timers = 0; timers < 2; timers++) {
+    struct thread_job j = {.self = pthread_self()};
+    b.turns = 0;
+    if (timers)
+      ln_timer_start(ln_loop_clock(loop), &b.timer, 0);
+    else
+      ln_loop_defer_turn(loop, &b.d);
+    assert_int_equal(ln_waker_open(loop, on_wake, &j, &j.waker), LN_OK);
+    ln_waker_wake(j.waker);
+    ln_loop_run(loop);
+    assert_int_equal(j.woken, 1);
+    assert_in_range(b.turns, 4, 100);
+    ln_waker_close(j.waker);
+    ln_timer_stop(&b.timer);
+    ln_loop_undefer(loop, &b.d);
+  }
+}
+
 static void heavy_run(void *ctx)
 {
   struct heavy *h = ctx;
@@ -352,6 +395,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(endless_defers_do_not_starve, set_up, tear_down),
       cmocka_unit_test_setup_teardown(idle_hook, set_up, tear_down),
       cmocka_unit_test_setup_teardown(waker_from_a_thread, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(busy_turns_do_not_starve_io, set_up, tear_down),
       cmocka_unit_test_setup_teardown(worker_runs_elsewhere, set_up, tear_down),
       cmocka_unit_test_setup_teardown(worker_ends_before_the_loop_is_freed, set_up, tear_down),
       cmocka_unit_test_setup_teardown(signals_reach_each_watcher, set_up, tear_down),

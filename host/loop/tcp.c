@@ -187,6 +187,14 @@ static void write_on(struct ln_tcp *t)
     ln_tcp_close(t);
 }
 
+/* What the kernel takes at once, or a libuv code. */
+static ssize_t hand_over(const struct ln_tcp *t, struct ln_slice bytes)
+{
+  ssize_t n = send(t->fd, bytes.p, bytes.n, MSG_NOSIGNAL);
+  if (n >= 0) return n;
+  return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -errno;
+}
+
 static void tcp_send(struct ln_stream *s)
 {
   struct ln_tcp *t = s->impl;
@@ -203,15 +211,14 @@ static void tcp_send(struct ln_stream *s)
     ln_stream_set_unsent(s, t->sending.len + t->queued.len);
     return;
   }
-  uv_buf_t buf = uv_buf_init((char *)ln_buf_data(&s->out), (unsigned)s->out.len);
-  int n = uv_try_write((uv_stream_t *)&t->handle, &buf, 1);
-  if (n == (int)s->out.len) {
+  ssize_t n = hand_over(t, ln_buf_slice(&s->out));
+  if (n == (ssize_t)s->out.len) {
     ln_buf_clear(&s->out);
     return;
   }
-  if (n < 0 && n != UV_EAGAIN) {
+  if (n < 0) {
     ln_buf_clear(&s->out);
-    ln_stream_fail_later(s, ln_uv_error(n), uv_strerror(n));
+    ln_stream_fail_later(s, ln_uv_error((int)n), uv_strerror((int)n));
     return;
   }
   if (n > 0) ln_buf_consume(&s->out, (size_t)n);
@@ -227,12 +234,10 @@ static size_t tcp_write(struct ln_stream *s, struct ln_slice bytes, int *err)
 {
   struct ln_tcp *t = s->impl;
   if (t->sending.len) return 0;
-  ssize_t n = send(t->fd, bytes.p, bytes.n, MSG_NOSIGNAL);
+  ssize_t n = hand_over(t, bytes);
   if (n >= 0) return (size_t)n;
-  int e = errno;
-  if (e == EAGAIN || e == EWOULDBLOCK || e == EINTR) return 0;
-  *err = ln_uv_error(-e);
-  ln_stream_fail_later(s, *err, uv_strerror(-e));
+  *err = ln_uv_error((int)n);
+  ln_stream_fail_later(s, *err, uv_strerror((int)n));
   return 0;
 }
 

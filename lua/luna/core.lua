@@ -126,11 +126,16 @@ function Core:prefix()
   }
 end
 
+local remember -- of luna.message, which a bot may do without
+
 -- What a result teaches: peers, and the updates that ride in it.
 local function absorb(self, method, q, result)
   if type(result) ~= "table" then return result end
   if method.result == "Updates" then
-    if result._ == "updateShortSentMessage" then require("luna.message").remember(result, q) end
+    if result._ == "updateShortSentMessage" then
+      remember = remember or require("luna.message").remember
+      remember(result, q)
+    end
     self.updates:fromResult(result, q)
   elseif result.users or result.chats then
     self.peers:harvest(result)

@@ -23,16 +23,18 @@ function lanes.key(update)
   return nil
 end
 
---- Bytes that stay the same however often and on whatever way the update comes: for random_id. nil where it has none.
-function lanes.identity(update)
+--- Bytes that stay the same however often and on whatever way the update comes: for random_id. nil where it has none. before: what they
+--- begin with.
+function lanes.identity(update, before)
+  before = before or ""
   local message = update.message
   if type(message) == "table" and message.id then
     local peer = message.peer_id and ids.ofPeer(message.peer_id) or 0
-    return update._ .. pack("<i8i8i8", peer, message.id, message.edit_date or 0)
+    return before .. update._ .. pack("<i8i8i8", peer, message.id, message.edit_date or 0)
   end
-  if update.query_id then return ("%s:%d"):format(update._, update.query_id) end
-  if update.qts then return ("%s:qts:%d"):format(update._, update.qts) end
-  if update.pts then return ("%s:%d:%d"):format(update._, update.channel_id or 0, update.pts) end
+  if update.query_id then return ("%s%s:%d"):format(before, update._, update.query_id) end
+  if update.qts then return ("%s%s:qts:%d"):format(before, update._, update.qts) end
+  if update.pts then return ("%s%s:%d:%d"):format(before, update._, update.channel_id or 0, update.pts) end
   return nil
 end
 

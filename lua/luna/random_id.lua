@@ -43,18 +43,23 @@ local function serialise(method, q, field, index)
   return ok and bytes or nil -- nil: the parameters are wrong, and the call says so in a moment
 end
 
--- What the running handler is about, as text that begins the hash, and how often it has sent what; nil outside of handlers.
+-- What the running handler is about, as text that begins the hash, and the table that counts how often it has sent what: the handler's
+-- entry itself, whose own fields are no numbers and no such texts. nil outside of handlers.
 local function identity(self)
   local core, o = self.core, owner()
   local context = o >> 32 == core.scope and core.dispatch.entries[o & 0xffffffff]
   if not context then return nil end
   local sent = context.sent
   if sent == nil then
-    local name = lanes.identity(context.update)
-    sent = name and { core.accountName .. "\0" .. name, _ = nil } or false -- with room for a count
+    local prefix = self.prefix
+    if not prefix then
+      prefix = core.accountName .. "\0"
+      self.prefix = prefix
+    end
+    sent = lanes.identity(context.update, prefix) or false
     context.sent = sent
   end
-  if sent then return sent[1], sent end
+  if sent then return sent, context end
 end
 
 --- Key, text and counts for a connection's call, which then makes the id itself; nothing where it may be just random.

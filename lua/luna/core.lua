@@ -130,13 +130,15 @@ local remember -- of luna.message, which a bot may do without
 
 -- What a result teaches: peers, and the updates that ride in it.
 local function absorb(self, method, q, result)
-  if type(result) ~= "table" then return result end
   if method.result == "Updates" then
+    if result == true then return result end -- nobody waits for the answer
     if result._ == "updateShortSentMessage" then
       remember = remember or require("luna.message").remember
       remember(result, q)
     end
     self.updates:fromResult(result, q)
+  elseif type(result) ~= "table" then
+    return result
   elseif result.users or result.chats then
     self.peers:harvest(result)
   elseif result.pts_count then

@@ -135,25 +135,29 @@ end
 function functions.callForkDefer(x) return fork(nil, deferred(x, 2)) end
 function methods.callForkDefer(api, x) return fork(api, deferred(x, 2)) end
 
+local function option(key, value, level, method)
+  local wanted = optionTypes[key]
+  if not wanted then
+    if method and require("luna.params").takes(method, key) then
+      error(('"%s" is a parameter of %s, not an option: it stands in the first table'):format(key, method.name), level + 1)
+    end
+    error(('unknown option "%s"%s'):format(tostring(key), require("luna.suggest").hint(tostring(key), optionTypes)), level + 1)
+  end
+  if callOptions[key] and not method then
+    error(('the option "%s" is for methods of the API, which a helper is not'):format(key), level + 1)
+  end
+  if not wanted[2](value) then
+    local got = type(value) == "number" and tostring(value) or "a " .. type(value)
+    error(('the option "%s" wants %s, got %s'):format(key, wanted[1], got), level + 1)
+  end
+end
+
 --- An options table, checked: raises at `level` for an unknown option. method: the schema method (as luna.params compiles it) of a call's.
 function helpers.options(opts, level, method)
   if opts == nil then return nil end
   if type(opts) ~= "table" then error(("the options are a table, not a %s"):format(type(opts)), level + 1) end
-  for key, value in pairs(opts) do
-    local wanted = optionTypes[key]
-    if not wanted then
-      if method and require("luna.params").takes(method, key) then
-        error(('"%s" is a parameter of %s, not an option: it stands in the first table'):format(key, method.name), level + 1)
-      end
-      error(('unknown option "%s"%s'):format(tostring(key), require("luna.suggest").hint(tostring(key), optionTypes)), level + 1)
-    end
-    if callOptions[key] and not method then
-      error(('the option "%s" is for methods of the API, which a helper is not'):format(key), level + 1)
-    end
-    if not wanted[2](value) then
-      local got = type(value) == "number" and tostring(value) or "a " .. type(value)
-      error(('the option "%s" wants %s, got %s'):format(key, wanted[1], got), level + 1)
-    end
+  for key, value in next, opts do
+    if key ~= "async" or (value ~= true and value ~= false) then option(key, value, level + 1, method) end
   end
   return opts
 end

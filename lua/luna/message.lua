@@ -44,7 +44,7 @@ local function call(name, p, level, opts)
   local c = core(level + 1)
   local method = c:method(name)
   if opts ~= nil then
-    return (require("luna.namespace").call(c, method, p, opts, level + 1, type(opts) == "table" and opts.async))
+    return (require("luna.namespace").call(c, method, p, opts, level + 1, type(opts) == "table" and opts.async or false))
   end
   local ok, result = pcall(c.call, c, method, p)
   if ok then return result end

@@ -85,9 +85,13 @@ local function withToken(token, promise)
   return promise
 end
 
--- The way with options or in async mode.
+-- The way with options or in async mode. wantsPromise: nil where the options and the mode say it.
 local function general(core, method, p, opts, level, wantsPromise)
-  helpers.options(opts, level + 1, method)
+  if opts ~= nil then
+    helpers.options(opts, level + 1, method)
+    if wantsPromise == nil then wantsPromise = opts.async end
+  end
+  if wantsPromise == nil then wantsPromise = core.async end
   if not wantsPromise and not p.multiple and not (opts and opts.cancellation) then
     local ok, result = pcall(core.call, core, method, p, opts)
     if ok then return result end
@@ -119,9 +123,7 @@ local function make(core, ns, method)
       error(("%s wants a table of parameters, got a %s"):format(method.name, type(p)), 2)
     end
     if opts ~= nil or core.async or p.multiple then
-      local wantsPromise = core.async
-      if type(opts) == "table" and opts.async ~= nil then wantsPromise = opts.async end
-      return (general(core, method, p, opts, 2, wantsPromise)) -- no tail call: it counts levels
+      return (general(core, method, p, opts, 2)) -- no tail call: it counts levels
     end
     local ok, result = pcall(call, core, method, p)
     if ok then return result end

@@ -233,7 +233,7 @@ end
 function params.prepare(core, method, p)
   local n, keyed = method.n, method.keyed
   if n == 0 and not keyed then return p end
-  local q = { _1 = nil, _2 = nil, _3 = nil, _4 = nil } -- room for four, so that it need not grow
+  local q = { _1 = nil, _2 = nil, _3 = nil } -- room for four, so that it need not grow
   local at, hits, hit = method.at, method.always, nil
   for k, v in next, p do
     q[k] = v

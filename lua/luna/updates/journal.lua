@@ -70,8 +70,8 @@ end
 --- a call's result. raw: the bytes of a container that holds it alone.
 function Journal:take(update, box, own, raw)
   if own then
-    local message = update.message
-    if type(message) == "table" and message.out then return takeOwn(self, update, box) end
+    local message = update.message -- a message, or the text of a notice, which has no `out` either
+    if message and message.out then return takeOwn(self, update, box) end
   end
   if not self.scheduled then self:touch() end
   if box < 0 then self:moved(box) end

@@ -14,7 +14,7 @@ local EventHandler = {}
 ---@generic T: luna.EventHandler
 ---@param self T
 ---@param filter string|luna.Filter|(string|luna.Filter|fun(message: luna.Subject, self: T): any)[]|fun(message: luna.Subject, self: T): any
----@param fn fun(self: T, message: luna.Subject, args: luna.Arguments, update: tl.Update)
+---@param fn fun(self: T, message: luna.Subject, args: luna.Arguments, update: tl.Update): any?
 function EventHandler:on(filter, fn) end
 
 ---A route for /name, in any case of letters, also as /name@the_bot. `args` are the words behind it, `args.raw` the text as it was written,
@@ -26,7 +26,7 @@ function EventHandler:on(filter, fn) end
 ---@generic T: luna.EventHandler
 ---@param self T
 ---@param name string|string[]
----@param fn fun(self: T, message: luna.Subject, args: luna.Arguments, update: tl.Update)
+---@param fn fun(self: T, message: luna.Subject, args: luna.CommandArguments, update: tl.Update): any?
 ---@param options? { description?: string }
 function EventHandler:command(name, fn, options) end
 
@@ -43,7 +43,7 @@ function EventHandler:command(name, fn, options) end
 ---```
 ---@generic T: luna.EventHandler
 ---@param self T
----@param x luna.EventHandler|fun(self: T, update: tl.Update, next: fun())
+---@param x luna.EventHandler|fun(self: T, update: tl.Update, next: fun()): any?
 function EventHandler:use(x) end
 
 ---Tells Telegram the commands that have a description, for the menu of the chat. Options: the scope and lang_code of bots.setBotCommands.
@@ -87,6 +87,11 @@ function EventHandler:setCommands(options) end
 ---@field [integer] any
 ---@field raw? string of a command: all that stands behind it
 ---@field command? string of a command: its name, in small letters
+
+---The words behind a command.
+---@class luna.CommandArguments: luna.Arguments
+---@field raw string
+---@field command string
 
 ---@class luna.MessageMethods
 local Message = {}

@@ -56,6 +56,14 @@ Right:on(function(message) return message.message == "x" end, function(_, messag
 Right:on({ "^a", { private = true, where = function(m) return m.date > 3 end } }, function(_, message) message:reply "y" end)
 Right:on({ inline = true }, function(_, query) query:answer{ { title = "x", input_message_content = "y" } } end)
 
+Right:command("quick", function(_, message, args)
+  if args.raw:find "^%d" then return message:reply "no number" end
+  local sent = message:send("…", { timeout = 5 }):getMessage()
+  if sent then sent:edit(args.command) end
+  local later = luna.await(message:reply("later", { async = true }))
+  print(later:getMessage())
+end)
+
 local Cron = luna.ResumableSignalLoop:extend "cron"
 function Cron:loop()
   while not self:waitSignal(self:pause(2)) do self.API.messages.sendMessage{ peer = "me", message = "x" } end

@@ -85,8 +85,7 @@ function environment.new(path, files)
     return text
   end
 
-  local places = { folder .. "/?.lua", folder .. "/?/init.lua", folder .. "/lua_modules/share/lua/5.4/?.lua",
-    folder .. "/lua_modules/share/lua/5.4/?/init.lua" }
+  local places = { "/?.lua", "/?/init.lua", "/lua_modules/share/lua/5.4/?.lua", "/lua_modules/share/lua/5.4/?/init.lua" }
 
   -- Every module of a folder: the values that they return, in the order of their names, and by name. One that returns nothing (a file that
   -- is still empty) is by its name alone.
@@ -157,7 +156,7 @@ function environment.new(path, files)
       if loaded[name] ~= nil then return loaded[name], names[name] end
     end
     for _, template in ipairs(places) do
-      local where = template:gsub("%?", (file:gsub("%%", "%%%%")))
+      local where = folder .. template:gsub("%?", (file:gsub("%%", "%%%%")))
       local text = take(where)
       if text then
         local chunk, why = load(text:gsub("^#[^\n]*", "", 1), "@" .. where, "t", env)

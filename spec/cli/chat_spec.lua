@@ -23,6 +23,11 @@ describe("the chat behind a pipe", function()
     assert.same({ 0, "echo: hello\necho: world\n" }, { r.status, r.out }, r.err)
   end)
 
+  it("prints each line of a reply under it, whatever the name is", function()
+    local r = cli.run { "run", bot("100%", [[message:reply("one\n" .. message.message)]]), "--sandbox", input = "two\n" }
+    assert.same({ 0, "100%: one\n100%: two\n" }, { r.status, r.out }, r.err)
+  end)
+
   it("shows buttons as lines, and presses them by number where the last reply had some", function()
     local r = cli.run { "run", "bots/menu.lua", "--sandbox", input = "/start\n/2\n/6\n/2\n" }
     local function menu(first, rest) return ("menu: %s\nmenu: [1] "):format(first) .. table.concat(rest, "\nmenu: ") .. "\n" end

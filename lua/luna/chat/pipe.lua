@@ -11,7 +11,7 @@ local PATIENCE = 5 -- seconds that a line /1 waits for the reply whose button it
 local GRACE = 0.3 -- after which a press that the bot is not even handling counts as not answered
 
 -- Every line of a text with the prefix.
-local function prefixed(prefix, text) return prefix .. text:gsub("\r", ""):gsub("\n", "\n" .. prefix) end
+local function prefixed(prefix, text) return prefix .. text:gsub("\r", ""):gsub("\n", { ["\n"] = "\n" .. prefix }) end
 
 local function due(self)
   for _, bot in ipairs(self.bots) do

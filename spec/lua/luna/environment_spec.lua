@@ -98,6 +98,16 @@ describe("require of a folder", function()
     assert.same({ "b", a = true, b = "b" }, env.all)
   end)
 
+  it("and of a module work in a folder of any name", function()
+    local odd = folder .. "/what? 100%"
+    require("_luna.host").mkdirs(odd .. "/parts")
+    write("what? 100%/bot.lua", "mod, all = require 'mod', require 'parts.*'")
+    write("what? 100%/mod.lua", "return 'of the odd folder'")
+    write("what? 100%/parts/one.lua", "return 1")
+    local _, env = runner.load(odd .. "/bot.lua")
+    assert.same({ "of the odd folder", { 1, one = 1 } }, { env.mod, env.all })
+  end)
+
   it("misses none however many files lie there", function()
     require("_luna.host").mkdirs(folder .. "/full")
     write("full/first.lua", "return 1")

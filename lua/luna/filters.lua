@@ -4,11 +4,12 @@
 local tl = require "_luna.tl"
 local ids = require "luna.ids"
 local media = require "luna.media"
+local patterns_ = require "luna.pattern"
 local suggest = require "luna.suggest"
 
 local filters = {}
 
-local find, match, lower = string.find, string.match, string.lower
+local match, lower = string.match, string.lower
 
 -- ---- values of fields, checked at the script's line ----
 
@@ -19,8 +20,8 @@ end
 
 -- Raises at `level` where a text is no Lua pattern.
 local function checkPattern(what, pattern, level)
-  local ok, why = pcall(find, "", pattern)
-  if not ok then error(("%s: %q is no Lua pattern: %s"):format(what, pattern, why), level + 1) end
+  local why = patterns_.mistake(pattern)
+  if why then error(("%s: %q is no Lua pattern: %s"):format(what, pattern, why), level + 1) end
 end
 
 -- One value or a list of them → a list.

@@ -17,6 +17,7 @@ local keyboards = require "luna.sandbox.keyboards"
 local kinds = require "luna.media"
 local media = require "luna.sandbox.media"
 local objects = require "luna.sandbox.objects"
+local patterns = require "luna.pattern"
 local updates = require "luna.sandbox.updates"
 local suggest = require "luna.suggest"
 
@@ -68,6 +69,13 @@ local function marked(self, x, level)
   error(("a peer is a bot, a person, a group, a channel or a username, not %s"):format(tostring(x)), (level or 1) + 2)
 end
 
+-- A group or a channel → its marked id.
+local function placeOf(self, x)
+  local id = marked(self, x, 2)
+  if ids.split(id) == "user" then error(("%s is no group and no channel"):format(self.world.model:name(id)), 3) end
+  return id
+end
+
 -- What a refusal means where its name alone does not say it.
 local reasons = { BOT_RESPONSE_TIMEOUT = "the bot has not answered within 10 s" }
 
@@ -97,7 +105,7 @@ end
 -- own; so one that somebody else has got is found by what it is.
 local function own(self, message, level)
   local known = seen[message]
-  if not known or known[2] == self.id then return marked(self, message, level + 1), type(message) == "table" and message.id end
+  if not known or known[2] == self.id then return marked(self, message, level), type(message) == "table" and message.id end
   local core = known[1]
   local pair = core.pair
   local peer = core.chat or pair[1] == self.id and pair[2] or pair[2] == self.id and pair[1]
@@ -132,7 +140,14 @@ local function checkContent(x)
   if type(x) ~= "string" and type(x) ~= "table" then
     error(("a message is a text or a table, not a %s"):format(type(x)), 3)
   end
-  if type(x) == "table" then suggest.check(x, contents, "a message has no", 3) end
+  if type(x) ~= "table" then return end
+  suggest.check(x, contents, "a message has no", 3)
+  for _, name in ipairs { "message", "photo", "document" } do
+    if x[name] ~= nil and type(x[name]) ~= "string" then
+      local what = name == "message" and "text is a string" or name .. " is bytes in a string"
+      error(("a message's %s, not a %s"):format(what, type(x[name])), 3)
+    end
+  end
 end
 
 --- Sends; returns the message.
@@ -194,13 +209,13 @@ function Person:unblock(peer) block(self, peer, false) end
 
 --- Joins a group or a channel by himself; add brings somebody else.
 function Person:join(place)
-  local to = marked(self, place)
+  local to = placeOf(self, place)
   if ids.split(to) == "channel" then return act(self, groups.joinChannel, self.world.model, by(self), to) and nil end
   act(self, groups.join, self.world.model, by(self), -to)
 end
 
 function Person:add(place, who)
-  local to, uid = marked(self, place), marked(self, who)
+  local to, uid = placeOf(self, place), marked(self, who)
   if ids.split(to) == "channel" then return act(self, groups.invite, self.world.model, by(self), to, { uid }) and nil end
   act(self, groups.addUser, self.world.model, by(self), -to, uid)
 end
@@ -208,45 +223,45 @@ end
 --- Leaves.
 function Person:leave(place, who)
   if who ~= nil then error("leave takes a place alone: person:kick(place, who) takes somebody else out", 2) end
-  local to = marked(self, place)
+  local to = placeOf(self, place)
   if ids.split(to) == "channel" then return act(self, groups.leaveChannel, self.world.model, by(self), to, self.id) and nil end
   act(self, groups.deleteUser, self.world.model, by(self), -to, self.id)
 end
 
 --- Takes somebody out of a group or a channel; ban: for good (a basic group knows no such thing).
 function Person:kick(place, who)
-  local to, uid = marked(self, place), marked(self, who)
+  local to, uid = placeOf(self, place), marked(self, who)
   if ids.split(to) == "channel" then return act(self, groups.leaveChannel, self.world.model, by(self), to, uid) and nil end
   act(self, groups.deleteUser, self.world.model, by(self), -to, uid)
 end
 
 function Person:ban(place, who)
-  local to, uid = marked(self, place), marked(self, who)
+  local to, uid = placeOf(self, place), marked(self, who)
   if ids.split(to) == "channel" then return act(self, groups.leaveChannel, self.world.model, by(self), to, uid, true) and nil end
   act(self, groups.deleteUser, self.world.model, by(self), -to, uid)
 end
 
 --- Who was banned from a supergroup or a channel may come again.
 function Person:unban(place, who)
-  local to, uid = marked(self, place), marked(self, who)
+  local to, uid = placeOf(self, place), marked(self, who)
   if ids.split(to) ~= "channel" then error("a basic group bans nobody: who was kicked may be added again", 2) end
   act(self, groups.unban, self.world.model, by(self), to, uid)
 end
 
 --- Makes a member an admin; demote takes that back.
 function Person:promote(place, who)
-  local to, uid = marked(self, place), marked(self, who)
+  local to, uid = placeOf(self, place), marked(self, who)
   act(self, groups.setAdmin, self.world.model, by(self), to, uid, true)
 end
 
 function Person:demote(place, who)
-  local to, uid = marked(self, place), marked(self, who)
+  local to, uid = placeOf(self, place), marked(self, who)
   act(self, groups.setAdmin, self.world.model, by(self), to, uid, false)
 end
 
 --- Gives a group or a channel another title.
 function Person:rename(place, title)
-  local to = marked(self, place)
+  local to = placeOf(self, place)
   act(self, groups.editTitle, self.world.model, by(self), to, title)
 end
 
@@ -309,6 +324,14 @@ end
 -- What a test expects, checked: nil, a Lua pattern for the text, a function of the message, or { text =, media = true | kind, button =
 -- label, from = who, action = true | name of a service message }.
 local function checkFilter(self, filter, level)
+  local pattern = filter
+  if type(filter) == "table" then pattern = filter.text end
+  if type(pattern) == "string" then
+    local why = patterns.mistake(pattern)
+    if why then error(("%q is no Lua pattern: %s"):format(pattern, why), level + 1) end
+  elseif type(filter) == "table" and pattern ~= nil then
+    error(("the text that is expected is a Lua pattern, not a %s"):format(type(pattern)), level + 1)
+  end
   if type(filter) ~= "table" then
     if filter == nil or type(filter) == "string" or type(filter) == "function" then return filter end
     error(("what is expected is a pattern, a table or a function, not a %s"):format(type(filter)), level + 1)
@@ -420,6 +443,7 @@ end
 function Person:expectNothing(peer, seconds)
   local from = marked(self, peer)
   seconds = seconds or 1
+  if type(seconds) ~= "number" then error(("expectNothing wants a number of seconds, got a %s"):format(type(seconds)), 2) end
   self.world:enter()
   local message = wait(self, seconds, function() return take(self, self:queue(from), "new") end)
   if message then

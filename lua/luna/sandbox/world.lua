@@ -198,6 +198,7 @@ end
 
 --- A person. opts: username, phone.
 function World:user(first, opts)
+  if type(first) ~= "string" then error(("a person has a first name, not a %s"):format(type(first)), 2) end
   opts = options(opts, "user")
   self:enter()
   local dc = self.model.dcs[1]
@@ -210,7 +211,14 @@ function World:user(first, opts)
   return person
 end
 
-local function members(self, opts)
+local function members(self, title, opts)
+  if type(title) ~= "string" then error(("a group or a channel has a title, not a %s"):format(type(title)), 3) end
+  if opts.members ~= nil and type(opts.members) ~= "table" then
+    error(("members are a list of people and bots, not a %s"):format(type(opts.members)), 3)
+  end
+  for _, m in ipairs(opts.members or {}) do
+    if type(m) ~= "table" or not m.id then error(("among the members is a %s, no person or bot"):format(type(m)), 3) end
+  end
   local owner, list = opts.owner, {}
   for _, m in ipairs(opts.members or {}) do
     if not owner and getmetatable(m) == Person then owner = m end
@@ -226,7 +234,7 @@ end
 function World:group(title, opts)
   opts = options(opts, "group")
   self:enter()
-  local owner, list = members(self, opts)
+  local owner, list = members(self, title, opts)
   local chat = groups.createChat(self.model, { user = owner.account }, title, list)
   return setmetatable({ kind = "group", id = ids.chat(chat.id), chat_id = chat.id, title = title, owner = owner, world = self }, PLACE)
 end
@@ -235,7 +243,7 @@ end
 function World:channel(title, opts)
   opts = options(opts, "channel")
   self:enter()
-  local owner, list = members(self, opts)
+  local owner, list = members(self, title, opts)
   local by = { user = owner.account }
   local channel = groups.createChannel(self.model, by, title, { megagroup = opts.megagroup, about = opts.about, username = opts.username })
   local marked = ids.channel(channel.id)
@@ -264,6 +272,7 @@ end
 
 --- Breaks something on purpose: see luna.sandbox.faults.
 function World:fault(f)
+  if type(f) ~= "table" then error(("world:fault wants a table, got a %s"):format(type(f)), 2) end
   self:enter()
   self.faults:set(f)
 end

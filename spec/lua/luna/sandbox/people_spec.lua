@@ -237,6 +237,28 @@ describe("a misspelt name of the test kit", function()
     assert.matches("world:user: unknown option \"user_name\"; did you mean \"username\"?",
       fails(function() world:user("X", { user_name = "x" }) end), 1, true)
   end)
+  it("says at the test's line what it cannot take", function()
+    local cases = {
+      { function() alice:expect(bot, 1, "what[") end, '"what[" is no Lua pattern: malformed pattern' },
+      { function() alice:expect(bot, 1, { text = "[" }) end, '"[" is no Lua pattern: malformed pattern' },
+      { function() alice:expect(bot, 1, { text = 5 }) end, "the text that is expected is a Lua pattern, not a number" },
+      { function() alice:expectNothing(bot, "x") end, "expectNothing wants a number of seconds, got a string" },
+      { function() alice:send(bot, { message = 5 }) end, "a message's text is a string, not a number" },
+      { function() alice:send(bot, { photo = true }) end, "a message's photo is bytes in a string, not a boolean" },
+      { function() alice:click({}, "x") end, "a peer is a bot, a person, a group, a channel or a username, not table" },
+      { function() alice:join(bot) end, "is no group and no channel" },
+      { function() world:user(5) end, "a person has a first name, not a number" },
+      { function() world:group(5) end, "a group or a channel has a title, not a number" },
+      { function() world:channel("x", { members = 5 }) end, "members are a list of people and bots, not a number" },
+      { function() world:group("x", { members = { 5 } }) end, "among the members is a number, no person or bot" },
+      { function() world:fault "drop" end, "world:fault wants a table, got a string" },
+    }
+    for _, case in ipairs(cases) do
+      local err = fails(case[1])
+      assert.matches(case[2], err, 1, true)
+      assert.matches(("people_spec.lua:%d: "):format(debug.getinfo(case[1], "S").linedefined), err, 1, true)
+    end
+  end)
   it("says what a group is not", function()
     local group = world:group("Garden", { members = { alice } })
     assert.matches("a group does nothing by itself: person:send(group, …)", fails(function() group:send("x") end), 1, true)

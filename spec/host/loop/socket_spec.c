@@ -1,5 +1,6 @@
 /* What streams have for luna.socket, over TCP and over Unix sockets: half-closing, writes without a copy,
  * listeners that pause, resets, addresses, a crowded Unix socket. */
+#include "loop/internal.h" /* for the time that the loop has */
 #include "loop/unix.h"
 #include "spec.h"
 
@@ -146,6 +147,30 @@ static void connect_both(bool local)
   start(local);
   dial(local);
   run_until(both);
+}
+
+static void once_more(struct ln_deferred *d)
+{
+  ln_loop_defer_turn(t.loop, d);
+}
+
+/* Who has computed for long before he dials still gets the whole time for it. */
+static void a_dial_counts_from_when_it_is_asked_for(void **state)
+{
+  (void)state;
+  struct ln_deferred work = {.fn = once_more}; /* the loop has other things to do, too */
+  for (int local = 0; local < 2; local++) {
+    memset(&t.client, 0, sizeof t.client);
+    memset(&t.server, 0, sizeof t.server);
+    start(local);
+    t.loop->now = ln_clock_mono_us() - 60 * LN_US_PER_S;
+    t.loop->stale = false;
+    dial(local);
+    ln_loop_defer_turn(t.loop, &work);
+    run_until(both);
+    ln_loop_undefer(t.loop, &work);
+    ln_listener_close(t.listener);
+  }
 }
 
 static int set_up(void **state)
@@ -460,6 +485,7 @@ int main(void)
 {
 #define SPEC(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
   const struct CMUnitTest tests[] = {
+      SPEC(a_dial_counts_from_when_it_is_asked_for),
       SPEC(half_close_over_tcp),
       SPEC(half_close_over_unix),
       SPEC(finishes_behind_what_waits),

@@ -40,7 +40,9 @@ struct ln_loop {
   struct ln_clock clock;
   bool stop;
   bool stale; /* `now` has to be read anew */
+  bool late;  /* the timers wait for a poll */
   int64_t now;
+  int64_t polled_at; /* right before the last poll; of use while there are timers */
   uint64_t turn;
   int held;
   struct ln_deferred_queue queued, batch; /* batch: those of the round under way */

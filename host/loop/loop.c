@@ -16,6 +16,9 @@
  * costs more than a short turn. */
 #define MAX_UNPOLLED 64
 #define UNPOLLED_US 100
+/* So long after the last poll it is known no more what has come in the meantime: timers wait for a look at
+ * that, or an answer that is there would be said to be too late. */
+#define LATE_US (1 * LN_US_PER_S)
 
 static void run_batch(struct ln_loop *loop)
 {
@@ -71,6 +74,13 @@ static bool goes_on(struct ln_loop *loop)
   return due != LN_NEVER && due <= ln_loop_now(loop) && !ln_loop_foreign(loop);
 }
 
+/* Never twice in a row: who holds up each turn keeps nobody's timer from coming. */
+static bool looks_first(struct ln_loop *loop)
+{
+  loop->late = !loop->late && loop->clock.n > 0 && ln_loop_now(loop) - loop->polled_at > LATE_US;
+  return loop->late;
+}
+
 static void on_turn(uv_prepare_t *h)
 {
   struct ln_loop *loop = h->data;
@@ -81,20 +91,24 @@ static void on_turn(uv_prepare_t *h)
     if (i == 1) began = ln_loop_now(loop);
     run_next(loop);
     run_deferred(loop);
+    if (looks_first(loop)) break;
     ln_clock_run(&loop->clock);
     run_deferred(loop);
     if (i >= MAX_UNPOLLED || !goes_on(loop)) break;
     if (i > 0 && i % 4 == 0 && ln_loop_now(loop) - began > UNPOLLED_US) break;
   }
-  bool ready = loop->queued.first || loop->next.first;
+  bool ready = loop->late || loop->queued.first || loop->next.first;
   if (!ready && !loop->stop && loop->idle)
     ready = loop->idle(loop->idle_ctx) || loop->queued.first || loop->next.first;
   ln_poll_apply(loop);
   ready = ready || loop->next.first;
   int64_t due = ln_clock_next(&loop->clock);
-  if (!ready && due != LN_NEVER) {
+  if (due != LN_NEVER) {
     loop->stale = true;
-    int64_t left = due - ln_loop_now(loop);
+    loop->polled_at = ln_loop_now(loop);
+  }
+  if (!ready && due != LN_NEVER) {
+    int64_t left = due - loop->polled_at;
     if (left <= 0) {
       ready = true;
     } else {
@@ -177,6 +191,7 @@ void ln_loop_free(struct ln_loop *loop)
 void ln_loop_run(struct ln_loop *loop)
 {
   loop->stop = false;
+  loop->polled_at = ln_clock_mono_us();
   uv_run(&loop->uv, UV_RUN_DEFAULT);
 }
 

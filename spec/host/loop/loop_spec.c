@@ -1,6 +1,7 @@
 /* The turn of the loop: deferred calls, idle hook, wakers, worker, signals, polls; and that nothing is left
  * open at the end (the sanitizers' part). */
 #include "spec.h"
+#include "loop/internal.h" /* for the time of the last poll */
 #include "loop/poll.h"
 #include "loop/timer.h"
 #include "loop/worker.h"
@@ -342,6 +343,71 @@ static void poll_on_a_pipe(void **state)
   close(fd[0]);
 }
 
+struct deadline {
+  struct ln_timer timer;
+  struct ln_deferred work;
+};
+
+static void on_deadline(struct ln_timer *t)
+{
+  (void)t;
+  note("late");
+  ln_loop_stop(loop);
+}
+
+static void on_answer(void *ctx, int events)
+{
+  (void)events;
+  struct reading *r = ctx;
+  note("answer ");
+  ln_poll_set(r->poll, 0);
+}
+
+/* As if the last poll had been half a minute ago. */
+static void on_long_work(struct ln_deferred *d)
+{
+  struct deadline *e = (struct deadline *)((char *)d - offsetof(struct deadline, work));
+  loop->polled_at -= 30 * LN_US_PER_S;
+  loop->stale = true;
+  ln_timer_start(ln_loop_clock(loop), &e->timer, ln_loop_now(loop) - LN_US_PER_S);
+}
+
+/* What has come while the loop was held up is seen before it is said to be too late. */
+static void an_answer_comes_before_its_deadline_after_long_work(void **state)
+{
+  (void)state;
+  int fd[2];
+  assert_int_equal(pipe(fd), 0);
+  struct reading r = {.fd = fd[0]};
+  struct deadline e = {.timer = {.fn = on_deadline}, .work = {.fn = on_long_work}};
+  assert_int_equal(ln_poll_open(loop, fd[0], on_answer, &r, &r.poll), LN_OK);
+  ln_poll_set(r.poll, LN_POLL_READABLE);
+  assert_int_equal(write(fd[1], "!", 1), 1);
+  ln_loop_defer(loop, &e.work);
+  ln_loop_run(loop);
+  assert_string_equal(log_text, "answer late");
+  ln_poll_close(r.poll);
+  close(fd[0]);
+  close(fd[1]);
+}
+
+static void on_held_turn(struct ln_deferred *d)
+{
+  loop->polled_at -= 30 * LN_US_PER_S;
+  ln_loop_defer_turn(loop, d);
+}
+
+static void long_work_in_each_turn_keeps_no_timer_from_coming(void **state)
+{
+  (void)state;
+  struct deadline e = {.timer = {.fn = on_deadline}, .work = {.fn = on_held_turn}};
+  ln_timer_start(ln_loop_clock(loop), &e.timer, ln_loop_now(loop));
+  ln_loop_defer(loop, &e.work);
+  ln_loop_run(loop);
+  assert_string_equal(log_text, "late");
+  ln_loop_undefer(loop, &e.work);
+}
+
 static void poll_on_a_regular_file(void **state)
 {
   (void)state;
@@ -400,6 +466,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(worker_ends_before_the_loop_is_freed, set_up, tear_down),
       cmocka_unit_test_setup_teardown(signals_reach_each_watcher, set_up, tear_down),
       cmocka_unit_test_setup_teardown(poll_on_a_pipe, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(an_answer_comes_before_its_deadline_after_long_work, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(long_work_in_each_turn_keeps_no_timer_from_coming, set_up, tear_down),
       cmocka_unit_test_setup_teardown(poll_on_a_regular_file, set_up, tear_down),
       cmocka_unit_test_setup_teardown(poll_that_nobody_closes, set_up, tear_down),
   };

@@ -106,7 +106,8 @@ function unit.make(opts)
   secrets[#secrets + 1] = { "LUNA_API_HASH", "api_hash", "the app hash" }
   local home = "yes" -- a script in somebody's home has to be seen
   for _, path in ipairs { opts.program, table.unpack(opts.files) } do
-    if path:find "^/home/" or path:find "^/root/" then home = "read-only" end
+    local top = path:match "^/(%a+)/"
+    if top == "home" or top == "root" then home = "read-only" end
   end
   local temporary -- what PrivateTmp hides
   for _, path in ipairs(opts.files) do

@@ -50,7 +50,8 @@ function options.cancellation(value, level)
   return value
 end
 
--- What fits is an answer. A function is asked about presses, too; another filter that says nothing of presses leaves them be.
+-- What fits is an answer (check), or not (except, cancel). A function is asked about presses, too; of a filter that says nothing of them, a
+-- press of the question is an answer.
 local function filter(name, value, level)
   if type(value) == "function" then return value end
   local list = filters.compile(value, ("%s: %s"):format(WHAT, name), level + 1)
@@ -58,7 +59,7 @@ local function filter(name, value, level)
   for _, f in ipairs(list) do ofPresses = ofPresses or f.kind == "callback" end
   return function(subject, handler)
     local kind = routes.kinds[subject._] or "new"
-    if kind == "callback" and not ofPresses then return true end
+    if kind == "callback" and not ofPresses then return name == "check" end
     for _, f in ipairs(list) do
       if f.kind == kind then
         local args = f.test(subject, handler)
@@ -280,18 +281,9 @@ local function again(self, subject)
   say(self, x, subject._ == "message" and subject.id or nil, 1)
 end
 
-local function isCommand(subject, handler, commands)
-  local text = subject.message
-  if type(text) ~= "string" or text:byte() ~= 47 then return false end -- "/"
-  for _, test in ipairs(commands) do
-    if test(subject, handler) then return true end
-  end
-  return false
-end
-
---- Whether the update is for an open question; then it has been dealt with. commands: the tests of the class's routes for commands, which
---- are no answers, unless the question's check takes them.
-function Asks.take(dispatch, update, commands)
+--- Whether the update is for an open question; then it has been dealt with. A question comes before every route: what a person writes
+--- goes past it only where its own `except` says so.
+function Asks.take(dispatch, update)
   local query = update.query_id ~= nil
   local subject = update
   if not query then
@@ -311,7 +303,7 @@ function Asks.take(dispatch, update, commands)
     end
     local found = self.check and self.check(subject, handler)
     if found then return found end
-    if self.closed or isCommand(subject, handler, commands) then return nil end
+    if self.closed then return nil end
     if not self.check then return true end
     again(self, subject)
     return false

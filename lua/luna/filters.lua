@@ -273,9 +273,7 @@ local function fromTable(filter, what, level)
     if filter[name] ~= nil then tests[#tests + 1] = fields[name](filter[name], what, level + 1) end
   end
   if besides[kind] then return { one(kind, tests) } end
-  local made = one(kind, tests, filter.action and "messageService" or "message", filter.out == nil)
-  made.command = filter.command ~= nil
-  return { made }
+  return { one(kind, tests, filter.action and "messageService" or "message", filter.out == nil) }
 end
 
 function compile(filter, what, level)

@@ -246,14 +246,13 @@ end
 --- there is nothing to go around it.
 function routes.over(dispatch, name, fn)
   local class, kind = dispatch.class, kinds[name]
-  local list, middleware, commands = {}, {}, {}
+  local list, middleware = {}, {}
   if class then
     local all
     all, middleware = routes.of(class)
     for _, entry in ipairs(all) do
       for _, f in ipairs(entry.filters) do
         if f.kind == kind then
-          if f.command then commands[#commands + 1] = f.test end
           list[#list + 1] = { f.test, dispatch.observe and dispatch.observe(entry, entry.fn) or entry.fn }
         end
       end
@@ -264,7 +263,7 @@ function routes.over(dispatch, name, fn)
   if #list > 0 or take then
     local n, ofMessage = #list, kind == "new" or kind == "edit"
     inner = function(instance, update)
-      if take and take(dispatch, update, commands) then return end
+      if take and take(dispatch, update) then return end
       local subject = update
       if ofMessage then subject = update.message end
       for i = 1, n do

@@ -98,12 +98,13 @@ local Message = {}
 
 ---A question to who wrote this message, in its chat. Waits for that person's next message there, or for the press of a button of the question,
 ---and gives it; nobody else gets that. The chat's other updates are handled meanwhile. A new question to the same person in the same chat
----takes the place of an open one, which raises a CancelledException, as does a new version of the script. A command that has a route is no
----answer, unless the check takes it. Options: luna help AskOptions.
+---takes the place of an open one, which raises a CancelledException, as does a new version of the script. An open question comes before every
+---route: a command is an answer too. The ways out are options (luna help AskOptions): `timeout`, `cancel` for the person, a `cancellation` token
+---for the script; `except` lets the questioned person's /help and the like go past it.
 ---```lua
 ---local name = message:ask "Your name?"
 ---local _, args = message:ask("Your age?", { check = "^(%d+)$", retry = "A number, please.", timeout = 300 })
----local drink = message:ask("Tea or coffee?", { choices = { "Tea", "Coffee" } })
+---local drink = message:ask("Tea or coffee?", { choices = { "Tea", "Coffee" }, cancel = { command = "cancel" } })
 ---drink:send(("%s, %d: %s"):format(name.message, args[1], drink.message))
 ---```
 ---@param question string|luna.MessageOptions
@@ -119,14 +120,14 @@ function Message:ask(question, options) end
 ---local answer = message:ask("Your name?", { timeout = 60, late = "Too late.", cancel = { command = "cancel" } })
 ---```
 ---@class luna.AskOptions
----@field timeout? number seconds, over all tries; then it raises a TimeoutException, which ends the handler where nobody catches it
+---@field timeout? number seconds, over all tries, after which the question is closed: it raises a TimeoutException, which ends the handler where nobody catches it
 ---@field late? string|luna.MessageOptions what is said when that time is over
 ---@field check? luna.Check what is an answer: a filter as of Bot:on, or a function whose value comes with the answer
 ---@field retry? string|luna.MessageOptions|fun(answer: luna.Subject): string|luna.MessageOptions what is said to what is none; else the question, again
 ---@field choices? string[]|string[][] a keyboard of these, and no other answer
----@field cancel? luna.Check what ends the question: it raises a CancelledException
----@field except? luna.Check what is no answer but goes on to the routes
----@field cancellation? luna.CancellationToken ends the question
+---@field cancel? luna.Check what the person ends the question with: it raises a CancelledException, which ends the handler where nobody catches it
+---@field except? luna.Check what is no answer but goes on to the routes; all else that the person writes is taken first
+---@field cancellation? luna.CancellationToken closes the question when the script says so: it raises a CancelledException
 
 ---What the press of an inline button can do, beside its fields: what onUpdateBotCallbackQuery and a route with `callback` get.
 ---@class luna.CallbackMethods

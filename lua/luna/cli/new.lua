@@ -34,7 +34,9 @@ end)
 -- A question waits for the answer of this person, while other chats go on.
 @CLASS@:command("guess", function(self, message)
   local rolled = math.random(6)
-  local answer = message:ask("I have rolled. Which number is it?", { check = "^[1-6]$", retry = "A number from 1 to 6, please." })
+  local answer = message:ask("I have rolled. Which number is it?", {
+    check = "^[1-6]$", retry = "A number from 1 to 6, please, or /cancel.", cancel = { command = "cancel" }, timeout = 600,
+  })
   answer:reply(answer.message == tostring(rolled) and "Yes!" or "No, it is " .. rolled)
 end, { description = "guess what I have rolled" })
 

@@ -190,7 +190,7 @@ describe("message:ask", function()
   it("takes the press of a button of the question for an answer", function()
     run(function(message)
       local markup = { inline_keyboard = { { { text = "Small", callback_data = "s" }, { text = "Large", callback_data = "l" } } } }
-      local size = message:ask { message = "Size?", reply_markup = markup }
+      local size = message:ask({ message = "Size?", reply_markup = markup }, { except = { command = "go" }, cancel = "^never" })
       assert.equal("updateBotCallbackQuery", size._)
       size:answer("Noted: " .. size.data)
       local sure = size:ask "Sure?"
@@ -220,25 +220,25 @@ describe("message:ask", function()
     assert.equal("7", alice:click(again, "Go").message)
   end)
 
-  it("leaves commands that have a route to it, unless the check takes them", function()
+  it("takes a command first, whether it has a route or not: with a check, as what fits or does not", function()
     run(function(message)
       local answer = message:ask "Name?"
-      local other = message:ask("Other?", { check = "^/?%l+$", retry = "Small letters." })
+      local other = message:ask("Other?", { check = "^%l+$", retry = "Small letters." })
       log[#log + 1] = answer.message .. " " .. other.message
     end, nil, function(Bot) Bot:command("help", function(_, message) message:send "Just a name." end) end)
     alice:send(bot, "/go")
     hears "Name?"
     alice:send(bot, "/help")
-    hears "Just a name."
-    alice:send(bot, "/unknown") -- there is no such command: a text like others
     hears "Other?"
     alice:send(bot, "/help me")
-    hears "Just a name."
-    alice:send(bot, "/HELLO")
     hears "Small letters."
-    alice:send(bot, "/help")
+    alice:send(bot, "/go")
+    hears "Small letters."
+    alice:send(bot, "over")
     settle()
-    assert.same({ "/unknown /help" }, log)
+    assert.same({ "/help over" }, log)
+    alice:send(bot, "/help")
+    hears "Just a name."
   end)
 
   it("lets through what is no answer, and can be left by the person", function()
@@ -301,7 +301,7 @@ describe("message:ask", function()
     run(function(message)
       n = n + 1
       local mine = n
-      local answer = message:ask("Question " .. mine)
+      local answer = message:ask("Question " .. mine, { except = { command = "go" }, cancel = "^never" })
       log[#log + 1] = ("%d: %s"):format(mine, answer.message)
     end)
     for _, text in ipairs { "/go", "/go", "x", "y" } do alice:send(bot, text) end

@@ -1,18 +1,17 @@
-/* Two sources of random bytes behind struct ln_rng: the process's CSPRNG, and ChaCha20 from a seed for what
- * must be repeatable. */
+/* Two sources of random bytes behind struct ln_rng: the kernel's CSPRNG, and ChaCha20 from a seed for what
+ * must be repeatable. OpenSSL's own generator would cost each start a fourth of its instructions. */
 #include "crypto/rand.h"
 
-#include <limits.h>
 #include <pthread.h>
+#include <unistd.h>
 #include <openssl/crypto.h>
-#include <openssl/rand.h>
-#include "crypto/init.h"
 
-/* A call of RAND_bytes costs 600 ns whatever its size, and a message wants 16 to 32 bytes of padding. So each
+/* A call of the kernel costs a microsecond or two, and a message wants 16 to 32 bytes of padding. So each
  * thread takes 512 bytes at a time. A byte leaves the pool as it is handed out, and a child of fork never
  * sees what its parent has drawn. */
 #define POOL_SIZE 512
 #define POOL_LARGEST 64
+#define ENTROPY_LARGEST 256 /* getentropy's own maximum */
 
 struct pool {
   uint8_t bytes[POOL_SIZE];
@@ -37,10 +36,10 @@ static void watch_forks(void)
 static int draw(uint8_t *out, size_t n)
 {
   while (n > 0) {
-    int step = n > INT_MAX ? INT_MAX : (int)n;
-    if (RAND_bytes(out, step) != 1) return LN_E_CRYPTO;
+    size_t step = n > ENTROPY_LARGEST ? ENTROPY_LARGEST : n;
+    if (getentropy(out, step)) return LN_E_CRYPTO;
     out += step;
-    n -= (size_t)step;
+    n -= step;
   }
   return LN_OK;
 }
@@ -49,7 +48,6 @@ static int system_fill(void *ctx, void *out, size_t n)
 {
   (void)ctx;
   if (n == 0) return LN_OK;
-  ln_crypto_init();
   pthread_once(&fork_once, watch_forks);
   if (n > POOL_LARGEST) return draw(out, n);
   unsigned generation = __atomic_load_n(&fork_generation, __ATOMIC_RELAXED);

@@ -10,7 +10,7 @@ struct ln_rng {
   void *ctx;
 };
 
-/* The process's CSPRNG (RAND_bytes); small requests are served from a pool that a fork empties. */
+/* The kernel's CSPRNG; small requests are served from a pool that a fork empties. */
 struct ln_rng ln_rng_system(void);
 /* Deterministic stream from a seed (ChaCha20). For specs, simulation and faults alone. */
 struct ln_rng_seeded {

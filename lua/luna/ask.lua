@@ -337,19 +337,25 @@ function Asks.ended(dispatch, entry)
   end
 end
 
---- The version gets no more updates: its handlers' questions are over.
-function Asks:retire(version)
+-- Fails the questions that `which` (nil: all) says are over.
+local function over(self, err, which)
   local list = {}
   for _, people in pairs(self.chats) do
     for _, question in pairs(people) do
-      if question.entry and question.entry.version == version then list[#list + 1] = question end
+      if not which or which(question) then list[#list + 1] = question end
     end
   end
-  for _, question in ipairs(list) do
-    local err = classes.CancelledException "a new version of the script has come"
-    err.versionEnded = true
-    fail(question, err)
-  end
+  for _, question in ipairs(list) do fail(question, err) end
 end
+
+--- The version gets no more updates: its handlers' questions are over.
+function Asks:retire(version)
+  local err = classes.CancelledException "a new version of the script has come"
+  err.versionEnded = true
+  over(self, err, function(question) return question.entry and question.entry.version == version end)
+end
+
+--- All questions are over.
+function Asks:abandon(err) over(self, err) end
 
 return Asks

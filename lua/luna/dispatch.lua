@@ -418,6 +418,47 @@ function Dispatch:watch()
   self.watching = timer.unref(timer.after(5, self.check, self))
 end
 
+-- Takes the updates that wait in a lane out of it.
+local function drop(self, lane)
+  for i = lane.first, lane.last do
+    local entry = lane[i]
+    lane[i], entry.serial = nil, false
+    self.waiting = self.waiting - 1
+    if entry.seq then self.core.updates.journal:forget(entry.seq) end
+  end
+  lane.first, lane.last = 1, 0
+end
+
+--- Nothing goes on that updates have begun until now: those that wait are dropped, handlers and their forks end at their waits by `err`,
+--- what they have set with luna.loop is cancelled. Loops and what else the version has started by itself go on. For the test kit.
+function Dispatch:abandon(err)
+  for _, lane in pairs(self.lanes) do drop(self, lane) end
+  for i = self.readyFirst, self.readyLast do drop(self, self.ready[i]) end
+  local mine = self.core.scope
+  local function isHandlers(owner) return owner >> 32 == mine and owner & 0xffffffff ~= 0 and owner & 0xffffffff <= LAST_SERIAL end
+  local watchers = package.loaded["_luna.loop"]
+  for _, w in ipairs(watchers and watchers.list() or {}) do
+    if isHandlers(w.owner) then watchers.cancel(w.id) end
+  end
+  if self.asks then self.asks:abandon(err) end
+  local first, forks = {}, {} -- serial → a handler's own task; what it has begun, where that waits for time alone
+  for _, t in ipairs(task.all()) do
+    local _, kind = t:status()
+    if isHandlers(t.owner) and kind ~= "exit" then
+      local serial = t.owner & 0xffffffff
+      local own = self.entries[serial] and (not first[serial] or t.id < first[serial].id)
+      local fork = t
+      if own then fork, first[serial] = first[serial], t end
+      if fork and select(2, fork:status()) == "sleep" then forks[#forks + 1] = fork end
+    end
+  end
+  for serial, t in pairs(first) do
+    self.entries[serial].ended = true
+    t:cancel(err)
+  end
+  for _, t in ipairs(forks) do t:cancel(err) end
+end
+
 --- Ends: handlers get `grace` seconds, then a CancelledException at their wait.
 function Dispatch:stop(reason, grace)
   if self.watching then timer.cancel(self.watching) end

@@ -198,6 +198,80 @@ end)
   end)
 end)
 
+describe("luna test after a test that has failed", function()
+  after_each(cli.clean)
+
+  it("has bots that wait for nothing of it, and faults that it has not made", function()
+    local folder = cli.folder()
+    cli.script(folder, "waits_spec.lua", [[
+describe("waits", function()
+  local luna = require "luna"
+  local world = require("luna.sandbox").world()
+  local Bot = luna.EventHandler:extend "Bot"
+  local ticked, ended = 0, {}
+  function Bot:onStart() luna.PeriodicLoop(self.API, function() ticked = ticked + 1 end, "ticks", 100):start() end
+  local function ending(name, fn, ...)
+    local ok, err = pcall(fn, ...)
+    ended[#ended + 1] = name
+    if not ok then error(err, 0) end
+  end
+  Bot:command("ask", function(_, message) ending("ask", message.ask, message, "Name?") end)
+  Bot:command("sleep", function(_, message)
+    luna.callFork(function()
+      luna.sleep(50)
+      message:send "from a fork"
+    end)
+    luna.loop.delay(50000, function() message:send "from a watcher" end)
+    luna.callFork(function() message:ask "And?" end)
+    ending("sleep", luna.sleep, 50)
+    message:send "from a handler"
+  end)
+  Bot:command("hang", function() ending("hang", luna.await, luna.Deferred():promise()) end)
+  Bot:command("stubborn", function(_, message)
+    pcall(message.ask, message, "Name?")
+    message:send "not taken for an answer"
+  end)
+  Bot:on("^fail", function()
+    ended[#ended + 1] = "fail"
+    error "of a test before"
+  end)
+  Bot:on(".", function(_, message) message:send("route " .. message.message) end)
+  local bot, alice, bob = world:run(Bot), world:user "Alice", world:user "Bob"
+  local zoe, yan = world:user "Zoe", world:user "Yan"
+  it("goes on where it was, where the test before has passed", function() alice:send(bot, "/ask") alice:expect(bot, "Name") end)
+  it("fails", function()
+    alice:send(bot, "Alice")
+    world:clock():advance(1)
+    assert.same({ "ask" }, ended)
+    ended = {}
+    alice:send(bot, "/sleep")
+    for _, text in ipairs { "/hang", "fail", "/hang" } do bob:send(bot, text) end
+    zoe:send(bot, "/ask")
+    yan:send(bot, "/stubborn")
+    world:clock():advance(1)
+    world:fault { flood = { 1000, times = 3 } }
+    world:fault { gap = 3, duplicate = 1.0 }
+    error "on purpose"
+  end)
+  it("follows", function()
+    table.sort(ended)
+    assert.same({ "ask", "hang", "sleep" }, ended)
+    for _, person in ipairs { alice, bob, zoe, yan } do
+      person:send(bot, "hello")
+      assert.equal("route hello", person:expect(bot, 1).message)
+      person:expectNothing(bot, 60)
+    end
+    assert.equal(2, ticked) -- what onStart has begun goes on
+    assert.is_true(bot.api:isIdle())
+  end)
+end)
+]])
+    local r = cli.run { "test", "waits_spec.lua", cd = folder }
+    assert.matches("\n2 passed, 1 failed, 0 skipped\n$", r.out)
+    assert.matches("not ok - waits fails (waits_spec.lua:36)\n    waits_spec.lua:48: on purpose", r.out, 1, true)
+  end)
+end)
+
 describe("luna test with a handler that fails", function()
   after_each(cli.clean)
 

@@ -30,7 +30,10 @@ function busted.follow(world)
   local inside = type(env.finally) == "function"
   table.insert(busted.worlds, { world = world, once = inside })
   if inside then return end
-  env.before_each(function() world.record:mark() end)
+  env.before_each(function()
+    world.record:mark()
+    world.faults:mark()
+  end)
   env.teardown(function() leave(world) end)
 end
 

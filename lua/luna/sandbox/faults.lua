@@ -76,6 +76,25 @@ function Faults:set(f)
   if f.cut or f.restart then wire:cut() end
 end
 
+--- From here on reset() brings back the faults as they are now.
+function Faults:mark()
+  local rules, on = {}, {}
+  for i, rule in ipairs(self.rules) do
+    rules[i] = {}
+    for k, v in pairs(rule) do rules[i][k] = v end
+  end
+  for k, v in pairs(self.wire) do on[k] = v end
+  self.before = { rules = rules, wire = on, gap = self.gap, duplicate = self.duplicate, reorder = self.reorder }
+end
+
+--- Takes back the faults that were made since mark().
+function Faults:reset()
+  local before = self.before or { rules = {}, wire = {}, gap = 0, duplicate = 0, reorder = 0 }
+  for k, v in pairs(before) do self[k] = v end
+  self.server.wire:faults(self.wire)
+  self:mark()
+end
+
 function Faults:add(code, text, method, times)
   self.rules[#self.rules + 1] = { code = code, text = text, method = method, times = times or 1 }
 end

@@ -21,6 +21,8 @@ local suggest = require "luna.suggest"
 
 local World = Class.new "World"
 
+local ENDINGS = 4 -- how often bots are told to end what a failed test has begun: who catches the first may wait again
+
 local PLACE = { __tostring = function(self) return ("%s %s"):format(self.kind, self.title) end }
 
 -- What people do, a place does not.
@@ -313,13 +315,29 @@ function World:complaint()
   return text:sub(2)
 end
 
---- After a test that has failed: what its bots still had to say is said now, and what people have got and no test has expected is
---- forgotten, so that the next test does not take it for its own.
+--- After a test that has failed: the faults that it has made are over, what its bots still had to say is said now, their handlers end
+--- (questions, sleeps, whatever they wait for), and what people have got and no test has expected is forgotten: so that the next test does
+--- not stumble over it, or take it for its own.
 function World:forget()
   if self.closed then return end
   self:enter()
-  pcall(self.virtual.advance, self.virtual, 0)
-  for _, person in ipairs(self.people) do person.queues = {} end
+  self.faults:reset()
+  for _ = 1, ENDINGS do
+    pcall(self.virtual.advance, self.virtual, 0)
+    local idle = true
+    for _, bot in ipairs(self.bots) do
+      if not bot.stopped then
+        local dispatch = bot.api._core.dispatch
+        idle = idle and next(dispatch.entries) == nil and dispatch.waiting == 0
+        local err = errors.classes.CancelledException "the test has failed"
+        err.versionEnded = true
+        dispatch:abandon(err)
+      end
+    end
+    if idle then break end
+  end
+  for _, bot in ipairs(self.bots) do bot.errors = {} end
+  for _, person in ipairs(self.people) do person.queues, person.waiters = {}, {} end
 end
 
 --- Raises what complaint() says, with the conversation.

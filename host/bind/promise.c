@@ -1,6 +1,6 @@
-/* Promises: see promise.h. Indexing one gives a promise of the field, so every name but `onResolve` belongs
- * to the value; all that scripts do with promises otherwise goes through functions of luna. Tasks that wait
- * are linked in the struct, callbacks run as tasks. */
+/* Promises: see promise.h; what one does as a value (fields, operators) is in promise_meta.c, all that
+ * scripts do with promises otherwise goes through functions of luna. Tasks that wait are linked in the
+ * struct, callbacks run as tasks. */
 #include "bind/promise.h"
 #include "bind/join.h"
 #include "base/log.h"
@@ -60,8 +60,6 @@ static int push_values(lua_State *L, int index, const struct ln_promise *p)
   lua_remove(L, table);
   return p->n;
 }
-
-static int p_on_resolve(lua_State *L);
 
 static char unhandled[1];  /* registry: set of failed promises nobody has looked at */
 static bool any_unhandled; /* it is not empty, for who asks each turn */
@@ -196,14 +194,37 @@ static int adopted(lua_State *L)
   return 0;
 }
 
+#define CIRCLE_OF_ONE "a promise cannot resolve to itself"
+#define CIRCLE "a promise cannot resolve to one that waits for it: neither would ever be done"
+
+/* Why p cannot take the outcome of the promise at `index`: that one is p, or takes p's, by way of however
+ * many; or NULL. */
+static const char *circle(lua_State *L, int index, const struct ln_promise *p)
+{
+  const struct ln_promise *other = lua_touserdata(L, index);
+  if (other == p) return CIRCLE_OF_ONE;
+  int top = lua_gettop(L);
+  lua_pushvalue(L, index);
+  while (other != p && other->state == LN_PROMISE_PENDING && other->adopts) {
+    lua_getiuservalue(L, -1, 1);
+    lua_getfield(L, -1, "of");
+    lua_replace(L, top + 1);
+    lua_settop(L, top + 1);
+    other = lua_touserdata(L, -1);
+  }
+  lua_settop(L, top);
+  return other == p ? CIRCLE : NULL;
+}
+
 /* The promise takes the outcome of `other`, which is on top of L (popped). While that pends, the list of its
  * callbacks holds the other one under "of", so that cancelling finds it. */
 static void adopt(lua_State *L, int index, struct ln_promise *p, struct ln_promise *other)
 {
   luaL_checkstack(L, other->n + 6, "too many values");
   int at = lua_gettop(L);
-  if (other == p) {
-    lua_pushliteral(L, "a promise cannot resolve to itself");
+  const char *why = circle(L, at, p);
+  if (why) {
+    lua_pushstring(L, why);
     ln_promise_settle(L, index, 1, true);
   } else if (other->state != LN_PROMISE_PENDING) {
     other->handled = true;
@@ -225,7 +246,7 @@ static void adopt(lua_State *L, int index, struct ln_promise *p, struct ln_promi
     p->carries = true;
     disown(p);
     p->adopts = true;
-    lua_pushcfunction(L, p_on_resolve);
+    lua_pushcfunction(L, ln_promise_on_resolve);
     lua_pushvalue(L, at);
     lua_pushvalue(L, index);
     lua_pushcclosure(L, adopted, 1);
@@ -490,12 +511,21 @@ static int p_state(lua_State *L)
   return 2;
 }
 
+/* circle(p, value) → why p cannot resolve to that promise, or nil */
+static int p_circle(lua_State *L)
+{
+  const struct ln_promise *p = check(L, 1);
+  const char *why = ln_promise_test(L, 2) ? circle(L, 2, p) : NULL;
+  lua_pushstring(L, why); /* nil for NULL */
+  return 1;
+}
+
 static int p_values(lua_State *L)
 {
   return push_values(L, 1, check(L, 1));
 }
 
-static int p_on_resolve(lua_State *L)
+int ln_promise_on_resolve(lua_State *L)
 {
   struct ln_promise *p = check(L, 1);
   luaL_checktype(L, 2, LUA_TFUNCTION);
@@ -548,7 +578,7 @@ void ln_promise_join(lua_State *L, int index, int join, lua_Integer key)
     p->carries = true;
     return;
   }
-  lua_pushcfunction(L, p_on_resolve);
+  lua_pushcfunction(L, ln_promise_on_resolve);
   lua_pushvalue(L, index);
   lua_pushvalue(L, join);
   ln_join_callback(L, key);
@@ -611,99 +641,6 @@ static int p_cancel(lua_State *L)
   return 1;
 }
 
-/* upvalues: new promise, key [, value] */
-static int field_ready(lua_State *L)
-{
-  bool set = lua_type(L, lua_upvalueindex(3)) != LUA_TNONE;
-  if (!lua_isnil(L, 1)) {
-    if (!set) {
-      lua_settop(L, 1);
-      ln_promise_settle(L, lua_upvalueindex(1), 1, true);
-    }
-    return 0;
-  }
-  lua_settop(L, 2);
-  lua_pushvalue(L, lua_upvalueindex(2));
-  if (set) {
-    lua_pushvalue(L, lua_upvalueindex(3));
-    lua_settable(L, 2);
-    return 0;
-  }
-  lua_gettable(L, 2);
-  lua_pushvalue(L, lua_upvalueindex(1));
-  lua_insert(L, -2);
-  ln_promise_settle(L, -2, 1, false);
-  return 0;
-}
-
-static int field_guard(lua_State *L)
-{
-  int n = lua_gettop(L);
-  lua_pushvalue(L, lua_upvalueindex(1));
-  lua_pushvalue(L, lua_upvalueindex(2));
-  lua_pushcclosure(L, field_ready, 2);
-  lua_insert(L, 1);
-  if (lua_pcall(L, n, 0, 0) != LUA_OK) { /* the value cannot be indexed: so the field's promise fails */
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_insert(L, -2);
-    ln_promise_settle(L, -2, 1, true);
-  }
-  return 0;
-}
-
-static int m_index(lua_State *L)
-{
-  check(L, 1);
-  if (lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "onResolve") == 0) {
-    lua_pushcfunction(L, p_on_resolve);
-    return 1;
-  }
-  ln_promise_push(L);
-  lua_pushcfunction(L, p_on_resolve);
-  lua_pushvalue(L, 1);
-  lua_pushvalue(L, -3);
-  lua_pushvalue(L, 2);
-  lua_pushcclosure(L, field_guard, 2);
-  lua_call(L, 2, 0);
-  return 1;
-}
-
-static int m_newindex(lua_State *L)
-{
-  struct ln_promise *p = check(L, 1);
-  lua_settop(L, 3);
-  if (p->state == LN_PROMISE_RESOLVED) {
-    if (push_values(L, 1, p) == 0) return luaL_error(L, "the promise resolved to nothing that has fields");
-    lua_settop(L, 4);
-    lua_pushvalue(L, 2);
-    lua_pushvalue(L, 3);
-    lua_settable(L, 4);
-    return 0;
-  }
-  bool handled = p->handled;
-  lua_pushcfunction(L, p_on_resolve);
-  lua_pushvalue(L, 1);
-  lua_pushnil(L);
-  lua_pushvalue(L, 2);
-  lua_pushvalue(L, 3);
-  lua_pushcclosure(L, field_ready, 3);
-  lua_call(L, 2, 0);
-  p->handled = handled;
-  return 0;
-}
-
-static int m_refuse(lua_State *L)
-{
-  return luaL_error(L, "promise not awaited");
-}
-
-static int m_tostring(lua_State *L)
-{
-  static const char *const names[] = {"pending", "resolved", "failed"};
-  lua_pushfstring(L, "promise (%s): %p", names[check(L, 1)->state], lua_topointer(L, 1));
-  return 1;
-}
-
 static int set_hook(lua_State *L)
 {
   luaL_checktype(L, 1, LUA_TFUNCTION);
@@ -722,8 +659,9 @@ int luaopen__luna_promise(lua_State *L)
                                        {"await", p_await},
                                        {"awaitTimeout", p_await_timeout},
                                        {"state", p_state},
+                                       {"circle", p_circle},
                                        {"values", p_values},
-                                       {"onResolve", p_on_resolve},
+                                       {"onResolve", ln_promise_on_resolve},
                                        {"callback", p_callback},
                                        {"join", ln_join},
                                        {"is", p_is},
@@ -731,23 +669,8 @@ int luaopen__luna_promise(lua_State *L)
                                        {"isHandled", p_is_handled},
                                        {"cancel", p_cancel},
                                        {NULL, NULL}};
-  static const char *const refused[] = {"__len", "__pairs", "__concat", "__add", "__sub",  "__mul",
-                                        "__div", "__mod",   "__pow",    "__unm", "__idiv", "__band",
-                                        "__bor", "__bxor",  "__shl",    "__shr", "__bnot", "__lt",
-                                        "__le",  "__call",  NULL};
   if (luaL_newmetatable(L, LN_PROMISE_NAME)) {
-    lua_pushcfunction(L, m_index);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, m_newindex);
-    lua_setfield(L, -2, "__newindex");
-    lua_pushcfunction(L, m_tostring);
-    lua_setfield(L, -2, "__tostring");
-    for (int i = 0; refused[i]; i++) {
-      lua_pushcfunction(L, m_refuse);
-      lua_setfield(L, -2, refused[i]);
-    }
-    lua_pushliteral(L, "luna.Promise");
-    lua_setfield(L, -2, "__metatable");
+    ln_promise_fill_meta(L);
     meta_ref = LUA_NOREF;
   }
   if (meta_ref == LUA_NOREF)

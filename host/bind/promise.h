@@ -1,4 +1,4 @@
-/* Promises as Lua sees them: full userdata that resolve once. See promise.c. */
+/* Promises as Lua sees them: full userdata that resolve once. See promise.c, promise_meta.c. */
 #ifndef LN_BIND_PROMISE_H
 #define LN_BIND_PROMISE_H
 
@@ -33,6 +33,8 @@ struct ln_promise *ln_promise_test(lua_State *L, int index);  /* NULL where it i
  * callbacks, wakes waiters. Once only: false where it was settled. */
 bool ln_promise_settle(lua_State *L, int index, int n, bool failed);
 int luaopen__luna_promise(lua_State *L);
+int ln_promise_on_resolve(lua_State *L); /* (promise, fn): fn(err, values…) is called once it is settled */
+void ln_promise_fill_meta(lua_State *L); /* the metamethods, into the table on top */
 /* Reports failures that nobody looked at. */
 bool ln_promise_report_unhandled(struct ln_host *h);
 /* awaits what stands at index 1: promise or list of promises; else gives it back. */

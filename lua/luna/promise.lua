@@ -58,7 +58,11 @@ end
 function Deferred:resolve(...)
   Class.checkSelf(self, Deferred, "deferred:resolve(…)")
   pending(self._promise)
-  if (...) == self._promise then error("a promise cannot resolve to itself", 2) end
+  local value = ...
+  if core.is(value) then
+    local why = core.circle(self._promise, value)
+    if why then error(why, 2) end
+  end
   core.resolve(self._promise, ...)
 end
 

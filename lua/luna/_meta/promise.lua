@@ -19,7 +19,8 @@ local Deferred = {}
 ---@return luna.Promise
 function Deferred:promise() end
 
----Resolves the promise, once. Given another promise, it takes the outcome of that one.
+---Resolves the promise, once. Given another promise, it takes the outcome of that one, which
+---must not be waiting for this one's.
 ---@param ... any
 function Deferred:resolve(...) end
 

@@ -191,6 +191,29 @@ describe("a promise that is resolved with a promise", function() -- PromiseResol
     assert.matches("promise_spec.lua:%d+: a promise cannot be the value of luna.Success",
       raised(function() luna.Success(luna.Success(1)) end))
   end)
+
+  it("is none that waits for it, by way of however many", function()
+    local circle = "a promise cannot resolve to one that waits for it: neither would ever be done"
+    for n = 2, 6 do
+      local list = {}
+      for i = 1, n do list[i] = luna.Deferred() end
+      for i = 1, n - 1 do
+        list[i]:promise():onResolve(function() end) -- a list of callbacks is there already
+        list[i]:resolve(list[i + 1]:promise())
+      end
+      local ok, err = pcall(function() list[n]:resolve(list[1]:promise()) end)
+      assert.is_false(ok)
+      assert.matches("promise_spec.lua:%d+: " .. circle, err)
+      assert.equal("pending", luna.stateOf(list[n]:promise()))
+      list[n]:resolve "in time"
+      assert.equal("in time", luna.await(list[1]:promise()))
+    end
+    local a, b, c
+    a = luna.callFork(function() luna.sleep(0) return b end)
+    b = luna.callFork(function() luna.sleep(0) return c end)
+    c = luna.callFork(function() luna.sleep(0.01) return a end)
+    for _, p in ipairs { a, b, c } do assert.equal(circle, raised(luna.await, p)) end
+  end)
 end)
 
 describe("callbacks of a promise", function()

@@ -1,5 +1,5 @@
 -- Tasks, promises, the event loop and timers, alone. Prints "name<TAB>number<TAB>unit" a line, for spec/bench/async, which sets peers
--- beside it: luna run spec/bench/async.lua [NAME...]
+-- beside it. LUNA_BENCH_ONLY=NAME,… names rows; =echo is the TCP server of peers/README.md instead.
 local luna = require "luna"
 local host, task, promise = require "_luna.host", require "_luna.task", require "_luna.promise"
 local loop = luna.loop
@@ -30,6 +30,21 @@ local nothing = function() end
 local function rss()
   local file <close> = assert(io.open "/proc/self/statm")
   return tonumber(file:read("a"):match "^%d+ (%d+)") * 4096
+end
+
+if wanted.echo then
+  local server <close> = luna.socket.listen "tcp://127.0.0.1:0"
+  task.spawn(function()
+    for s in server do
+      task.spawn(function()
+        for bytes in s do s:write(bytes) end
+        s:close()
+      end)
+    end
+  end)
+  io.write(server.localAddress:match "%d+$", "\n"):flush()
+  while luna.readLine() do io.write(("%.6f\n"):format(cpu())):flush() end
+  return
 end
 
 if wanted.sleepers then -- in a process of their own, so that the memory is not what others have left
@@ -122,44 +137,3 @@ measure("all", 100000, function(n)
   end)
   luna.all(list)
 end)
-
--- TCP: an echo server and so many clients in one process; processor time a round trip.
-local function roundTrips(name, clients, n)
-  if next(wanted) and not wanted[name] then return end
-  local server <close> = luna.socket.listen "tcp://127.0.0.1:0"
-  task.spawn(function()
-    for s in server do
-      task.spawn(function()
-        for bytes in s do s:write(bytes) end
-        s:close()
-      end)
-    end
-  end)
-  local uri, sockets, best = "tcp://" .. server.localAddress, {}, math.huge
-  for i = 1, clients do sockets[i] = luna.socket.connect(uri) end
-  local payload = ("x"):rep(64)
-  local function client(s, count)
-    for _ = 1, count do
-      s:write(payload)
-      local got = #s:read()
-      while got < 64 do got = got + #s:read() end
-    end
-  end
-  local function all(count)
-    local list = {}
-    for i = 1, clients do list[i] = task.spawn(client, sockets[i], count // clients) end
-    luna.await(list)
-  end
-  all(n // 10)
-  for _ = 1, 3 do
-    collectgarbage()
-    local start = cpu()
-    all(n)
-    best = math.min(best, (cpu() - start) / n * 1e6)
-  end
-  for _, s in ipairs(sockets) do s:close() end
-  report(name, best, "us")
-end
-
-roundTrips("tcp_1", 1, 30000)
-roundTrips("tcp_100", 100, 30000)

@@ -1,4 +1,5 @@
--- The same as spec/bench/async.lua on luv with a small scheduler, the usual way to have coroutines on it. Run: lua5.4 luv.lua
+-- The same as spec/bench/async.lua on luv with a small scheduler, the usual way to have coroutines on it. Run:
+-- lua5.4 luv.lua [sleepers | echo]
 local uv = require "luv"
 local create, resume, yield, running = coroutine.create, coroutine.resume, coroutine.yield, coroutine.running
 
@@ -76,6 +77,57 @@ end
 
 local nothing = function() end
 
+if arg[1] == "echo" then
+  local function reader(s)
+    local waiting, pieces, first, last = nil, {}, 1, 0
+    s:read_start(function(_, bytes)
+      if waiting then
+        local co = waiting
+        waiting = nil
+        return wake(co, bytes)
+      end
+      last = last + 1
+      pieces[last] = bytes or false
+    end)
+    return function()
+      if first <= last then
+        local bytes = pieces[first]
+        pieces[first], first = nil, first + 1
+        return bytes or nil
+      end
+      waiting = running()
+      return yield()
+    end
+  end
+  local function write(s, bytes) -- tries first, as libuv's users do where they count
+    local n = s:try_write(bytes) or 0
+    if n == #bytes then return end
+    local co = running()
+    s:write(bytes:sub(n + 1), function() wake(co) end)
+    yield()
+  end
+  local server = uv.new_tcp()
+  server:bind("127.0.0.1", 0)
+  server:listen(512, function()
+    local s = uv.new_tcp()
+    server:accept(s)
+    s:nodelay(true)
+    spawn(function()
+      for bytes in reader(s) do write(s, bytes) end
+      s:close()
+    end)
+  end)
+  local stdin = uv.new_pipe()
+  stdin:open(0)
+  stdin:read_start(function(_, line)
+    if not line then os.exit(0) end
+    io.write(("%.6f\n"):format(cpu())):flush()
+  end)
+  io.write(server:getsockname().port, "\n"):flush()
+  uv.run()
+  return
+end
+
 if arg[1] == "sleepers" then -- in a process of their own, so that the memory is not what others have left
   local n = 100000
   local function rss() return uv.resident_set_memory() end
@@ -100,20 +152,11 @@ measure("await_done", 1000000, function(n)
   for _ = 1, n do await(p) end
 end)
 measure("suspend", 200000, function(n)
-  local a, b = newPromise(), newPromise()
-  spawn(function()
-    for _ = 1, n // 2 do
-      await(a)
-      a = newPromise()
-      local answer = b
-      b = newPromise()
-      resolve(answer)
-    end
-  end)
-  for _ = 1, n // 2 do
-    local answer = b
-    resolve(a)
-    await(answer)
+  local co = running()
+  local function again() wake(co) end
+  for _ = 1, n do
+    defer(again)
+    yield()
   end
 end)
 measure("defer_chain", 200000, function(n)
@@ -167,90 +210,3 @@ measure("all", 100000, function(n)
   end)
   await(done)
 end)
-
--- TCP: an echo server and so many clients in one process; processor time a round trip.
-local function reader(s)
-  local waiting, pieces, first, last = nil, {}, 1, 0
-  s:read_start(function(_, bytes)
-    if waiting then
-      local co = waiting
-      waiting = nil
-      return wake(co, bytes)
-    end
-    last = last + 1
-    pieces[last] = bytes or false
-  end)
-  return function()
-    if first <= last then
-      local bytes = pieces[first]
-      pieces[first], first = nil, first + 1
-      return bytes or nil
-    end
-    waiting = running()
-    return yield()
-  end
-end
-local function write(s, bytes) -- tries first, as libuv's users do where they count
-  local n = s:try_write(bytes) or 0
-  if n == #bytes then return end
-  local co = running()
-  s:write(bytes:sub(n + 1), function() wake(co) end)
-  yield()
-end
-
-local function roundTrips(name, clients, n)
-  local server, sockets, best = uv.new_tcp(), {}, math.huge
-  server:bind("127.0.0.1", 0)
-  server:listen(512, function()
-    local s = uv.new_tcp()
-    server:accept(s)
-    s:nodelay(true)
-    spawn(function()
-      for bytes in reader(s) do write(s, bytes) end
-      s:close()
-    end)
-  end)
-  local function loop(fn) -- until all of them have ended
-    local left = clients
-    for i = 1, clients do
-      spawn(function()
-        fn(i)
-        left = left - 1
-        if left == 0 then uv.stop() end
-      end)
-    end
-    if left > 0 then uv.run() end
-  end
-  loop(function(i)
-    local s, co = uv.new_tcp(), running()
-    s:connect("127.0.0.1", server:getsockname().port, function() wake(co) end)
-    yield()
-    s:nodelay(true)
-    sockets[i] = { socket = s, read = reader(s) }
-  end)
-  local payload = ("x"):rep(64)
-  local function all(count)
-    loop(function(i)
-      local s, read = sockets[i].socket, sockets[i].read
-      for _ = 1, count // clients do
-        write(s, payload)
-        local got = #read()
-        while got < 64 do got = got + #read() end
-      end
-    end)
-  end
-  all(n // 10)
-  for _ = 1, 3 do
-    collectgarbage()
-    local start = cpu()
-    all(n)
-    best = math.min(best, (cpu() - start) / n * 1e6)
-  end
-  for _, s in ipairs(sockets) do s.socket:close() end
-  server:close()
-  uv.run()
-  report(name, best, "us")
-end
-
-roundTrips("tcp_1", 1, 30000)
-roundTrips("tcp_100", 100, 30000)

@@ -1,4 +1,5 @@
-// The same as spec/bench/async.lua in Node, with its own promises and timers. Run: node --expose-gc node.mjs
+// The same as spec/bench/async.lua in Node, with its own promises and timers. Run:
+// node --expose-gc node.mjs [sleepers | echo]
 import net from "node:net";
 
 const cpu = () => { const u = process.cpuUsage(); return (u.user + u.system) / 1e6; };
@@ -15,6 +16,17 @@ async function measure(name, n, fn) {
     best = Math.min(best, ((cpu() - start) / n) * 1e9);
   }
   report(name, best, "ns");
+}
+
+if (process.argv[2] === "echo") {
+  const server = net.createServer({ noDelay: true }, (s) => {
+    s.on("data", (bytes) => s.write(bytes));
+    s.on("error", () => s.destroy());
+  });
+  server.listen(0, "127.0.0.1", () => console.log(server.address().port));
+  process.stdin.on("data", () => console.log(cpu().toFixed(6)));
+  process.stdin.on("end", () => process.exit(0));
+  await new Promise(() => {});
 }
 
 // In a process of their own, so that the memory is not what others have left.
@@ -77,39 +89,3 @@ await measure("all", 100000, async (n) => {
   setImmediate(() => { for (let i = 0; i < n; i++) resolvers[i](i); });
   await Promise.all(list);
 });
-
-// TCP: an echo server and so many clients in one process; processor time a round trip.
-async function roundTrips(name, clients, n) {
-  const server = net.createServer({ noDelay: true }, (s) => s.on("data", (bytes) => s.write(bytes)));
-  await new Promise((done) => server.listen(0, "127.0.0.1", done));
-  const sockets = await Promise.all(Array.from({ length: clients }, () => new Promise((done) => {
-    const s = net.connect({ port: server.address().port, host: "127.0.0.1", noDelay: true }, () => done(s));
-  })));
-  const payload = Buffer.alloc(64, "x");
-  const client = async (s, count) => {
-    let got = 0, wake;
-    const more = (bytes) => { got += bytes.length; if (got >= 64) wake(); };
-    s.on("data", more);
-    for (let i = 0; i < count; i++) {
-      got = 0;
-      const answer = new Promise((done) => { wake = done; });
-      s.write(payload);
-      await answer;
-    }
-    s.off("data", more);
-  };
-  const all = (count) => Promise.all(sockets.map((s) => client(s, Math.floor(count / clients))));
-  await all(n / 10);
-  let best = Infinity;
-  for (let i = 0; i < 3; i++) {
-    globalThis.gc?.();
-    const start = cpu();
-    await all(n);
-    best = Math.min(best, ((cpu() - start) / n) * 1e6);
-  }
-  for (const s of sockets) s.destroy();
-  server.close();
-  report(name, best, "us");
-}
-await roundTrips("tcp_1", 1, 30000);
-await roundTrips("tcp_100", 100, 30000);

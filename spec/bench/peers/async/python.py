@@ -1,6 +1,6 @@
 """The same as spec/bench/async.lua in Python, on asyncio's own loop; with --uvloop on that.
 
-  python.py [--uvloop] [sleepers]
+  python.py [--uvloop] [sleepers | echo]
 """
 import asyncio
 import gc
@@ -33,7 +33,9 @@ async def nothing():
 
 async def spawn(n):
     for _ in range(n // 1000):
-        await asyncio.gather(*[asyncio.ensure_future(nothing()) for _ in range(1000)])
+        for _ in range(1000):
+            asyncio.ensure_future(nothing())
+        await asyncio.sleep(0)
 
 
 async def await_done(n):
@@ -81,7 +83,8 @@ async def sleepers():
     created = cpu() - start
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
     start = cpu()
-    await asyncio.gather(*tasks)
+    for task in tasks:
+        await task
     report("sleepers_create", created / n * 1e9, "ns")
     report("sleepers_fire", (cpu() - start) / n * 1e9, "ns")
     report("sleepers_bytes", size / n, "B")
@@ -113,44 +116,31 @@ async def all_of(n):
     await asyncio.gather(*futures)
 
 
-async def round_trips(name, clients, n):
-    """TCP: an echo server and so many clients in one process; processor time a round trip."""
-
-    async def echo(reader, writer):
+async def echo():
+    async def serve(reader, writer):
         while data := await reader.read(65536):
             writer.write(data)
             await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(echo, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    pairs = [await asyncio.open_connection("127.0.0.1", port) for _ in range(clients)]
-    payload = b"x" * 64
+    ended = asyncio.Event()
 
-    async def client(reader, writer, count):
-        for _ in range(count):
-            writer.write(payload)
-            got = len(await reader.read(65536))
-            while got < 64:
-                got += len(await reader.read(65536))
+    def line():
+        if sys.stdin.readline():
+            print(f"{cpu():.6f}", flush=True)
+        else:
+            ended.set()
 
-    async def every(count):
-        await asyncio.gather(*[client(*p, count // clients) for p in pairs])
-
-    await every(n // 10)
-    best = float("inf")
-    for _ in range(3):
-        gc.collect()
-        start = cpu()
-        await every(n)
-        best = min(best, (cpu() - start) / n * 1e6)
-    for _, writer in pairs:
-        writer.close()
-    server.close()
-    report(name, best, "us")
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    asyncio.get_running_loop().add_reader(0, line)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await ended.wait()
 
 
 async def main():
+    if "echo" in sys.argv:
+        await echo()
+        return
     if "sleepers" in sys.argv:  # in a process of their own, so that the memory is not what others have left
         await sleepers()
         return
@@ -161,8 +151,6 @@ async def main():
     await measure("defer_batch", 200000, defer_batch)
     await timers()
     await measure("all", 100000, all_of)
-    await round_trips("tcp_1", 1, 30000)
-    await round_trips("tcp_100", 100, 30000)
 
 
 python = "Python " + sys.version.split()[0]

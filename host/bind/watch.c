@@ -1,6 +1,7 @@
 /* The watchers themselves: see watch.h. They lie in chunks that do not move (timers in them are linked into
  * heaps), found by an id of letters (the place) and digits (the number of its creation). What Lua owns of
- * them stands in one table of the registry, three slots each: callback, id, data. */
+ * them stands in one table of the registry, three slots each: callback, id, data; of defers that are enabled
+ * it stands in their pages (watch_defer.c). */
 #include "bind/watch.h"
 #include "base/alloc.h"
 
@@ -19,7 +20,7 @@ static struct {
   uint32_t *free; /* places */
   size_t n_free, cap_free;
   uint64_t seq;
-  char digits[20]; /* of seq, at the end */
+  char id[ID_MAX]; /* the last one made; the digits, which are seq's, stand at the end */
   size_t n_digits;
   int slots_ref;
 } slab = {.slots_ref = LUA_NOREF};
@@ -119,6 +120,7 @@ static int shrink(lua_State *L)
 
 void ln_watch_rest(struct ln_host *h)
 {
+  ln_defer_rest(h->L);
   if (!slab.freed || slab.n_chunks <= 8 || slab.used * 8 >= slab.n_chunks * CHUNK) return;
   slab.freed = 0;
   ln_host_protect(h, shrink, NULL);
@@ -126,7 +128,7 @@ void ln_watch_rest(struct ln_host *h)
 
 /* --- ids --- */
 
-/* The digits stand at the end of the text. */
+/* Puts the letters before the digits, which stand at the end of the text. */
 static void push_id(lua_State *L, char text[static ID_MAX], size_t n_digits, uint32_t index)
 {
   char *p = text + ID_MAX - n_digits;
@@ -151,21 +153,16 @@ void ln_watch_push_id(lua_State *L, const struct ln_watch *w)
 /* The same of the next number, whose digits are those of the last plus one. */
 static void push_next_id(lua_State *L, uint32_t index)
 {
-  char text[ID_MAX];
-  size_t i = sizeof slab.digits, n = slab.n_digits;
-  while (n > 0 && slab.digits[i - 1] == '9') {
-    slab.digits[--i] = '0';
-    n--;
-  }
-  if (n > 0) {
-    slab.digits[i - 1]++;
+  size_t i = ID_MAX, first = ID_MAX - slab.n_digits;
+  while (i > first && slab.id[i - 1] == '9') slab.id[--i] = '0';
+  if (i > first) {
+    slab.id[i - 1]++;
   } else {
-    slab.digits[i - 1] = '1';
+    slab.id[i - 1] = '1';
     slab.n_digits++;
   }
   slab.seq++;
-  memcpy(text + sizeof text - sizeof slab.digits, slab.digits, sizeof slab.digits);
-  push_id(L, text, slab.n_digits, index);
+  push_id(L, slab.id, slab.n_digits, index);
 }
 
 struct ln_watch *ln_watch_find(const char *id, size_t n)
@@ -192,13 +189,12 @@ static void timer_due(struct ln_timer *t)
   ln_watch_due(&ln_watches.due_timers, w);
 }
 
-struct ln_watch *ln_watch_new(lua_State *L, enum ln_watch_type type, int fn, int data, int stream)
+/* A watcher in a free place; pushes its id. */
+static struct ln_watch *make(lua_State *L, enum ln_watch_type type)
 {
   struct ln_host *h = ln_host_get();
-  if (!slab.n_free) grow(L);
   uint32_t index = slab.free[slab.n_free - 1];
   struct ln_watch *w = at(index);
-  push_slots(L);
   push_next_id(L, index); /* the last that may raise */
   w->index = index;
   w->seq = slab.seq;
@@ -208,11 +204,35 @@ struct ln_watch *ln_watch_new(lua_State *L, enum ln_watch_type type, int fn, int
   w->clock = h->current ? h->current->clock : ln_loop_clock(h->loop);
   w->owner = h->current ? h->current->owner : 0;
   w->source = NULL;
+  w->page = NULL;
   w->hits = 0;
   w->enabled = false;
   w->referenced = true;
+  w->data = false;
+  return w;
+}
+
+void ln_watch_defer(lua_State *L, int fn, int data)
+{
+  if (!slab.n_free) grow(L);
+  ln_defer_room(L);
+  struct ln_watch *w = make(L, LN_WATCH_DEFER);
+  lua_pushvalue(L, fn);
+  lua_pushvalue(L, -2);
+  lua_pushvalue(L, data);
+  ln_defer_append(L, w);
+  w->enabled = true;
+  count(w, 1);
+  ln_watch_wish_tick();
+}
+
+struct ln_watch *ln_watch_new(lua_State *L, enum ln_watch_type type, int fn, int data, int stream)
+{
+  if (!slab.n_free) grow(L);
+  push_slots(L);
+  struct ln_watch *w = make(L, type);
   w->data = stream != 0;
-  lua_Integer slot = (lua_Integer)index * SLOTS + 1;
+  lua_Integer slot = (lua_Integer)w->index * SLOTS + 1;
   lua_pushvalue(L, fn);
   lua_rawseti(L, -3, slot);
   lua_pushvalue(L, -1);
@@ -232,6 +252,21 @@ struct ln_watch *ln_watch_new(lua_State *L, enum ln_watch_type type, int fn, int
   return w;
 }
 
+static void free_place(struct ln_watch *w)
+{
+  w->type = LN_WATCH_FREE;
+  slab.free[slab.n_free++] = w->index;
+  slab.used--;
+  slab.freed++;
+}
+
+void ln_watch_end(struct ln_watch *w)
+{
+  count(w, -1);
+  w->enabled = false;
+  free_place(w);
+}
+
 /* slots: the table of them on the stack. */
 static void release(lua_State *L, struct ln_watch *w, int slots)
 {
@@ -242,30 +277,54 @@ static void release(lua_State *L, struct ln_watch *w, int slots)
   }
   if (w->source) ln_watch_source_release(w->source);
   w->source = NULL;
-  w->type = LN_WATCH_FREE;
-  slab.free[slab.n_free++] = w->index;
-  slab.used--;
-  slab.freed++;
+  free_place(w);
 }
 
-void ln_watch_enable(struct ln_watch *w)
+/* A defer that was disabled: what it has comes back from the table. */
+static void defer_again(lua_State *L, struct ln_watch *w)
 {
-  struct ln_watches *m = &ln_watches;
+  lua_Integer slot = (lua_Integer)w->index * SLOTS + 1;
+  luaL_checkstack(L, SLOTS + 2, NULL);
+  ln_defer_room(L);
+  push_slots(L);
+  for (int i = 0; i < SLOTS; i++) lua_rawgeti(L, -i - 1, slot + i);
+  ln_defer_append(L, w);
+  for (int i = 0; i < SLOTS; i++) {
+    lua_pushboolean(L, 0);
+    lua_rawseti(L, -2, slot + i);
+  }
+  lua_pop(L, 1);
+}
+
+void ln_watch_enable(lua_State *L, struct ln_watch *w)
+{
   if (w->enabled) return;
-  w->enabled = true;
-  count(w, 1);
   if (w->type == LN_WATCH_DEFER) {
-    ln_watch_append(&m->next, &w->queue);
+    defer_again(L, w);
   } else {
     if (w->type == LN_WATCH_DELAY || w->type == LN_WATCH_REPEAT)
       w->due = ln_clock_fresh(w->clock) + w->interval;
     w->timer.fn = timer_due;
-    ln_watch_append(&m->enabling, &w->queue);
+    ln_watch_append(&ln_watches.enabling, &w->queue);
   }
+  w->enabled = true;
+  count(w, 1);
   ln_watch_wish_tick();
 }
 
-void ln_watch_disable(struct ln_watch *w)
+static void lay_down(lua_State *L, struct ln_watch *w)
+{
+  lua_Integer slot = (lua_Integer)w->index * SLOTS + 1;
+  luaL_checkstack(L, SLOTS + 1, NULL);
+  push_slots(L);
+  ln_defer_copy(L, w);
+  for (int i = SLOTS; i > 0; i--) lua_rawseti(L, -i - 1, slot + i - 1);
+  lua_pop(L, 1);
+  w->data = true;
+  ln_defer_remove(w);
+}
+
+static void deactivate(struct ln_watch *w)
 {
   if (!w->enabled) return;
   count(w, -1);
@@ -276,9 +335,20 @@ void ln_watch_disable(struct ln_watch *w)
   if (w->source) ln_watch_source_deactivate(w);
 }
 
+void ln_watch_disable(lua_State *L, struct ln_watch *w)
+{
+  if (w->page) lay_down(L, w);
+  deactivate(w);
+}
+
 void ln_watch_cancel(lua_State *L, struct ln_watch *w)
 {
-  ln_watch_disable(w);
+  if (w->page) {
+    ln_defer_remove(w);
+    ln_watch_end(w);
+    return;
+  }
+  deactivate(w);
   push_slots(L);
   release(L, w, lua_gettop(L));
   lua_pop(L, 1);
@@ -354,8 +424,7 @@ void ln_watch_open(lua_State *L)
 {
   struct ln_watches *m = &ln_watches;
   if (slab.slots_ref != LUA_NOREF) return;
-  struct ln_watch_link *heads[] = {&m->next,   &m->enabling,   &m->defers,
-                                   &m->due_io, &m->due_timers, &m->due_signals};
+  struct ln_watch_link *heads[] = {&m->enabling, &m->due_io, &m->due_timers, &m->due_signals};
   for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) ln_watch_link_init(heads[i]);
   m->holding = true;
   lua_newtable(L);
@@ -369,9 +438,10 @@ void ln_watch_close(void)
   for (size_t i = 0; i < slab.n_chunks * CHUNK; i++) {
     struct ln_watch *w = at((uint32_t)i);
     if (w->type == LN_WATCH_FREE) continue;
-    ln_watch_disable(w);
+    deactivate(w);
     if (w->source) ln_watch_source_release(w->source);
   }
+  ln_defer_close();
   while (slab.n_chunks) ln_free(slab.chunks[--slab.n_chunks]);
   ln_free(slab.chunks);
   ln_free(slab.free);

@@ -1,7 +1,7 @@
 /* Watchers: what scripts register with luna.loop, in the manner of Amp's Loop. watch.c keeps them,
- * watch_run.c runs them tick by tick and holds the nested runs, watch_source.c ties them to descriptors and
- * signals, watch_lua.c is _luna.loop. All on the loop's thread; one set for the process, `owner` tells whose
- * each is. */
+ * watch_defer.c holds the defers in their order, watch_run.c runs them tick by tick and holds the nested
+ * runs, watch_source.c ties them to descriptors and signals, watch_lua.c is _luna.loop. All on the loop's
+ * thread; one set for the process, `owner` tells whose each is. */
 #ifndef LN_BIND_WATCH_H
 #define LN_BIND_WATCH_H
 
@@ -23,7 +23,8 @@ struct ln_watch_link { /* in a ring with a head; next == NULL: in none */
 };
 
 struct ln_watch {             /* what a defer needs comes first, in one line of the cache */
-  struct ln_watch_link queue; /* the one queue it stands in: next, defers, enabling or a due one */
+  struct ln_watch_link queue; /* the one queue it stands in: enabling or a due one */
+  struct ln_defer_page *page; /* a defer that is enabled: its callback, id and data stand there */
   uint64_t seq;               /* of creation, never used twice: half of the id */
   lua_Integer owner;
   struct ln_clock *clock;
@@ -31,7 +32,10 @@ struct ln_watch {             /* what a defer needs comes first, in one line of 
   uint32_t index; /* place in the slab: the other half */
   uint8_t type;
   bool enabled, referenced, data;
-  uint32_t hits;             /* deliveries of a signal that are still to come */
+  union {
+    uint32_t hits; /* deliveries of a signal that are still to come */
+    int at;        /* its place in the page */
+  };
   struct ln_watch_link peer; /* among the active ones of its descriptor or signal */
   struct ln_timer timer;
   int64_t interval; /* µs */
@@ -57,9 +61,7 @@ struct ln_watch_run { /* on the stack of the task that waits in run() */
 };
 
 struct ln_watches {
-  struct ln_watch_link next;     /* defers of the next tick */
   struct ln_watch_link enabling; /* become active with the next tick */
-  struct ln_watch_link defers;   /* of this tick, not yet run */
   struct ln_watch_link due_io, due_timers, due_signals;
   struct ln_watch_run *runs; /* innermost first */
   struct ln_deferred tick, dispatch;
@@ -67,7 +69,7 @@ struct ln_watches {
   bool holding;        /* they keep the program alive: not after a stop() of the outermost run */
   bool held;           /* and do so now */
   bool driving, abort;
-  struct ln_watch_link *phase; /* what the runner takes from */
+  struct ln_watch_link *phase; /* what the runner takes from; NULL: the defers */
 };
 extern struct ln_watches ln_watches;
 
@@ -103,14 +105,16 @@ static inline void ln_watch_append(struct ln_watch_link *head, struct ln_watch_l
 
 /* --- watch.c --- */
 
-/* A new watcher of the current task's clock and owner, enabled and referenced, with the callback at `fn` and
- * data at `data` of L (and the stream object at `stream`, 0: none). Pushes two values, the upper one its id.
- * Raises. */
+/* A new watcher of the current task's clock and owner, referenced and not yet enabled, with the callback at
+ * `fn` and data at `data` of L (and the stream object at `stream`, 0: none). Pushes two values, the upper one
+ * its id. Raises. */
 struct ln_watch *ln_watch_new(lua_State *L, enum ln_watch_type type, int fn, int data, int stream);
+/* The same of a defer, enabled: pushes its id. */
+void ln_watch_defer(lua_State *L, int fn, int data);
 void ln_watch_push_id(lua_State *L, const struct ln_watch *w);
 struct ln_watch *ln_watch_find(const char *id, size_t n); /* NULL where there is none */
-void ln_watch_enable(struct ln_watch *w);
-void ln_watch_disable(struct ln_watch *w);
+void ln_watch_enable(lua_State *L, struct ln_watch *w);   /* raises */
+void ln_watch_disable(lua_State *L, struct ln_watch *w);
 void ln_watch_cancel(lua_State *L, struct ln_watch *w);
 void ln_watch_reference(struct ln_watch *w, bool referenced);
 /* The table of what Lua owns of watchers; another one after ln_watch_rest. */
@@ -118,6 +122,8 @@ void ln_watch_push_slots(lua_State *L);
 /* Of a watcher that was taken out of its queue: pushes callback, id, [stream or signal,] data and gives their
  * count. Moves a repeat to its next time, ends what runs once. slots: the table. At most 5 slots of stack. */
 int ln_watch_take(lua_State *L, struct ln_watch *w, int slots);
+/* It has run, and had no other values than the page's: its place is free. */
+void ln_watch_end(struct ln_watch *w);
 void ln_watch_hold(bool holding);
 /* Nothing is to do just now: gives back what a crowd of watchers has left. */
 void ln_watch_rest(struct ln_host *h);
@@ -128,6 +134,22 @@ void ln_watch_forget_clock(struct ln_clock *c);
 void ln_watch_open(lua_State *L);
 void ln_watch_close(void);
 
+/* --- watch_defer.c --- */
+
+/* Makes room for one more of the next tick; raises. */
+void ln_defer_room(lua_State *L);
+/* Callback, id and data on top of L (popped) come last in the next tick; after ln_defer_room. */
+void ln_defer_append(lua_State *L, struct ln_watch *w);
+void ln_defer_remove(struct ln_watch *w);
+void ln_defer_copy(lua_State *L, const struct ln_watch *w); /* pushes callback, id, data */
+/* The next one of this tick, or NULL: pushes its callback, id and data. */
+struct ln_watch *ln_defer_take(lua_State *L);
+void ln_defer_begin(void);   /* those of the next tick are of this one now, after what it has left */
+bool ln_defer_due(void);     /* there may be some of this tick */
+bool ln_defer_waiting(void); /* and of the next */
+void ln_defer_rest(lua_State *L);
+void ln_defer_close(void);
+
 /* --- watch_source.c --- */
 
 /* The source of a stream (descriptor, Lua file, or what has __fd in its metatable) at `index`; raises. */
@@ -137,7 +159,8 @@ void ln_watch_source_activate(struct ln_watch *w);
 void ln_watch_source_deactivate(struct ln_watch *w);
 void ln_watch_source_release(struct ln_watch_source *s); /* one user less */
 void ln_watch_collect_always(void);                      /* those that are always ready become due */
-bool ln_watch_has_signal(int signo);                     /* a script's watcher of it is active */
+bool ln_watch_has_always(void);
+bool ln_watch_has_signal(int signo); /* a script's watcher of it is active */
 int ln_watch_fd(lua_State *L, int index);
 
 /* --- watch_run.c --- */

@@ -32,7 +32,7 @@ static int f_defer(lua_State *L)
 {
   check_callback(L, 1);
   lua_settop(L, 2);
-  ln_watch_enable(ln_watch_new(L, LN_WATCH_DEFER, 1, 2, 0));
+  ln_watch_defer(L, 1, 2);
   return 1;
 }
 
@@ -44,7 +44,7 @@ static int timed(lua_State *L, enum ln_watch_type type, const char *what)
   lua_settop(L, 3);
   struct ln_watch *w = ln_watch_new(L, type, 2, 3, 0);
   w->interval = (int64_t)((ms > MS_MAX ? MS_MAX : ms) * 1000);
-  ln_watch_enable(w);
+  ln_watch_enable(L, w);
   return 1;
 }
 
@@ -67,7 +67,7 @@ static int sourced(lua_State *L, enum ln_watch_type type)
   struct ln_watch *w = ln_watch_new(L, type, 2, 3, type == LN_WATCH_SIGNAL ? 0 : 1);
   w->source = s;
   s->users++;
-  ln_watch_enable(w);
+  ln_watch_enable(L, w);
   return 1;
 }
 
@@ -98,7 +98,7 @@ static struct ln_watch *known(lua_State *L)
 static int f_enable(lua_State *L)
 {
   struct ln_watch *w = known(L);
-  if (w) ln_watch_enable(w);
+  if (w) ln_watch_enable(L, w);
   lua_pushboolean(L, w != NULL);
   return 1;
 }
@@ -114,7 +114,7 @@ static int f_reference(lua_State *L)
 static int f_disable(lua_State *L)
 {
   struct ln_watch *w = known(L);
-  if (w) ln_watch_disable(w);
+  if (w) ln_watch_disable(L, w);
   return 0;
 }
 
@@ -165,7 +165,7 @@ static int f_run(lua_State *L)
     check_callback(L, 1);
     lua_settop(L, 1);
     lua_pushnil(L);
-    ln_watch_enable(ln_watch_new(L, LN_WATCH_DEFER, 1, 2, 0));
+    ln_watch_defer(L, 1, 2);
   }
   lua_settop(L, 0);
   return ln_watch_wait_run(L);

@@ -18,14 +18,62 @@ static struct {
 
 /* --- the runner --- */
 
-static struct ln_watch *take_due(void)
+static bool has_due(const struct ln_watch_link *phase)
+{
+  return phase ? !ln_watch_link_empty(phase) : ln_defer_due();
+}
+
+/* Pushes callback and arguments of what comes next, and gives their count; 0: there is none. `fresh`: the
+ * table of slots at index 2 may be another one by now. */
+static int take_due(lua_State *L, struct ln_task *t, bool fresh)
 {
   struct ln_watches *m = &ln_watches;
-  if (m->abort || !m->driving || ln_watch_link_empty(m->phase)) return NULL;
+  if (m->abort || !m->driving || !has_due(m->phase)) return 0;
+  if (!m->phase) {
+    struct ln_watch *w = ln_defer_take(L);
+    if (!w) return 0;
+    t->owner = w->owner;
+    t->clock = w->clock;
+    ln_watch_end(w);
+    return 3;
+  }
   struct ln_watch *w = (struct ln_watch *)m->phase->next;
   ln_watch_unlink(&w->queue);
   if (w->type == LN_WATCH_SIGNAL && w->hits > 0 && --w->hits > 0) ln_watch_append(m->phase, &w->queue);
-  return w;
+  if (fresh) {
+    ln_watch_push_slots(L);
+    lua_replace(L, 2);
+  }
+  t->owner = w->owner;
+  t->clock = w->clock;
+  return ln_watch_take(L, w, 2);
+}
+
+static bool nothing_left(const struct ln_host *h)
+{
+  return h->refs <= 0 && !h->ready && !h->later && ln_loop_held(h->loop) == 0 && !ln_luv_alive(h);
+}
+
+static bool run_ends(const struct ln_host *h)
+{
+  for (const struct ln_watch_run *run = ln_watches.runs; run; run = run->outer)
+    if (run->stopping) return true;
+  return ln_watches.runs && nothing_left(h);
+}
+
+/* The defers have run: where the next tick has nothing but defers, and nothing else is to be done before it,
+ * it begins at once. */
+static bool go_on(struct ln_host *h)
+{
+  struct ln_watches *m = &ln_watches;
+  if (m->phase || m->abort || !m->driving || !ln_defer_waiting() || !ln_watch_link_empty(&m->enabling))
+    return false;
+  if (!ln_watch_link_empty(&m->due_timers) || !ln_watch_link_empty(&m->due_io) ||
+      !ln_watch_link_empty(&m->due_signals) || h->ready || ln_watch_has_always() || run_ends(h))
+    return false;
+  if (!ln_loop_go_on(h->loop, &m->tick)) return false;
+  ln_defer_begin();
+  return true;
 }
 
 static int step(lua_State *L, int status, lua_KContext ctx);
@@ -70,16 +118,10 @@ static int step(lua_State *L, int status, lua_KContext ctx)
     lua_settop(L, 2);
     t->wait_L = NULL;
     if (again && h->ready) return park(L, t);
-    struct ln_watch *w = take_due();
-    if (!w) return park(L, t);
-    if (again) ln_task_renew(t);             /* who parks has been renewed */
-    if (ctx != CALLED || status != LUA_OK) { /* it may have waited */
-      ln_watch_push_slots(L);
-      lua_replace(L, 2);
-    }
-    t->owner = w->owner;
-    t->clock = w->clock;
-    int n = ln_watch_take(L, w, 2);
+    int n = take_due(L, t, ctx != CALLED || status != LUA_OK); /* it may have waited */
+    if (!n && go_on(h)) n = take_due(L, t, false);
+    if (!n) return park(L, t);
+    if (again) ln_task_renew(t); /* who parks has been renewed */
     status = lua_pcallk(L, n - 1, 1, 1, CALLED, step);
     ctx = CALLED;
   }
@@ -104,7 +146,7 @@ static void drive(struct ln_watch_link *queue)
 {
   struct ln_host *h = ln_host_get();
   struct ln_watches *m = &ln_watches;
-  while (!ln_watch_link_empty(queue) && !m->abort) {
+  while (has_due(queue) && !m->abort) {
     m->phase = queue;
     m->driving = true;
     int err = LN_OK;
@@ -120,11 +162,6 @@ static void drive(struct ln_watch_link *queue)
 }
 
 /* --- runs --- */
-
-static bool nothing_left(const struct ln_host *h)
-{
-  return h->refs <= 0 && !h->ready && !h->later && ln_loop_held(h->loop) == 0 && !ln_luv_alive(h);
-}
 
 static void unlink_run(struct ln_watch_run *run)
 {
@@ -285,11 +322,7 @@ static void on_tick(struct ln_deferred *d)
   ln_watch_collect_always();
   if (!dispatch_due()) return;
   end_runs(h);
-  while (!ln_watch_link_empty(&m->next)) {
-    struct ln_watch_link *l = m->next.next;
-    ln_watch_unlink(l);
-    ln_watch_append(&m->defers, l);
-  }
+  ln_defer_begin();
   struct ln_watch_link *last = m->enabling.prev;
   for (bool more = last != &m->enabling; more;) {
     struct ln_watch_link *l = m->enabling.next;
@@ -297,10 +330,10 @@ static void on_tick(struct ln_deferred *d)
     ln_watch_unlink(l);
     activate((struct ln_watch *)l);
   }
-  drive(&m->defers);
+  drive(NULL);
   m->abort = false;
-  if (!ln_watch_link_empty(&m->next) || !ln_watch_link_empty(&m->enabling) ||
-      !ln_watch_link_empty(&m->defers) || (m->runs && (m->runs->stopping || nothing_left(h))))
+  if (ln_defer_waiting() || !ln_watch_link_empty(&m->enabling) || ln_defer_due() ||
+      (m->runs && (m->runs->stopping || nothing_left(h))))
     ln_watch_wish_tick();
 }
 

@@ -168,6 +168,11 @@ void ln_watch_collect_always(void)
   }
 }
 
+bool ln_watch_has_always(void)
+{
+  return always != NULL;
+}
+
 bool ln_watch_has_signal(int signo)
 {
   return signo > 0 && signo < SIGNALS && by_signal[signo] && by_signal[signo]->signal;

@@ -44,6 +44,8 @@ struct ln_loop {
   int64_t now;
   int64_t polled_at; /* right before the last poll; of use while there are timers */
   uint64_t turn;
+  int unpolled; /* turns since the last poll */
+  int64_t unpolled_since;
   int held;
   struct ln_deferred_queue queued, batch; /* batch: those of the round under way */
   struct ln_deferred_queue next;          /* for the next turn */

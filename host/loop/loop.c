@@ -65,38 +65,71 @@ static void on_guard(uv_timer_t *h)
   uv_stop(h->loop);
 }
 
-/* There is something for another turn at once, and nobody has to be asked for more in between. */
-static bool goes_on(struct ln_loop *loop)
+static bool long_unpolled(struct ln_loop *loop)
 {
-  if (loop->queued.first || loop->stop || loop->n_polled > 0) return false;
-  if (loop->next.first) return true;
-  int64_t due = ln_clock_next(&loop->clock);
-  return due != LN_NEVER && due <= ln_loop_now(loop) && !ln_loop_foreign(loop);
+  return loop->clock.n > 0 && ln_loop_now(loop) - loop->polled_at > LATE_US;
 }
 
 /* Never twice in a row: who holds up each turn keeps nobody's timer from coming. */
 static bool looks_first(struct ln_loop *loop)
 {
-  loop->late = !loop->late && loop->clock.n > 0 && ln_loop_now(loop) - loop->polled_at > LATE_US;
+  loop->late = !loop->late && long_unpolled(loop);
   return loop->late;
+}
+
+static bool may_go_on(struct ln_loop *loop)
+{
+  if (loop->queued.first || loop->stop || loop->n_polled > 0 || loop->unpolled >= MAX_UNPOLLED) return false;
+  if (++loop->unpolled == 1) {
+    loop->unpolled_since = ln_loop_now(loop);
+    return true;
+  }
+  return loop->unpolled % 4 != 0 || ln_loop_now(loop) - loop->unpolled_since <= UNPOLLED_US;
+}
+
+static bool timer_due(struct ln_loop *loop)
+{
+  int64_t due = ln_clock_next(&loop->clock);
+  return due != LN_NEVER && due <= ln_loop_now(loop);
+}
+
+/* There is something for another turn at once, and nobody has to be asked for more in between. */
+static bool goes_on(struct ln_loop *loop)
+{
+  if (!loop->next.first && (!timer_due(loop) || ln_loop_foreign(loop))) return false;
+  return may_go_on(loop);
+}
+
+static void begin_turn(struct ln_loop *loop)
+{
+  loop->stale = true;
+  loop->turn++;
+}
+
+bool ln_loop_go_on(struct ln_loop *loop, struct ln_deferred *d)
+{
+  if (loop->next.first != d || d->next || loop->batch.first) return false;
+  loop->stale = true;
+  if (timer_due(loop) || long_unpolled(loop) || !may_go_on(loop)) return false;
+  begin_turn(loop);
+  loop->next.first = NULL;
+  loop->next.end = &loop->next.first;
+  d->queued = false;
+  return true;
 }
 
 static void on_turn(uv_prepare_t *h)
 {
   struct ln_loop *loop = h->data;
-  int64_t began = 0;
-  for (int i = 0;; i++) {
-    loop->stale = true;
-    loop->turn++;
-    if (i == 1) began = ln_loop_now(loop);
+  loop->unpolled = 0;
+  do {
+    begin_turn(loop);
     run_next(loop);
     run_deferred(loop);
     if (looks_first(loop)) break;
     ln_clock_run(&loop->clock);
     run_deferred(loop);
-    if (i >= MAX_UNPOLLED || !goes_on(loop)) break;
-    if (i > 0 && i % 4 == 0 && ln_loop_now(loop) - began > UNPOLLED_US) break;
-  }
+  } while (goes_on(loop));
   bool ready = loop->late || loop->queued.first || loop->next.first;
   if (!ready && !loop->stop && loop->idle)
     ready = loop->idle(loop->idle_ctx) || loop->queued.first || loop->next.first;

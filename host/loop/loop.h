@@ -27,6 +27,9 @@ struct ln_deferred {
 void ln_loop_defer(struct ln_loop *loop, struct ln_deferred *d);
 /* Not before the next turn, whoever asks: for what must not run in the turn that queued it. */
 void ln_loop_defer_turn(struct ln_loop *loop, struct ln_deferred *d);
+/* For d->fn while it runs, queued for the next turn already: where that turn has nothing else to do, and
+ * needs no poll before it, it begins here and now, and d is in no queue. */
+bool ln_loop_go_on(struct ln_loop *loop, struct ln_deferred *d);
 /* Counts the times at which the time is taken anew: each turn, and before it polls. */
 uint64_t ln_loop_turn(const struct ln_loop *loop);
 void ln_loop_undefer(struct ln_loop *loop, struct ln_deferred *d);

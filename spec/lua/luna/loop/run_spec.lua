@@ -217,6 +217,93 @@ describe("ticks", function()
     assert.same({ enabled = 0, disabled = 0 }, loop.getInfo().defer)
   end)
 
+  it("thousands of defers keep their order, whichever of them is cancelled, disabled or enabled again", function()
+    local said, expected, ids = {}, {}, {}
+    local n = 3000
+    for i = 1, n do
+      ids[i] = loop.defer(function(id, data)
+        assert.equal(ids[i], id)
+        said[#said + 1] = data
+        if i == 1 then loop.cancel(ids[n]) end
+      end, i)
+    end
+    for i = 7, n, 7 do loop.cancel(ids[i]) end
+    for i = 5, n, 5 do loop.disable(ids[i]) end
+    for i = 10, n, 10 do
+      if i % 7 ~= 0 then loop.enable(ids[i]) end -- from now on behind the others
+    end
+    for i = 1, n - 1 do
+      if i % 7 ~= 0 and i % 5 ~= 0 then expected[#expected + 1] = i end
+    end
+    for i = 10, n - 1, 10 do
+      if i % 7 ~= 0 then expected[#expected + 1] = i end
+    end
+    loop.run()
+    assert.same(expected, said)
+    for i = 5, n, 10 do loop.cancel(ids[i]) end
+    assert.same({ enabled = 0, disabled = 0 }, loop.getInfo().defer)
+  end)
+
+  it("what was cancelled, or has run, holds its callback and data no more", function()
+    local gone = setmetatable({}, { __mode = "k" })
+    local function of(name)
+      local data = { name }
+      gone[data] = name
+      return function() return data end, data
+    end
+    local cancelled, disabled = loop.defer(of "cancelled"), loop.defer(of "disabled")
+    loop.disable(disabled)
+    loop.defer(of "ran")
+    loop.cancel(cancelled)
+    collectgarbage()
+    local left = {}
+    for _, name in pairs(gone) do left[name] = true end
+    assert.same({ disabled = true, ran = true }, left)
+    loop.run()
+    loop.cancel(disabled)
+    collectgarbage()
+    assert.is_nil(next(gone))
+  end)
+
+  it("each takes its time anew, lets a stop in, and keeps no timer waiting, also where one defer follows another", function()
+    local ticks, times, late = 0, {}, 0
+    loop.delay(1, function() late = ticks end)
+    local function again()
+      ticks = ticks + 1
+      times[loop.now()] = true
+      if late > 0 or ticks > 1e7 then loop.stop() end
+      loop.defer(again)
+    end
+    local first = loop.defer(again)
+    loop.run()
+    assert.is_string(first)
+    assert.is_true(late > 0)
+    assert.is_true(next(times, next(times)) ~= nil)
+    assert.equal(late + 1, ticks) -- the tick that stops is the last
+    assert.equal(1, loop.getInfo().defer.enabled)
+    loop.run(loop.stop) -- it runs once more here
+    assert.equal(late + 2, ticks)
+    again = nothing
+    loop.run()
+  end)
+
+  it("an unreferenced defer that follows another keeps no run going", function()
+    local ran = 0
+    loop.run(function()
+      loop.defer(function()
+        ran = ran + 1
+        loop.unreference(loop.defer(function()
+          ran = ran + 1
+          loop.unreference(loop.defer(failing))
+        end))
+      end)
+    end)
+    assert.is_true(ran <= 2)
+    for _, watcher in ipairs(require("_luna.loop").list()) do
+      if watcher.type == "defer" then loop.cancel(watcher.id) end
+    end
+  end)
+
   it("what is enabled in one does not run in it", function() -- EventsNotExecutedInSameTickAsEnabled
     local path = os.tmpname()
     local file = io.open(path, "w")

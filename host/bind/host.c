@@ -11,7 +11,6 @@
 #include "bind/luv.h"
 #include "base/alloc.h"
 #include "base/log.h"
-#include "crypto/init.h"
 
 #include <lualib.h>
 #include <stdlib.h>
@@ -277,7 +276,6 @@ int ln_host_new(int argc, char **argv, struct ln_host **out)
   h->later_end = &h->later;
   h->begin.fn = begin_later;
   the_host = h;
-  ln_crypto_init();
   if ((err = ln_loop_new(&h->loop))) goto fail;
   if ((err = ln_watchdog_start())) goto fail;
   h->L = lua_newstate(ln_lua_alloc, NULL);

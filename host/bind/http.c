@@ -6,6 +6,7 @@
 
 #ifdef LN_HAVE_CURL
 #include "base/buf.h"
+#include "crypto/init.h"
 #include "loop/http.h"
 
 #define REQUEST "luna.HttpRequest"
@@ -40,6 +41,7 @@ static int keeper_gc(lua_State *L)
 static int open_http(const char **why)
 {
   if (http) return LN_OK;
+  ln_crypto_init(); /* before libcurl does it */
   return ln_http_new(ln_host_get()->loop, &http, why);
 }
 

@@ -1,5 +1,6 @@
 /* Lua values as JSON text: see json.h. */
 #include "bind/json.h"
+#include "base/base64.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -28,12 +29,9 @@ static void newline(struct encoder *e, int depth)
 
 static void put_base64(struct encoder *e, const uint8_t *p, size_t n)
 {
-  static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  char four[4];
   for (size_t i = 0; i < n; i += 3) {
-    size_t left = n - i;
-    uint32_t v = (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) | (left > 2 ? p[i + 2] : 0);
-    char four[4] = {set[v >> 18], set[v >> 12 & 63], left > 1 ? set[v >> 6 & 63] : '=',
-                    left > 2 ? set[v & 63] : '='};
+    ln_base64_group(p + i, n - i, four);
     put(e, four, 4);
   }
 }

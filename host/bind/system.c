@@ -2,7 +2,7 @@
  * what memory it takes now, limits, versions of libraries, whether the journal reads standard error. Called
  * by lua/luna/{notify,status,logger}.lua and cli/doctor.lua. Nothing here waits. */
 #include "bind/modules.h"
-#include "crypto/hash.h"
+#include "crypto/init.h"
 #include "loop/loop.h"
 #include "mtproto/gzip.h"
 #include "store/store.h"

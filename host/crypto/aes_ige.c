@@ -4,9 +4,7 @@
 
 #include <pthread.h>
 #include <openssl/aes.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include "crypto/init.h"
+#include "crypto/openssl.h"
 
 void ln_aes_ige_encrypt(const uint8_t key[32], const uint8_t iv[32], const uint8_t *in, uint8_t *out,
                         size_t n)
@@ -26,18 +24,19 @@ void ln_aes_ige_decrypt(const uint8_t key[32], const uint8_t iv[32], const uint8
     ln_aes_ige_decrypt_portable(key, iv, in, out, n);
 }
 
+static const struct ln_openssl *lib;
 static EVP_CIPHER *ecb; /* fetched once; NULL where that failed */
 static pthread_once_t ecb_once = PTHREAD_ONCE_INIT;
 
 static void fetch_ecb(void)
 {
-  ln_crypto_init();
-  ecb = EVP_CIPHER_fetch(NULL, "AES-256-ECB", NULL);
+  lib = ln_openssl();
+  if (lib) ecb = lib->EVP_CIPHER_fetch(NULL, "AES-256-ECB", NULL);
 }
 
 /* One block at a time through EVP, which has constant-time code for most processors. Where EVP has no memory
- * left for a context, the low-level functions do it: encryption has no way to report an error, and sending
- * unencrypted bytes must not be one. */
+ * left for a context, or is missing, the low-level functions do it: encryption has no way to report an error,
+ * and sending unencrypted bytes must not be one. */
 struct block {
   EVP_CIPHER_CTX *ctx;
   AES_KEY low;
@@ -48,10 +47,10 @@ static void block_init(struct block *b, const uint8_t key[32], bool encrypt)
 {
   pthread_once(&ecb_once, fetch_ecb);
   b->encrypt = encrypt;
-  b->ctx = ecb ? EVP_CIPHER_CTX_new() : NULL;
-  if (b->ctx && (EVP_CipherInit_ex2(b->ctx, ecb, key, NULL, encrypt, NULL) != 1 ||
-                 EVP_CIPHER_CTX_set_padding(b->ctx, 0) != 1)) {
-    EVP_CIPHER_CTX_free(b->ctx);
+  b->ctx = ecb ? lib->EVP_CIPHER_CTX_new() : NULL;
+  if (b->ctx && (lib->EVP_CipherInit_ex2(b->ctx, ecb, key, NULL, encrypt, NULL) != 1 ||
+                 lib->EVP_CIPHER_CTX_set_padding(b->ctx, 0) != 1)) {
+    lib->EVP_CIPHER_CTX_free(b->ctx);
     b->ctx = NULL;
   }
   if (encrypt)
@@ -63,7 +62,7 @@ static void block_init(struct block *b, const uint8_t key[32], bool encrypt)
 static void block_apply(struct block *b, const uint8_t in[16], uint8_t out[16])
 {
   int n = 0;
-  if (b->ctx && EVP_CipherUpdate(b->ctx, out, &n, in, 16) == 1 && n == 16) return;
+  if (b->ctx && lib->EVP_CipherUpdate(b->ctx, out, &n, in, 16) == 1 && n == 16) return;
   if (b->encrypt)
     AES_encrypt(in, out, &b->low);
   else
@@ -72,7 +71,7 @@ static void block_apply(struct block *b, const uint8_t in[16], uint8_t out[16])
 
 static void block_deinit(struct block *b)
 {
-  EVP_CIPHER_CTX_free(b->ctx);
+  if (b->ctx) lib->EVP_CIPHER_CTX_free(b->ctx);
   OPENSSL_cleanse(&b->low, sizeof b->low);
 }
 

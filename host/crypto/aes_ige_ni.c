@@ -5,6 +5,7 @@
 
 #if defined(__x86_64__) || defined(__i386__)
 
+#include <cpuid.h>
 #include <emmintrin.h>
 #include <wmmintrin.h>
 #include <openssl/crypto.h>
@@ -14,7 +15,15 @@
 
 bool ln_aes_ige_ni_usable(void)
 {
-  return __builtin_cpu_supports("aes") && __builtin_cpu_supports("sse2");
+  /* __builtin_cpu_supports would ask for a dozen leaves at each start, and each is a trap on a virtual
+   * machine. */
+  static signed char known; /* 0: not yet */
+  if (!__atomic_load_n(&known, __ATOMIC_RELAXED)) {
+    unsigned a, b, c = 0, d = 0;
+    bool usable = __get_cpuid(1, &a, &b, &c, &d) && c & bit_AES && d & bit_SSE2;
+    __atomic_store_n(&known, usable ? 1 : -1, __ATOMIC_RELAXED);
+  }
+  return __atomic_load_n(&known, __ATOMIC_RELAXED) > 0;
 }
 
 NI static inline __m128i expand_even(__m128i a, __m128i assist)

@@ -3,9 +3,8 @@
 #include "crypto/dh.h"
 
 #include <pthread.h>
-#include <openssl/bn.h>
 #include "crypto/hash.h"
-#include "crypto/init.h"
+#include "crypto/openssl.h"
 
 #define PRIME_BYTES 256
 #define MARGIN_BITS 1984 /* 2048 - 64: public values keep this far from both ends */
@@ -57,20 +56,21 @@ static void remember(const uint8_t hash[32])
 
 int ln_dh_prove_safe_prime(struct ln_slice prime)
 {
+  const struct ln_openssl *o = ln_openssl();
   if (prime.n != PRIME_BYTES) return LN_E_BAD_VALUE;
-  ln_crypto_init();
+  if (!o) return LN_E_CRYPTO;
   int err = LN_E_NOMEM, verdict = 0;
-  BIGNUM *p = BN_bin2bn(prime.p, PRIME_BYTES, NULL), *half = BN_new();
-  BN_CTX *ctx = BN_CTX_new();
+  BIGNUM *p = o->BN_bin2bn(prime.p, PRIME_BYTES, NULL), *half = o->BN_new();
+  BN_CTX *ctx = o->BN_CTX_new();
   /* Trial division comes first in BN_check_prime: most composites cost next to nothing. 64 rounds each. */
-  if (p && half && ctx && BN_rshift1(half, p)) {
-    verdict = BN_num_bits(p) == 2048 ? BN_check_prime(p, ctx, NULL) : 0;
-    if (verdict == 1) verdict = BN_check_prime(half, ctx, NULL);
+  if (p && half && ctx && o->BN_rshift1(half, p)) {
+    verdict = o->BN_num_bits(p) == 2048 ? o->BN_check_prime(p, ctx, NULL) : 0;
+    if (verdict == 1) verdict = o->BN_check_prime(half, ctx, NULL);
     err = verdict == 1 ? LN_OK : verdict == 0 ? LN_E_BAD_VALUE : LN_E_CRYPTO;
   }
-  BN_free(p);
-  BN_free(half);
-  BN_CTX_free(ctx);
+  o->BN_free(p);
+  o->BN_free(half);
+  o->BN_CTX_free(ctx);
   return err;
 }
 
@@ -112,36 +112,40 @@ int ln_dh_check_group(struct ln_slice prime, int32_t g)
 
 int ln_dh_check_public(struct ln_slice prime, struct ln_slice value)
 {
+  const struct ln_openssl *o = ln_openssl();
   if (prime.n != PRIME_BYTES || value.n == 0 || value.n > PRIME_BYTES) return LN_E_BAD_VALUE;
+  if (!o) return LN_E_CRYPTO;
   int err = LN_E_NOMEM;
-  BIGNUM *p = BN_bin2bn(prime.p, PRIME_BYTES, NULL), *v = BN_bin2bn(value.p, (int)value.n, NULL);
-  BIGNUM *margin = BN_new();
-  if (p && v && margin && BN_set_bit(margin, MARGIN_BITS) && BN_sub(p, p, margin))
-    err = BN_cmp(v, margin) >= 0 && BN_cmp(v, p) <= 0 ? LN_OK : LN_E_BAD_VALUE;
-  BN_free(p);
-  BN_free(v);
-  BN_free(margin);
+  BIGNUM *p = o->BN_bin2bn(prime.p, PRIME_BYTES, NULL), *v = o->BN_bin2bn(value.p, (int)value.n, NULL);
+  BIGNUM *margin = o->BN_new();
+  if (p && v && margin && o->BN_set_bit(margin, MARGIN_BITS) && o->BN_sub(p, p, margin))
+    err = o->BN_cmp(v, margin) >= 0 && o->BN_cmp(v, p) <= 0 ? LN_OK : LN_E_BAD_VALUE;
+  o->BN_free(p);
+  o->BN_free(v);
+  o->BN_free(margin);
   return err;
 }
 
-/* base is freed here. */
-static int power(struct ln_slice prime, BIGNUM *base, const uint8_t secret[256], uint8_t out[256])
+static int power(struct ln_slice prime, struct ln_slice base_bytes, const uint8_t secret[256],
+                 uint8_t out[256])
 {
   int err = LN_E_NOMEM;
-  ln_crypto_init();
-  BIGNUM *p = BN_bin2bn(prime.p, PRIME_BYTES, NULL), *r = BN_new(), *s = BN_secure_new();
-  BN_CTX *ctx = BN_CTX_secure_new();
-  if (base && p && r && s && ctx && BN_bin2bn(secret, 256, s)) {
+  const struct ln_openssl *o = ln_openssl();
+  if (!o) return LN_E_CRYPTO;
+  BIGNUM *base = o->BN_bin2bn(base_bytes.p, (int)base_bytes.n, NULL);
+  BIGNUM *p = o->BN_bin2bn(prime.p, PRIME_BYTES, NULL), *r = o->BN_new(), *s = o->BN_secure_new();
+  BN_CTX *ctx = o->BN_CTX_secure_new();
+  if (base && p && r && s && ctx && o->BN_bin2bn(secret, 256, s)) {
     err = LN_E_CRYPTO;
-    BN_set_flags(s, BN_FLG_CONSTTIME);
-    if (BN_mod_exp_mont_consttime(r, base, s, p, ctx, NULL) == 1 && BN_bn2binpad(r, out, 256) == 256)
+    o->BN_set_flags(s, BN_FLG_CONSTTIME);
+    if (o->BN_mod_exp_mont_consttime(r, base, s, p, ctx, NULL) == 1 && o->BN_bn2binpad(r, out, 256) == 256)
       err = LN_OK;
   }
-  BN_free(p);
-  BN_clear_free(base);
-  BN_clear_free(r);
-  BN_clear_free(s);
-  BN_CTX_free(ctx);
+  o->BN_free(p);
+  o->BN_clear_free(base);
+  o->BN_clear_free(r);
+  o->BN_clear_free(s);
+  o->BN_CTX_free(ctx);
   return err;
 }
 
@@ -153,13 +157,11 @@ static bool usable(struct ln_slice prime)
 int ln_dh_public(struct ln_slice prime, int32_t g, const uint8_t secret[256], uint8_t out[256])
 {
   if (!usable(prime) || g < 2 || g > 7) return LN_E_BAD_VALUE;
-  BIGNUM *base = BN_new();
-  if (base) BN_set_word(base, (BN_ULONG)g);
-  return power(prime, base, secret, out);
+  return power(prime, ln_slice((uint8_t[]){(uint8_t)g}, 1), secret, out);
 }
 
 int ln_dh_shared(struct ln_slice prime, struct ln_slice peer, const uint8_t secret[256], uint8_t out[256])
 {
   if (!usable(prime) || peer.n == 0 || peer.n > PRIME_BYTES) return LN_E_BAD_VALUE;
-  return power(prime, BN_bin2bn(peer.p, (int)peer.n, NULL), secret, out);
+  return power(prime, peer, secret, out);
 }

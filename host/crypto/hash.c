@@ -63,8 +63,3 @@ void ln_cleanse(void *p, size_t n)
 {
   OPENSSL_cleanse(p, n);
 }
-
-const char *ln_crypto_library(void)
-{
-  return OpenSSL_version(OPENSSL_VERSION);
-}

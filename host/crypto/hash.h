@@ -18,7 +18,4 @@ bool ln_ct_equal(const void *a, const void *b, size_t n);
 /* Overwrites, and is not optimised away. */
 void ln_cleanse(void *p, size_t n);
 
-/* OpenSSL as it was loaded, with its version. */
-const char *ln_crypto_library(void);
-
 #endif

@@ -1,10 +1,12 @@
-/* OpenSSL as this program wants it: without its configuration file, and with the few algorithms that are used
- * again and again fetched once. Every function of crypto/ that needs it calls ln_crypto_init itself; the
- * program calls it first thing, so that no other library's use of OpenSSL loads the configuration. */
+/* OpenSSL as this program wants it: opened when it is first needed (openssl.h), and without its configuration
+ * file. */
 #ifndef LN_CRYPTO_INIT_H
 #define LN_CRYPTO_INIT_H
 
-/* Any thread, any number of times; a few nanoseconds after the first. */
+/* What brings a library that uses OpenSSL too calls this first, so that the library's own use does not load
+ * the configuration. Any thread, any number of times. */
 void ln_crypto_init(void);
+/* OpenSSL as it was loaded, with its version. */
+const char *ln_crypto_library(void);
 
 #endif

@@ -2,75 +2,80 @@
  * the sandbox's server decrypts both. */
 #include "crypto/rsa_key.h"
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/rsa.h>
 #include <openssl/core_names.h>
 #include "base/alloc.h"
 #include "crypto/aes.h"
 #include "crypto/hash.h"
-#include "crypto/init.h"
+#include "crypto/openssl.h"
 
 void ln_rsa_free(struct ln_rsa *k)
 {
   if (!k) return;
-  for (int i = 0; i < LN_RSA_PARTS; i++) BN_clear_free(k->part[i]);
+  OPENSSL_cleanse(k, sizeof *k);
   ln_free(k);
+}
+
+struct ln_slice ln_rsa_part(const struct ln_rsa *k, int part)
+{
+  size_t zeros = 0;
+  while (zeros < LN_RSA_BYTES && !k->part[part][zeros]) zeros++;
+  return ln_slice(k->part[part] + zeros, LN_RSA_BYTES - zeros);
 }
 
 /* Lower 64 bits of SHA1 over n and e, each as a TL string (https://core.telegram.org/mtproto/auth_key). */
 static uint64_t fingerprint(const struct ln_rsa *k)
 {
   uint8_t tl[260 + 4] = {0xfe, 0x00, 0x01, 0x00}, sha[20]; /* long form: 256 bytes follow */
-  BN_bn2binpad(k->part[LN_RSA_N], tl + 4, 256);
-  int n = BN_num_bytes(k->part[LN_RSA_E]); /* 1 or 3 */
-  tl[260] = (uint8_t)n;
-  BN_bn2binpad(k->part[LN_RSA_E], tl + 261, n);
+  struct ln_slice e = ln_rsa_part(k, LN_RSA_E);            /* 1 or 3 bytes */
+  memcpy(tl + 4, k->part[LN_RSA_N], LN_RSA_BYTES);
+  tl[260] = (uint8_t)e.n;
+  memcpy(tl + 261, e.p, e.n);
   ln_sha1(ln_slice(tl, sizeof tl), sha);
   return ln_le64(sha + 12);
 }
 
-static int power(const BIGNUM *n, const BIGNUM *exponent, bool secret, const uint8_t in[256],
-                 uint8_t out[256])
+/* out = in^part mod n; in constant time where the exponent is the private one. */
+static int power(const struct ln_rsa *k, enum ln_rsa_part part, const uint8_t in[256], uint8_t out[256])
 {
+  const struct ln_openssl *o = ln_openssl();
+  if (!o) return LN_E_CRYPTO;
   int err = LN_E_NOMEM;
-  BN_CTX *ctx = BN_CTX_secure_new();
-  BIGNUM *m = BN_bin2bn(in, 256, NULL), *r = BN_new();
-  if (ctx && m && r) {
-    int fine = secret ? BN_mod_exp_mont_consttime(r, m, exponent, n, ctx, NULL)
-                      : BN_mod_exp_mont(r, m, exponent, n, ctx, NULL);
-    err = fine == 1 && BN_bn2binpad(r, out, 256) == 256 ? LN_OK : LN_E_CRYPTO;
+  BN_CTX *ctx = o->BN_CTX_secure_new();
+  BIGNUM *n = o->BN_bin2bn(k->part[LN_RSA_N], LN_RSA_BYTES, NULL), *exponent = o->BN_secure_new();
+  BIGNUM *m = o->BN_bin2bn(in, LN_RSA_BYTES, NULL), *r = o->BN_new();
+  if (ctx && n && m && r && exponent && o->BN_bin2bn(k->part[part], LN_RSA_BYTES, exponent)) {
+    if (part == LN_RSA_D) o->BN_set_flags(exponent, BN_FLG_CONSTTIME);
+    int fine = part == LN_RSA_D ? o->BN_mod_exp_mont_consttime(r, m, exponent, n, ctx, NULL)
+                                : o->BN_mod_exp_mont(r, m, exponent, n, ctx, NULL);
+    err = fine == 1 && o->BN_bn2binpad(r, out, LN_RSA_BYTES) == LN_RSA_BYTES ? LN_OK : LN_E_CRYPTO;
   }
-  BN_clear_free(m);
-  BN_clear_free(r);
-  BN_CTX_free(ctx);
+  o->BN_free(n);
+  o->BN_clear_free(exponent);
+  o->BN_clear_free(m);
+  o->BN_clear_free(r);
+  o->BN_CTX_free(ctx);
   return err;
 }
 
 static bool below_n(const struct ln_rsa *k, const uint8_t number[256])
 {
-  uint8_t n[256];
-  BN_bn2binpad(k->part[LN_RSA_N], n, sizeof n);
-  return memcmp(number, n, sizeof n) < 0;
+  return memcmp(number, k->part[LN_RSA_N], LN_RSA_BYTES) < 0;
 }
 
 int ln_rsa_key_finish(struct ln_rsa *k)
 {
-  const BIGNUM *n = k->part[LN_RSA_N], *e = k->part[LN_RSA_E], *d = k->part[LN_RSA_D];
-  ln_crypto_init();
-  if (BN_num_bits(n) != 2048 || !BN_is_odd(n)) return LN_E_BAD_KEY;
-  if (!BN_is_word(e, 65537) && !BN_is_word(e, 17)) return LN_E_BAD_KEY;
+  struct ln_slice e = ln_rsa_part(k, LN_RSA_E);
+  const uint8_t *n = k->part[LN_RSA_N];
+  if (!(n[0] & 0x80) || !(n[LN_RSA_BYTES - 1] & 1)) return LN_E_BAD_KEY;
+  if (!(e.n == 3 && memcmp(e.p, "\1\0\1", 3) == 0) && !(e.n == 1 && e.p[0] == 17)) return LN_E_BAD_KEY;
   k->fingerprint = fingerprint(k);
-  if (!d) return LN_OK;
+  if (!k->private) return LN_OK;
   /* A private half that belongs to another key would only show as failed handshakes. */
   uint8_t two[256] = {0}, there[256], back[256];
   two[255] = 2;
-  if (BN_is_zero(d) || BN_num_bits(d) > 2048) return LN_E_BAD_KEY;
-  for (int i = LN_RSA_P; i < LN_RSA_PARTS; i++)
-    if (BN_num_bits(k->part[i]) > 2048) return LN_E_BAD_KEY;
-  BN_set_flags(k->part[LN_RSA_D], BN_FLG_CONSTTIME);
-  int err = power(n, e, false, two, there);
-  if (!err) err = power(n, d, true, there, back);
+  if (ln_rsa_part(k, LN_RSA_D).n == 0) return LN_E_BAD_KEY;
+  int err = power(k, LN_RSA_E, two, there);
+  if (!err) err = power(k, LN_RSA_D, there, back);
   if (err) return err;
   return memcmp(two, back, sizeof two) == 0 ? LN_OK : LN_E_BAD_KEY;
 }
@@ -84,14 +89,21 @@ int ln_rsa_generate(struct ln_rsa **out)
       OSSL_PKEY_PARAM_RSA_EXPONENT2, OSSL_PKEY_PARAM_RSA_COEFFICIENT1,
   };
   *out = NULL;
-  ln_crypto_init();
+  const struct ln_openssl *o = ln_openssl();
+  if (!o) return LN_E_CRYPTO;
   struct ln_rsa *k = ln_calloc(1, sizeof *k);
   if (!k) return LN_E_NOMEM;
-  EVP_PKEY *pair = EVP_RSA_gen(2048);
+  k->private = true;
+  EVP_PKEY *pair = o->EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048);
   int err = pair ? LN_OK : LN_E_CRYPTO;
-  for (int i = 0; i < LN_RSA_PARTS && !err; i++)
-    if (EVP_PKEY_get_bn_param(pair, names[i], &k->part[i]) != 1) err = LN_E_CRYPTO;
-  EVP_PKEY_free(pair);
+  for (int i = 0; i < LN_RSA_PARTS && !err; i++) {
+    BIGNUM *part = NULL;
+    if (o->EVP_PKEY_get_bn_param(pair, names[i], &part) != 1 ||
+        o->BN_bn2binpad(part, k->part[i], LN_RSA_BYTES) != LN_RSA_BYTES)
+      err = LN_E_CRYPTO;
+    o->BN_clear_free(part);
+  }
+  o->EVP_PKEY_free(pair);
   if (!err) err = ln_rsa_key_finish(k);
   if (err) {
     ln_rsa_free(k);
@@ -130,7 +142,7 @@ int ln_rsa_pad_encrypt(const struct ln_rsa *k, const struct ln_rng *rng, struct 
     ln_sha256(ln_slice(body, 224), sha);
     for (int i = 0; i < 32; i++) block[i] = key[i] ^ sha[i];
     if (!below_n(k, block)) continue;
-    err = power(k->part[LN_RSA_N], k->part[LN_RSA_E], false, block, out);
+    err = power(k, LN_RSA_E, block, out);
     break;
   }
   OPENSSL_cleanse(padded, sizeof padded);
@@ -141,9 +153,9 @@ int ln_rsa_pad_encrypt(const struct ln_rsa *k, const struct ln_rng *rng, struct 
 
 static int decrypt(const struct ln_rsa *k, const uint8_t in[256], uint8_t out[256])
 {
-  if (!k->part[LN_RSA_D]) return LN_E_INVAL;
+  if (!k->private) return LN_E_INVAL;
   if (!below_n(k, in)) return LN_E_DECRYPT;
-  return power(k->part[LN_RSA_N], k->part[LN_RSA_D], true, in, out);
+  return power(k, LN_RSA_D, in, out);
 }
 
 int ln_rsa_pad_decrypt(const struct ln_rsa *k, const uint8_t in[256], uint8_t out[192])
@@ -188,7 +200,7 @@ int ln_rsa_old_encrypt(const struct ln_rsa *k, const struct ln_rng *rng, struct 
   ln_sha1(data, block + 1);
   if (data.n) memcpy(block + 21, data.p, data.n);
   int err = ln_rng_fill(rng, block + 21 + data.n, 235 - data.n);
-  if (!err) err = power(k->part[LN_RSA_N], k->part[LN_RSA_E], false, block, out);
+  if (!err) err = power(k, LN_RSA_E, block, out);
   OPENSSL_cleanse(block, sizeof block);
   return err;
 }

@@ -2,13 +2,12 @@
 #ifndef LN_CRYPTO_RSA_KEY_H
 #define LN_CRYPTO_RSA_KEY_H
 
-#include <openssl/bn.h>
 #include "crypto/rsa.h"
 
 enum ln_rsa_part {
   LN_RSA_N,
   LN_RSA_E,
-  LN_RSA_D, /* from here on NULL in a public key */
+  LN_RSA_D, /* from here on zero in a public key */
   LN_RSA_P,
   LN_RSA_Q,
   LN_RSA_DP,
@@ -17,13 +16,18 @@ enum ln_rsa_part {
   LN_RSA_PARTS
 };
 
+#define LN_RSA_BYTES 256
+
 struct ln_rsa {
-  BIGNUM *part[LN_RSA_PARTS];
+  uint8_t part[LN_RSA_PARTS][LN_RSA_BYTES]; /* big-endian, zeros in front */
+  bool private;
   uint64_t fingerprint;
 };
 
+/* A part without the zeros in front of it: empty where it is zero. */
+struct ln_slice ln_rsa_part(const struct ln_rsa *k, int part);
 /* Checks size, exponent and (where there is one) the private half, and fills in the fingerprint.
- * LN_E_BAD_KEY, LN_E_NOMEM. */
+ * LN_E_BAD_KEY, LN_E_NOMEM, LN_E_CRYPTO. */
 int ln_rsa_key_finish(struct ln_rsa *k);
 
 #endif

@@ -5,8 +5,8 @@
 
 #include <stdio.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include "base/alloc.h"
+#include "base/base64.h"
 
 #define MAX_DER 4096 /* a private key of 2048 bits takes 1,220 */
 
@@ -32,12 +32,14 @@ static bool der_take(struct ln_slice *s, uint8_t tag, struct ln_slice *body)
   return true;
 }
 
-static bool der_int(struct ln_slice *s, BIGNUM **out)
+static bool der_int(struct ln_slice *s, uint8_t out[LN_RSA_BYTES])
 {
   struct ln_slice body;
-  if (!der_take(s, 0x02, &body) || body.n < 1 || body.n > 260 || body.p[0] & 0x80) return false;
-  *out = BN_bin2bn(body.p, (int)body.n, NULL);
-  return *out != NULL;
+  if (!der_take(s, 0x02, &body) || body.n < 1 || body.p[0] & 0x80) return false;
+  while (body.n && !body.p[0]) body = ln_slice_from(body, 1);
+  if (body.n > LN_RSA_BYTES) return false;
+  if (body.n) memcpy(out + LN_RSA_BYTES - body.n, body.p, body.n);
+  return true;
 }
 
 static bool der_version_0(struct ln_slice *s)
@@ -59,8 +61,9 @@ static bool read_pkcs1(struct ln_slice der, bool private, struct ln_rsa *k)
   struct ln_slice seq;
   if (!der_take(&der, 0x30, &seq) || der.n != 0) return false;
   if (private && !der_version_0(&seq)) return false;
+  k->private = private;
   for (int i = 0; i < (private ? LN_RSA_PARTS : LN_RSA_D); i++)
-    if (!der_int(&seq, &k->part[i])) return false;
+    if (!der_int(&seq, k->part[i])) return false;
   return seq.n == 0;
 }
 
@@ -215,20 +218,18 @@ static void put_head(struct der *d, uint8_t tag, size_t n)
     put(d, (uint8_t[]){tag, 0x82, (uint8_t)(n >> 8), (uint8_t)n}, 4);
 }
 
-static void put_int(struct der *d, const BIGNUM *v)
+static void put_int(struct der *d, struct ln_slice v)
 {
-  uint8_t bytes[257] = {0}; /* a zero in front, where the first bit is set */
-  int n = BN_num_bits(v) / 8 + 1;
-  BN_bn2binpad(v, bytes, n);
-  put(d, bytes, (size_t)n);
-  put_head(d, 0x02, (size_t)n);
-  OPENSSL_cleanse(bytes, sizeof bytes);
+  bool zero = v.n == 0 || v.p[0] & 0x80; /* one in front, where the first bit is set */
+  put(d, v.p, v.n);
+  if (zero) put(d, "", 1);
+  put_head(d, 0x02, v.n + zero);
 }
 
 static void put_pkcs1(struct der *d, const struct ln_rsa *k, bool private)
 {
   size_t end = d->at;
-  for (int i = (private ? LN_RSA_PARTS : LN_RSA_D) - 1; i >= 0; i--) put_int(d, k->part[i]);
+  for (int i = (private ? LN_RSA_PARTS : LN_RSA_D) - 1; i >= 0; i--) put_int(d, ln_rsa_part(k, i));
   if (private) put(d, (uint8_t[]){0x02, 0x01, 0x00}, 3);
   put_head(d, 0x30, end - d->at);
 }
@@ -237,10 +238,10 @@ static int write_pem(struct der *d, const char *label, struct ln_buf *out)
 {
   char text[MAX_DER / 48 * 66 + 128], *t = text;
   t += sprintf(t, "-----BEGIN %s-----\n", label);
-  for (size_t i = d->at; i < MAX_DER; i += 48) {
-    size_t n = MAX_DER - i < 48 ? MAX_DER - i : 48;
-    t += EVP_EncodeBlock((uint8_t *)t, d->bytes + i, (int)n);
-    *t++ = '\n';
+  for (size_t i = d->at; i < MAX_DER; i += 3) {
+    ln_base64_group(d->bytes + i, MAX_DER - i, t);
+    t += 4;
+    if ((i - d->at) % 48 == 45 || MAX_DER - i <= 3) *t++ = '\n';
   }
   t += sprintf(t, "-----END %s-----\n", label);
   int err = ln_buf_append(out, text, (size_t)(t - text));
@@ -260,7 +261,7 @@ int ln_rsa_write_public(const struct ln_rsa *k, struct ln_buf *out)
 int ln_rsa_write_private(const struct ln_rsa *k, struct ln_buf *out)
 {
   struct der d;
-  if (!k->part[LN_RSA_D]) return LN_E_INVAL;
+  if (!k->private) return LN_E_INVAL;
   d.at = MAX_DER;
   put_pkcs1(&d, k, true);
   put_head(&d, 0x04, MAX_DER - d.at);

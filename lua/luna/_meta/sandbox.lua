@@ -278,6 +278,16 @@ function Person:demote(place, who) end
 ---@param title string
 function Person:rename(place, title) end
 
+---Reacts to a message with an emoji, in place of the one before; without one, takes it back. Bots hear of it by updateBotMessageReaction in
+---private chats, and where they are admins; in channels by updateBotMessageReactions.
+---```lua
+---alice:react(alice:expect(bot), "👍")
+---```
+---@param message tl.Message
+---@param emoji? string
+---@return tl.message
+function Person:react(message, emoji) end
+
 ---Pins a message.
 ---@param message tl.message
 function Person:pin(message) end
@@ -319,6 +329,17 @@ function Person:expect(peer, seconds, filter) end
 ---@param filter? luna.TestFilter
 ---@return tl.message
 function Person:expectEdit(peer, seconds, filter) end
+
+---The next reaction of somebody else to a message; with an emoji, the next that is that one. Gives the message as it is now.
+---```lua
+---local sent = alice:send(bot, "What a day!")
+---alice:expectReaction(sent, "👍")
+---```
+---@param message tl.Message
+---@param seconds? number|string
+---@param emoji? string
+---@return tl.message
+function Person:expectReaction(message, seconds, emoji) end
 
 ---The file in a message: its bytes, name and kind.
 ---```lua

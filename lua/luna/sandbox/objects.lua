@@ -8,6 +8,7 @@ local objects = {}
 
 local CHANNEL = ids.CHANNEL
 local OFFLINE_AFTER = 300
+local RECENT = 3 -- reactions that a message shows with who has made them
 
 local everybody = { -- what members of a new group may do: all but what admins keep for themselves
   _ = "chatBannedRights", until_date = 0x7fffffff,
@@ -121,6 +122,61 @@ local function forwardHeader(core, seen)
   return { _ = "messageFwdHeader", from_id = ids.toPeer(f.from), date = f.date, channel_post = f.post }
 end
 
+--- Emoji as Reactions.
+function objects.reactionList(list)
+  local out = {}
+  for i, emoji in ipairs(list) do out[i] = { _ = "reactionEmoji", emoticon = emoji } end
+  return out
+end
+
+--- One of what reactions.list gives, as a MessagePeerReaction.
+function objects.peerReaction(r, viewer, seen)
+  seen[r.by] = true
+  return {
+    _ = "messagePeerReaction", my = r.by == viewer or nil, peer_id = ids.toPeer(r.by), date = r.date,
+    reaction = { _ = "reactionEmoji", emoticon = r.emoji },
+  }
+end
+
+--- How often each reaction was given to a message, the most frequent first.
+function objects.reactionCounts(core, viewer)
+  local counts, at = {}, {}
+  for _, r in ipairs(core.reactions or {}) do
+    for _, emoji in ipairs(r.list) do
+      local c = at[emoji]
+      if not c then
+        c = { _ = "reactionCount", reaction = { _ = "reactionEmoji", emoticon = emoji }, count = 0 }
+        counts[#counts + 1] = c
+        at[emoji] = c
+      end
+      c.count = c.count + 1
+      if r.by == viewer then c.chosen_order = 0 end
+    end
+  end
+  for i, c in ipairs(counts) do at[c] = i end
+  table.sort(counts, function(a, b)
+    if a.count ~= b.count then return a.count > b.count end
+    return at[a] < at[b]
+  end)
+  return counts
+end
+
+--- What a viewer sees of a message's reactions: in a channel, how many; elsewhere also whose.
+function objects.reactions(core, viewer, seen)
+  local out = { _ = "messageReactions", results = objects.reactionCounts(core, viewer) }
+  if core.post then return out end
+  out.can_see_list = true
+  local list = {}
+  for i = #(core.reactions or {}), 1, -1 do
+    local r = core.reactions[i]
+    for _, emoji in ipairs(r.list) do
+      if #list < RECENT then list[#list + 1] = objects.peerReaction({ by = r.by, date = r.date, emoji = emoji }, viewer, seen) end
+    end
+  end
+  out.recent_reactions = #list > 0 and list or nil
+  return out
+end
+
 --- A message of an owner's box, for a viewer: the owner himself, or a reader of the owner's channel. layer: of the session that reads it.
 function objects.message(model, owner, viewer, id, layer, seen)
   local core = boxes.core(model, owner, id)
@@ -155,6 +211,7 @@ function objects.message(model, owner, viewer, id, layer, seen)
   message.pinned = core.pinned
   message.grouped_id = core.grouped
   message.fwd_from = forwardHeader(core, seen)
+  if core.reactions then message.reactions = objects.reactions(core, viewer, seen) end
   if core.markup then message.reply_markup = keyboards.show(core.markup, layer) end
   if core.via then
     message.via_bot_id = core.via

@@ -18,6 +18,7 @@ local kinds = require "luna.media"
 local media = require "luna.sandbox.media"
 local objects = require "luna.sandbox.objects"
 local patterns = require "luna.pattern"
+local reactions = require "luna.sandbox.reactions"
 local updates = require "luna.sandbox.updates"
 local suggest = require "luna.suggest"
 
@@ -30,14 +31,16 @@ function Person:init(world, user)
   world.model.watchers[user.id] = function(entry) self:see(entry) end
 end
 
+local heard = { new = true, edit = true, reactions = true }
+
 --- What others do to this person's dialogs: k is "new", "edit", "delete", "typing", …
 function Person:see(entry)
   local core = entry.gid and self.world.model.state.cores[entry.gid]
-  if not core or (entry.actor or core.by) == self.id or entry.k ~= "new" and entry.k ~= "edit" then return end
+  if not core or (entry.actor or core.by) == self.id or not heard[entry.k] then return end
   local owner = entry.chan or self.id
   local peer = boxes.peerOf(core, owner)
   local queue = self:queue(peer)
-  queue[#queue + 1] = { kind = core.action and "service" or entry.k, core = core, owner = owner }
+  queue[#queue + 1] = { kind = core.action and "service" or entry.k, core = core, owner = owner, list = entry.list }
   for _, p in ipairs(self.waiters) do
     if core_.state(p) == "pending" then core_.resolve(p) end
   end
@@ -181,6 +184,14 @@ function Person:delete(message, opts)
     if ids.split(peer) == "channel" then return actions.deleteFromChannel(self.world.model, by(self), peer, { id }) end
     return actions.delete(self.world.model, by(self), { id }, not opts or opts.revoke ~= false)
   end)
+end
+
+--- Reacts to a message with an emoji; without one, takes the reaction back. Gives the message as it is then.
+function Person:react(message, emoji)
+  if emoji ~= nil and type(emoji) ~= "string" then error(("a reaction is an emoji, not a %s"):format(type(emoji)), 2) end
+  local peer, id = own(self, message, 2)
+  local _, core = act(self, reactions.set, self.world.model, by(self), peer, id, { emoji })
+  return self:view(actions.owner(by(self), peer), core)
 end
 
 --- Marks a dialog read.
@@ -437,6 +448,29 @@ end
 function Person:expectEdit(peer, seconds, filter)
   local message = expect(self, "edit", "an edit", peer, seconds, filter)
   return message
+end
+
+--- The next reaction of somebody else to a message; with an emoji, the next that is that one. Gives the message as it is now.
+function Person:expectReaction(message, seconds, emoji)
+  if type(seconds) == "string" then seconds, emoji = nil, seconds end
+  seconds = seconds or 5
+  local peer, id = own(self, message, 2)
+  local owner = actions.owner(by(self), peer)
+  local core = boxes.core(self.world.model, owner, id)
+  if emoji ~= nil then emoji = act(self, reactions.take, emoji) end
+  self.world:enter()
+  local function isIt(item)
+    return item.kind == "reactions" and item.core == core and (emoji and item.list[1] == emoji or not emoji and #item.list > 0)
+  end
+  local found = core and wait(self, seconds, function()
+    local queue = self:queue(peer)
+    for i, item in ipairs(queue) do
+      if isIt(item) then return table.remove(queue, i) end
+    end
+  end)
+  if found then return self:view(owner, core) end
+  error(("%s expected a reaction%s to %q within %g s; none came%s\n%s"):format(self.name, emoji and " " .. emoji or "",
+    describe.message(message), seconds, self.world:failures(), conversation.show(self, peer)), 2)
 end
 
 --- Nothing new comes from `peer` for that long.

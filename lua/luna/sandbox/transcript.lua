@@ -15,7 +15,7 @@ function Transcript:init(model)
   model.heard = function(kind, e) self:add(kind, e) end
 end
 
---- kind: send, edit, delete, press, answer, inline, inlineAnswer, failed. e: by (whose deed), core, and what the kind has beside.
+--- kind: send, edit, delete, react, press, answer, inline, inlineAnswer, failed. e: by (whose deed), core, and what the kind has beside.
 function Transcript:add(kind, e)
   local core = e.core
   e.kind, e.at = kind, timer.now()
@@ -192,6 +192,12 @@ end
 
 function write.delete(e, w)
   w.line("", ("%s deletes %s%s"):format(w.name(e.by), w.number(e.core), e.alone and ", for one side" or ""))
+end
+
+function write.react(e, w)
+  local what = #e.list > 0 and ("reacts to %s: %s"):format(w.number(e.core), table.concat(e.list, " "))
+    or "takes the reaction to " .. w.number(e.core) .. " back"
+  w.line("", ("%s %s"):format(w.name(e.by), what))
 end
 
 function write.press(e, w)

@@ -76,6 +76,40 @@ function make.readChannel(model, viewer, e, _, seen)
   }
 end
 
+-- The id and the dialog of an entry's message for a viewer; nil where it is gone.
+local function messageOf(model, viewer, e, seen)
+  local owner = e.chan or viewer
+  local core = model.state.cores[e.gid]
+  local id = core and core.ids[owner]
+  if not id then return nil end
+  local peer = boxes.peerOf(core, owner)
+  seen[peer] = true
+  return core, id, ids.toPeer(peer)
+end
+
+function make.reactions(model, viewer, e, _, seen)
+  local core, id, peer = messageOf(model, viewer, e, seen)
+  return core and {
+    _ = "updateMessageReactions", peer = peer, msg_id = id, reactions = objects.reactions(core, viewer, seen),
+  }
+end
+
+function make.reaction(model, viewer, e, _, seen)
+  local core, id, peer = messageOf(model, viewer, e, seen)
+  seen[e.actor] = true
+  return core and {
+    _ = "updateBotMessageReaction", peer = peer, msg_id = id, date = e.date, actor = ids.toPeer(e.actor), qts = e.qts,
+    old_reactions = objects.reactionList(e.before), new_reactions = objects.reactionList(e.after),
+  }
+end
+
+function make.reactionCounts(model, viewer, e, _, seen)
+  local core, id, peer = messageOf(model, viewer, e, seen)
+  return core and {
+    _ = "updateBotMessageReactions", peer = peer, msg_id = id, date = e.date, reactions = objects.reactionCounts(core, nil), qts = e.qts,
+  }
+end
+
 function make.messageId(_, _, e) return { _ = "updateMessageID", id = e.id, random_id = e.random } end
 
 function make.typing(_, _, e, _, seen)

@@ -9,13 +9,14 @@
 #define INVALID_YIELD "luna.invalidYield" /* registry: function(value) → error */
 #define ON_UNHANDLED "luna.onUnhandled"   /* registry: function(err, owner) */
 
-static int meta_ref = LUA_NOREF; /* the metatable: by number it is found sooner than by name … */
-static const void *meta;         /* … and by address told apart */
+static int meta_ref = LUA_NOREF; /* the metatable: by number it is found sooner than by name */
+static const char mark[1];
 
 static struct ln_promise *push_new(lua_State *L, int user_values)
 {
   struct ln_promise *p = lua_newuserdatauv(L, sizeof *p, user_values);
   memset(p, 0, sizeof *p);
+  p->mark = mark;
   lua_rawgeti(L, LUA_REGISTRYINDEX, meta_ref);
   lua_setmetatable(L, -2);
   return p;
@@ -33,11 +34,8 @@ struct ln_promise *ln_promise_push_cancellable(lua_State *L)
 
 struct ln_promise *ln_promise_test(lua_State *L, int index)
 {
-  void *p = lua_touserdata(L, index);
-  if (!p || !lua_getmetatable(L, index)) return NULL;
-  bool is = lua_topointer(L, -1) == meta;
-  lua_pop(L, 1);
-  return is ? p : NULL;
+  struct ln_promise *p = lua_touserdata(L, index);
+  return p && lua_rawlen(L, index) == sizeof *p && p->mark == mark ? p : NULL;
 }
 
 static struct ln_promise *check(lua_State *L, int index)
@@ -677,9 +675,6 @@ int luaopen__luna_promise(lua_State *L)
     meta_ref = luaL_ref(L, LUA_REGISTRYINDEX);
   else
     lua_pop(L, 1);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, meta_ref);
-  meta = lua_topointer(L, -1);
-  lua_pop(L, 1);
   luaL_newlib(L, functions);
   static const struct {
     const char *name, *key;

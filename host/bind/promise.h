@@ -8,6 +8,7 @@ enum ln_promise_state { LN_PROMISE_PENDING, LN_PROMISE_RESOLVED, LN_PROMISE_FAIL
 
 struct ln_promise { /* user values: 1 while pending its callbacks or a join, then the value or a table of
                        values; 2, where it was made with one: the canceller */
+  const void *mark; /* the same of all: no other userdata of this size begins with it */
   struct ln_task *waiters; /* a ring, the first to be woken */
   union {
     struct ln_task *task; /* has_task: it is the result of this one */

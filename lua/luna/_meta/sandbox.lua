@@ -288,6 +288,17 @@ function Person:rename(place, title) end
 ---@return tl.message
 function Person:react(message, emoji) end
 
+---Votes in the poll of a message, by the texts of its answers, in place of an earlier vote; without any, takes it back. The bot that has sent
+---the poll hears of it by updateMessagePoll, and by updateMessagePollVote where the poll has public_voters.
+---```lua
+---local poll = alice:expect(bot, { media = "poll" })
+---assert.equal(1, alice:vote(poll, "Tea").media.results.total_voters)
+---```
+---@param message tl.Message
+---@param ... string
+---@return tl.message
+function Person:vote(message, ...) end
+
 ---Pins a message.
 ---@param message tl.message
 function Person:pin(message) end

@@ -135,6 +135,7 @@ function actions.send(model, by, peer, m)
   local list = recipients(model, me, peer, draft)
   local channel = peer < CHANNEL and model:channel(CHANNEL - peer) or nil
   local post = channel and not channel.megagroup or nil
+  if post and m.media and m.media.public then rpc.fail(400, "BROADCAST_PUBLIC_VOTERS_FORBIDDEN") end
   local core = boxes.newCore(model, {
     from = post and peer or me.id, chat = peer < 0 and peer or nil, pair = peer > 0 and { me.id, peer } or nil, date = model:now(),
     text = not m.action and kept or nil, entities = entities, media = m.media, markup = m.markup, reply = draft.reply, quote = m.quote,
@@ -142,6 +143,8 @@ function actions.send(model, by, peer, m)
     action = m.action, fwd = m.fwd, grouped = m.grouped, via = m.via, post = post, author = post and channel.signatures and me.first_name
       or nil, by = me.id,
   })
+  local poll = m.media and m.media._ == "messageMediaPoll" and model.state.polls[m.media.id]
+  if poll and not poll.gid then poll.gid = core.gid end
   if m.random then boxes.remember(model, me.id, m.random) end
   if model.heard then model.heard("send", { by = me.id, core = core }) end
   local entry, id = spread(model, by, peer, core, list)
@@ -184,9 +187,8 @@ local function tell(model, by, core, kind, actor)
   return mine
 end
 
---- Edits a message: m as for send, and actor: the bot that changes what was sent by way of it; without text and media only the keyboard
---- changes. Returns the asker's entry.
-function actions.edit(model, by, peer, id, m)
+--- The core of a message that `by` may edit. m: as for edit.
+function actions.editable(model, by, peer, id, m)
   local core = actions.find(model, by, peer, id)
   local me = by.user
   if core.action or core.fwd then rpc.fail(400, "MESSAGE_ID_INVALID") end
@@ -195,18 +197,25 @@ function actions.edit(model, by, peer, id, m)
   if not me.bot and not m.actor and not core.post and model:now() - core.date > EDIT_LIMIT then
     rpc.fail(400, "MESSAGE_EDIT_TIME_EXPIRED")
   end
+  return core
+end
+
+--- Edits a message: m as for send, and actor: the bot that changes what was sent by way of it, shown = true where the message has changed
+--- otherwise; without text and media only the keyboard changes. Returns the asker's entry.
+function actions.edit(model, by, peer, id, m)
+  local core = actions.editable(model, by, peer, id, m)
   local media = m.media or core.media
   local kept, entities = core.text, core.entities
   if m.text then
     kept, entities = text.take(m.text, m.entities, media and text.MAX_CAPTION or text.MAX_MESSAGE, m.mention)
     if kept == "" and not media then rpc.fail(400, "MESSAGE_EMPTY") end
   end
-  local shown = kept ~= core.text or not same(entities, core.entities) or not same(media, core.media)
+  local shown = m.shown or kept ~= core.text or not same(entities, core.entities) or not same(media, core.media)
   if not shown and same(m.markup, core.markup) then rpc.fail(400, "MESSAGE_NOT_MODIFIED") end
   core.text, core.entities, core.media, core.markup = kept, entities, media, m.markup
   core.edited = model:now()
   core.editHidden = not shown and true or nil
-  if model.heard then model.heard("edit", { by = m.actor or me.id, core = core }) end
+  if model.heard then model.heard("edit", { by = m.actor or by.user.id, core = core }) end
   return tell(model, by, core, "edit", m.actor), core
 end
 

@@ -16,13 +16,14 @@ local function fresh(seed)
     version = 1, secret = seed or crypto.random(32), serial = 0,
     nextUser = 5000000001, nextChat = 4000001, nextChannel = 2000000001, nextCore = 1,
     users = {}, usernames = {}, phones = {}, tokens = {}, chats = {}, channels = {},
-    cores = {}, boxes = {}, auths = {}, keys = {}, files = {}, bound = {},
+    cores = {}, boxes = {}, auths = {}, keys = {}, files = {}, bound = {}, polls = {},
   }
 end
 
 --- opts: state (as once saved), seed, dcs (list of ids, the first is where an account lives that says nothing else), log = fn(level, text).
 function Model:init(opts)
   self.state = opts.state or fresh(opts.seed)
+  self.state.polls = self.state.polls or {} -- a file of an earlier version has none
   self.dcs = opts.dcs or { 2 }
   self.log = opts.log or function() end
   self.sessions = {} -- user id → set of sessions that get its updates
@@ -35,6 +36,13 @@ end
 
 --- Unix time, whole seconds, of the running task's clock.
 function Model:now() return math.floor(timer.wall()) end
+
+--- Calls fn() when that time (unix, seconds) has come.
+function Model:at(date, fn)
+  timer.unref(timer.after(math.max(0, date - timer.wall()), function()
+    if not self.server.closed then fn() end
+  end))
+end
 
 --- Something in `state` has changed.
 function Model:changed()

@@ -3,6 +3,7 @@
 local ids = require "luna.ids"
 local boxes = require "luna.sandbox.boxes"
 local keyboards = require "luna.sandbox.keyboards"
+local polls = require "luna.sandbox.poll_view"
 
 local objects = {}
 
@@ -177,6 +178,12 @@ function objects.reactions(core, viewer, seen)
   return out
 end
 
+--- The media that a core keeps, as a viewer sees it.
+function objects.media(model, viewer, media, seen)
+  if not media or media._ ~= "messageMediaPoll" then return media end
+  return polls.media(model.state.polls[media.id], viewer, seen)
+end
+
 --- A message of an owner's box, for a viewer: the owner himself, or a reader of the owner's channel. layer: of the session that reads it.
 function objects.message(model, owner, viewer, id, layer, seen)
   local core = boxes.core(model, owner, id)
@@ -204,7 +211,7 @@ function objects.message(model, owner, viewer, id, layer, seen)
   message._ = "message"
   message.message = core.text
   message.entities = core.entities
-  message.media = core.media
+  message.media = objects.media(model, viewer, core.media, seen)
   message.edit_date = core.edited
   message.edit_hide = core.editHidden
   message.noforwards = core.noforwards

@@ -18,6 +18,7 @@ local kinds = require "luna.media"
 local media = require "luna.sandbox.media"
 local objects = require "luna.sandbox.objects"
 local patterns = require "luna.pattern"
+local polls = require "luna.sandbox.polls"
 local reactions = require "luna.sandbox.reactions"
 local updates = require "luna.sandbox.updates"
 local suggest = require "luna.suggest"
@@ -129,7 +130,9 @@ local function content(self, x)
     local _
     _, m.reply = own(self, m.reply, 3)
   end
-  if x.media then
+  if x.media and x.media._ == "inputMediaPoll" then
+    m.media = polls.make(ctx.model, ctx.user, x.media)
+  elseif x.media then
     m.media = x.media._ and media.take(ctx, x.media) or media.make(ctx, x.media)
   elseif x.photo or x.document then
     m.media = media.make(ctx, x)
@@ -191,6 +194,29 @@ function Person:react(message, emoji)
   if emoji ~= nil and type(emoji) ~= "string" then error(("a reaction is an emoji, not a %s"):format(type(emoji)), 2) end
   local peer, id = own(self, message, 2)
   local _, core = act(self, reactions.set, self.world.model, by(self), peer, id, { emoji })
+  return self:view(actions.owner(by(self), peer), core)
+end
+
+--- Votes in the poll of a message, by the texts of its answers; without any, takes the vote back. Gives the message as it is then.
+function Person:vote(message, ...)
+  local peer, id = own(self, message, 2)
+  local model = self.world.model
+  local core = boxes.core(model, actions.owner(by(self), peer), id)
+  local poll = polls.of(model, core)
+  if not poll then error(("%s: %q has no poll"):format(self.name, describe.message(message)), 2) end
+  local options = {}
+  for i, label in ipairs { ... } do
+    local labels = {}
+    for at, a in ipairs(poll.answers) do
+      labels[at] = a.text
+      if a.text == label then options[i] = a.option end
+    end
+    if not options[i] then
+      error(("%s: the poll %q has no answer %q; it has %s"):format(self.name, poll.question.text, tostring(label),
+        table.concat(labels, ", ")), 2)
+    end
+  end
+  act(self, polls.vote, model, by(self), peer, id, options)
   return self:view(actions.owner(by(self), peer), core)
 end
 

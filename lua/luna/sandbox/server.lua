@@ -10,6 +10,7 @@ local Class = require "luna.class"
 local rpc = require "luna.sandbox.rpc"
 local updates = require "luna.sandbox.updates"
 local methods = require "luna.sandbox.methods"
+local polls = require "luna.sandbox.polls"
 
 local Server = Class.new "Server"
 
@@ -298,6 +299,7 @@ function Server:init(opts)
       end,
     },
   }
+  polls.resume(model)
   for _, auth in pairs(model.state.keys) do self.wire:addAuthKey(auth, auth.dc) end
 end
 

@@ -5,6 +5,7 @@ local Class = require "luna.class"
 local media = require "luna.media"
 local describe = require "luna.sandbox.describe"
 local keyboards = require "luna.sandbox.keyboards"
+local polls = require "luna.sandbox.poll_view"
 
 local Transcript = Class.new "Transcript"
 
@@ -15,13 +16,16 @@ function Transcript:init(model)
   model.heard = function(kind, e) self:add(kind, e) end
 end
 
---- kind: send, edit, delete, react, press, answer, inline, inlineAnswer, failed. e: by (whose deed), core, and what the kind has beside.
+--- kind: send, edit, delete, react, vote, press, answer, inline, inlineAnswer, failed. e: by (whose deed), core, and what the kind has
+--- beside.
 function Transcript:add(kind, e)
   local core = e.core
   e.kind, e.at = kind, timer.now()
   if core then -- as it is now: an edit sets these anew
     e.text, e.entities, e.media, e.markup = core.text, core.entities, core.media, core.markup
     e.chat, e.pair = core.chat, core.pair
+    local poll = e.media and e.media._ == "messageMediaPoll" and self.model.state.polls[e.media.id]
+    e.words = poll and polls.words(poll)
   end
   local list = self.events
   list[#list + 1] = e
@@ -157,7 +161,7 @@ function actions.messageActionChannelCreate() return "makes it" end
 function actions.messageActionChatEditTitle(a) return ("calls it %q"):format(a.title) end
 
 local function body(e)
-  local words = mediaWords(e.media or {})
+  local words = e.words or mediaWords(e.media or {})
   local text = formatted(e.text or "", e.entities)
   if words and text ~= "" then return words .. " " .. text end
   return words or text
@@ -197,6 +201,12 @@ end
 function write.react(e, w)
   local what = #e.list > 0 and ("reacts to %s: %s"):format(w.number(e.core), table.concat(e.list, " "))
     or "takes the reaction to " .. w.number(e.core) .. " back"
+  w.line("", ("%s %s"):format(w.name(e.by), what))
+end
+
+function write.vote(e, w)
+  local what = #e.labels > 0 and ("votes in %s: %s"):format(w.number(e.core), table.concat(e.labels, ", "))
+    or ("takes the vote in %s back"):format(w.number(e.core))
   w.line("", ("%s %s"):format(w.name(e.by), what))
 end
 

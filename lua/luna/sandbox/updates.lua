@@ -4,6 +4,7 @@
 local ids = require "luna.ids"
 local boxes = require "luna.sandbox.boxes"
 local objects = require "luna.sandbox.objects"
+local polls = require "luna.sandbox.poll_view"
 
 local updates = {}
 
@@ -107,6 +108,23 @@ function make.reactionCounts(model, viewer, e, _, seen)
   local core, id, peer = messageOf(model, viewer, e, seen)
   return core and {
     _ = "updateBotMessageReactions", peer = peer, msg_id = id, date = e.date, reactions = objects.reactionCounts(core, nil), qts = e.qts,
+  }
+end
+
+function make.poll(model, viewer, e, _, seen)
+  local poll = model.state.polls[e.poll]
+  local _, id, peer = nil, nil, nil
+  if e.gid then _, id, peer = messageOf(model, viewer, e, seen) end
+  return {
+    _ = "updateMessagePoll", peer = peer, msg_id = id, poll_id = poll.id, poll = polls.poll(poll, viewer),
+    results = polls.results(poll, viewer, seen),
+  }
+end
+
+function make.pollVote(_, _, e, _, seen)
+  seen[e.user] = true
+  return {
+    _ = "updateMessagePollVote", poll_id = e.poll, peer = ids.toPeer(e.user), options = e.options, positions = e.positions, qts = e.qts,
   }
 end
 

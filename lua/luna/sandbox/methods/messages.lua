@@ -6,6 +6,7 @@ local buttons = require "luna.sandbox.buttons"
 local incoming = require "luna.sandbox.incoming"
 local media = require "luna.sandbox.media"
 local peers = require "luna.sandbox.peers"
+local polls = require "luna.sandbox.polls"
 local ids = require "luna.ids"
 
 local messages = {}
@@ -28,7 +29,7 @@ end
 messages["messages.sendMedia"] = function(ctx, p)
   local peer = peers.marked(ctx, p.peer)
   local m = common(ctx, p)
-  m.media = media.take(ctx, p.media)
+  m.media = p.media._ == "inputMediaPoll" and polls.make(ctx.model, ctx.user, p.media) or media.take(ctx, p.media)
   local entry, id = actions.send(ctx.model, by(ctx), peer, m)
   return reply(ctx, { { k = "messageId", id = id, random = p.random_id }, entry })
 end
@@ -77,9 +78,15 @@ end
 messages["messages.editMessage"] = function(ctx, p)
   local peer = peers.marked(ctx, p.peer)
   local m = { text = p.message, entities = p.entities, markup = markup(ctx, p.reply_markup), mention = mention(ctx) }
-  if p.media then m.media = media.take(ctx, p.media) end
+  local closed
+  if p.media and p.media._ == "inputMediaPoll" then
+    closed = polls.edit(ctx.model, by(ctx), peer, p.id, p.media)
+    m.shown = true
+  elseif p.media then
+    m.media = media.take(ctx, p.media)
+  end
   if not p.message and not p.media and not p.reply_markup and not ctx.user.bot then rpc.fail(400, "MESSAGE_EMPTY") end
-  return reply(ctx, { (actions.edit(ctx.model, by(ctx), peer, p.id, m)) })
+  return reply(ctx, { actions.edit(ctx.model, by(ctx), peer, p.id, m), closed })
 end
 
 messages["messages.deleteMessages"] = function(ctx, p)

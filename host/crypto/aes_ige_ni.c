@@ -6,9 +6,9 @@
 #if defined(__x86_64__) || defined(__i386__)
 
 #include <cpuid.h>
+#include <string.h>
 #include <emmintrin.h>
 #include <wmmintrin.h>
-#include <openssl/crypto.h>
 
 #define NI __attribute__((target("aes,sse2")))
 #define ROUNDS 14
@@ -76,7 +76,7 @@ NI void ln_aes_ige_encrypt_ni(const uint8_t key[32], const uint8_t iv[32], const
     m = next;
     _mm_storeu_si128((__m128i *)out, c);
   }
-  OPENSSL_cleanse(rk, sizeof rk);
+  explicit_bzero(rk, sizeof rk);
 }
 
 NI void ln_aes_ige_decrypt_ni(const uint8_t key[32], const uint8_t iv[32], const uint8_t *in, uint8_t *out,
@@ -98,8 +98,8 @@ NI void ln_aes_ige_decrypt_ni(const uint8_t key[32], const uint8_t iv[32], const
     c = next;
     _mm_storeu_si128((__m128i *)out, m);
   }
-  OPENSSL_cleanse(ek, sizeof ek);
-  OPENSSL_cleanse(rk, sizeof rk);
+  explicit_bzero(ek, sizeof ek);
+  explicit_bzero(rk, sizeof rk);
 }
 
 #else

@@ -4,7 +4,6 @@
 
 #include <pthread.h>
 #include <unistd.h>
-#include <openssl/crypto.h>
 
 /* A call of the kernel costs a microsecond or two, and a message wants 16 to 32 bytes of padding. So each
  * thread takes 512 bytes at a time. A byte leaves the pool as it is handed out, and a child of fork never
@@ -62,7 +61,7 @@ static int system_fill(void *ctx, void *out, size_t n)
   }
   uint8_t *from = pool.bytes + (sizeof pool.bytes - pool.left);
   memcpy(out, from, n);
-  OPENSSL_cleanse(from, n);
+  explicit_bzero(from, n);
   pool.left -= n;
   return LN_OK;
 }

@@ -35,6 +35,28 @@ static void vectors(void **state)
         "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 
+/* Around where the padding no longer fits into the block, and a length above 255 bits. */
+static void check_letters(size_t n, const char *hex)
+{
+  uint8_t out[32];
+  char text[80];
+  memset(text, 'a', n);
+  ln_sha256(ln_slice(text, n), out);
+  assert_hex(out, 32, hex);
+}
+
+static void blocks(void **state)
+{
+  (void)state;
+  check_letters(1, "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb");
+  check_letters(54, "a3f01b6939256127582ac8ae9fb47a382a244680806a3f613a118851c1ca1d47");
+  check_letters(55, "9f4390f8d30c2dd92ec9f095b65e2b9ae9b0a925a5258e241c9f1e910f734318");
+  check_letters(56, "b35439a4ac6f0948b6d6f9e3c6af0f5f590ce20f1bde7090ef7970686ec6738a");
+  check_letters(63, "7d3e74a05d7db15bce4ad9ec0658ea98e3f06eeecf16b4c6fff2da457ddc2f34");
+  check_letters(64, "ffe054fe7ae0cb6dc65c3af9b61d5209f439851db43d0ba5997337df154668eb");
+  check_letters(65, "635361c48bb9eab14198e76ea8ab7f1a41685d6ad62aa9146d301d4f17eb0ae0");
+}
+
 static void pieces(void **state)
 {
   (void)state;
@@ -45,6 +67,9 @@ static void pieces(void **state)
                                 ln_slice(data + cut / 2, cut - cut / 2), ln_slice(data + cut, 200 - cut)};
     ln_sha256(ln_slice(data, 200), one);
     ln_sha256_parts(parts, 4, many);
+    assert_memory_equal(one, many, 32);
+    ln_sha256(ln_slice(data, cut), one);
+    ln_sha256_parts(parts, 3, many);
     assert_memory_equal(one, many, 32);
     ln_sha1(ln_slice(data, 200), one);
     ln_sha1_parts(parts, 4, many);
@@ -97,6 +122,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(vectors),
+      cmocka_unit_test(blocks),
       cmocka_unit_test(pieces),
       cmocka_unit_test(hmac),
       cmocka_unit_test(comparing_and_wiping),

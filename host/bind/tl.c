@@ -6,9 +6,11 @@
 #include <lauxlib.h>
 
 #define MESSAGE_MAX ((size_t)16 << 20)
-#define MAX_NAMES UINT16_MAX
 
-static uint8_t dressed[8192]; /* definitions with a metatable */
+uint16_t ln_bind_tl_places[UINT16_MAX]; /* of a name in the table of names, from 1 on in the order of their
+                                           first use */
+static uint16_t places_used;
+static uint16_t dressed[8192]; /* definition → the place of its metatable in that table, or 0 */
 
 void ln_bind_tl_names(lua_State *L)
 {
@@ -20,26 +22,20 @@ void ln_bind_tl_names(lua_State *L)
   lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
 }
 
-/* Names have places in that table in the order of their first use, so that it stays an array. */
-void ln_bind_tl_push_name(lua_State *L, int names, uint16_t name)
+void ln_bind_tl_make_name(lua_State *L, int names, uint16_t name)
 {
-  static uint16_t places[MAX_NAMES], used;
-  uint16_t place = places[name];
-  if (place && lua_rawgeti(L, names, place) == LUA_TSTRING) return;
-  if (place)
-    lua_pop(L, 1); /* another Lua state has used it */
-  else
-    places[name] = place = ++used;
+  uint16_t place = ln_bind_tl_places[name]; /* is there where another Lua state has used it */
+  if (!place) ln_bind_tl_places[name] = place = ++places_used;
   lua_pushstring(L, ln_tl_name(name));
   lua_pushvalue(L, -1);
   lua_rawseti(L, names, place);
 }
 
-void ln_bind_tl_dress(lua_State *L, const struct ln_tl_def *d)
+void ln_bind_tl_dress(lua_State *L, int names, const struct ln_tl_def *d)
 {
   size_t i = (size_t)(d - ln_tl_defs);
-  if (i >= sizeof dressed || !dressed[i]) return;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, ln_tl_def_name(d)); /* variants of other layers have the same name */
+  if (i >= sizeof dressed / sizeof *dressed || !dressed[i]) return;
+  lua_rawgeti(L, names, dressed[i]); /* nil, where it is another Lua state that has one */
   lua_setmetatable(L, -2);
 }
 
@@ -425,9 +421,15 @@ static int f_set_metatable(lua_State *L)
   const struct ln_tl_def *d = ln_tl_constructor_by_name(name);
   luaL_argcheck(L, d, 1, "no constructor of this name");
   lua_settop(L, 2);
-  for (size_t i = 0; i < ln_tl_n_constructors && i < sizeof dressed; i++)
-    if (ln_tl_defs[i].name == d->name) dressed[i] = !lua_isnil(L, 2);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, ln_tl_def_name(d));
+  uint16_t place = 0; /* variants of other layers have the same name, and so the same metatable */
+  for (size_t i = 0; i < ln_tl_n_constructors && i < sizeof dressed / sizeof *dressed; i++) {
+    if (ln_tl_defs[i].name != d->name) continue;
+    if (!place) place = dressed[i] ? dressed[i] : ++places_used;
+    dressed[i] = place;
+  }
+  ln_bind_tl_names(L);
+  lua_insert(L, 2);
+  lua_rawseti(L, 2, place);
   return 0;
 }
 

@@ -37,13 +37,23 @@ bool ln_bind_tl_list(lua_State *L, int index, lua_Integer *n);
 /* Pushes the table that holds the schema's names as Lua strings, those that were used so far: thousands of
  * strings that no bot needs would be looked at in every cycle of the garbage collector. */
 void ln_bind_tl_names(lua_State *L);
+void ln_bind_tl_make_name(lua_State *L, int names, uint16_t name); /* pushes one that is not there yet */
+extern uint16_t ln_bind_tl_places[];
+
 /* Pushes a name by its number; names: the stack index of that table. */
-void ln_bind_tl_push_name(lua_State *L, int names, uint16_t name);
+static inline void ln_bind_tl_push_name(lua_State *L, int names, uint16_t name)
+{
+  uint16_t place = ln_bind_tl_places[name];
+  if (place && lua_rawgeti(L, names, place) == LUA_TSTRING) return;
+  if (place) lua_pop(L, 1);
+  ln_bind_tl_make_name(L, names, name);
+}
+
 /* Pushes the best guess for a misspelt word as a string, or nil; the candidates come from next(ctx, i), NULL
  * at the end. */
 void ln_bind_tl_guess(lua_State *L, const char *word, const char *(*next)(const void *ctx, size_t i),
                       const void *ctx);
 /* Puts the metatable registered for a constructor (setMetatable) on the table on top. */
-void ln_bind_tl_dress(lua_State *L, const struct ln_tl_def *d);
+void ln_bind_tl_dress(lua_State *L, int names, const struct ln_tl_def *d);
 
 #endif

@@ -15,10 +15,10 @@
 struct decoder {
   lua_State *L;
   struct ln_reader r;
-  int names;       /* stack index of the names */
-  uint32_t tables; /* made so far */
-  bool memo;       /* inside an Updates object: users and chats are shared */
-  bool request;    /* of a client */
+  int names;                     /* stack index of the names */
+  uint32_t tables;               /* made so far */
+  struct ln_bind_tl_memo *memos; /* inside an Updates object, where users and chats are shared; else NULL */
+  bool request;                  /* of a client */
 };
 
 static void decode_object(struct decoder *d, const struct ln_tl_type *type, bool methods, int depth);
@@ -35,13 +35,13 @@ static bool is_shared(uint16_t type)
 static void decode_shared(struct decoder *d, const struct ln_tl_type *type, int depth)
 {
   const uint8_t *begin = d->r.p;
-  size_t n = d->r.err ? 0 : ln_bind_tl_memo_get(d->L, type, ln_slice(begin, ln_reader_left(&d->r)));
+  size_t n = d->r.err ? 0 : ln_bind_tl_memo_get(d->L, d->memos, type, ln_slice(begin, ln_reader_left(&d->r)));
   if (n) {
     d->r.p += n;
     return;
   }
   decode_object(d, type, false, depth);
-  if (!d->r.err) ln_bind_tl_memo_put(d->L, type, ln_slice(begin, (size_t)(d->r.p - begin)));
+  if (!d->r.err) ln_bind_tl_memo_put(d->L, d->memos, type, ln_slice(begin, (size_t)(d->r.p - begin)));
 }
 
 /* Pushes one value always, nil after an error. */
@@ -73,7 +73,7 @@ static void decode_single(struct decoder *d, const struct ln_tl_field *f, int de
   case LN_TL_TRUE: lua_pushboolean(L, 1); return;
   case LN_TL_BARE: decode_fields(d, &ln_tl_defs[f->ref], depth + 1); return;
   case LN_TL_OBJECT:
-    if (d->memo && is_shared(f->ref))
+    if (d->memos && is_shared(f->ref))
       decode_shared(d, &ln_tl_types[f->ref], depth + 1);
     else
       decode_object(d, &ln_tl_types[f->ref], false, depth + 1);
@@ -141,7 +141,7 @@ static void decode_fields(struct decoder *d, const struct ln_tl_def *def, int de
     decode_field(d, f, depth);
     lua_rawset(L, -3);
   }
-  ln_bind_tl_dress(L, def);
+  ln_bind_tl_dress(L, d->names, def);
 }
 
 /* Telegram takes an InputPeer where an InputUser or InputChannel is due, and clients rely on it. */
@@ -190,7 +190,8 @@ static int begin(struct decoder *d, lua_State *L, struct ln_slice bytes)
   luaL_checkstack(L, 8 + LEVELS * SLOTS, NULL);
   d->L = L;
   d->tables = 0;
-  d->memo = d->request = false;
+  d->memos = NULL;
+  d->request = false;
   if (!updates_type) {
     shared_user = ln_tl_type_by_name("User");
     shared_chat = ln_tl_type_by_name("Chat");
@@ -216,7 +217,7 @@ int ln_bind_tl_decode(lua_State *L, struct ln_slice bytes, const struct ln_tl_ty
 {
   struct decoder d;
   begin(&d, L, bytes);
-  d.memo = type && type == updates_type;
+  if (type && type == updates_type) d.memos = ln_bind_tl_memos(L);
   decode_object(&d, type, false, 0);
   return end(&d);
 }
@@ -226,7 +227,8 @@ int ln_bind_tl_decode_result(lua_State *L, struct ln_slice bytes, const struct l
   struct decoder d;
   const struct ln_tl_field *result = &ln_tl_results[method->type];
   begin(&d, L, bytes);
-  d.memo = result->kind == LN_TL_OBJECT && !result->vector && &ln_tl_types[result->ref] == updates_type;
+  if (result->kind == LN_TL_OBJECT && !result->vector && &ln_tl_types[result->ref] == updates_type)
+    d.memos = ln_bind_tl_memos(L);
   decode_field(&d, result, 0);
   return end(&d);
 }

@@ -8,7 +8,7 @@
 #define MAX_BYTES 2048u
 #define HEAD 20u
 
-struct memo {
+struct ln_bind_tl_memo {
   const struct ln_tl_type *type;
   uint8_t *bytes;
   size_t n;
@@ -18,17 +18,17 @@ struct memo {
 /* The places belong to the Lua state: a userdata in its registry, gone with it. */
 static int free_places(lua_State *L)
 {
-  struct memo *memos = lua_touserdata(L, 1);
+  struct ln_bind_tl_memo *memos = lua_touserdata(L, 1);
   for (size_t i = 0; i < PLACES; i++) ln_free(memos[i].bytes);
   return 0;
 }
 
-static struct memo *places(lua_State *L)
+struct ln_bind_tl_memo *ln_bind_tl_memos(lua_State *L)
 {
   static const char key;
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) != LUA_TUSERDATA) {
     lua_pop(L, 1);
-    struct memo *memos = lua_newuserdatauv(L, PLACES * sizeof *memos, 0);
+    struct ln_bind_tl_memo *memos = lua_newuserdatauv(L, PLACES * sizeof *memos, 0);
     memset(memos, 0, PLACES * sizeof *memos);
     lua_createtable(L, 0, 1);
     lua_pushcfunction(L, free_places);
@@ -37,7 +37,7 @@ static struct memo *places(lua_State *L)
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
   }
-  struct memo *memos = lua_touserdata(L, -1);
+  struct ln_bind_tl_memo *memos = lua_touserdata(L, -1);
   lua_pop(L, 1); /* the registry keeps it */
   return memos;
 }
@@ -52,19 +52,21 @@ static uint64_t hash_of(const uint8_t *p)
   return h ^ h >> 29;
 }
 
-size_t ln_bind_tl_memo_get(lua_State *L, const struct ln_tl_type *type, struct ln_slice rest)
+size_t ln_bind_tl_memo_get(lua_State *L, const struct ln_bind_tl_memo *memos, const struct ln_tl_type *type,
+                           struct ln_slice rest)
 {
   if (rest.n < HEAD) return 0;
-  const struct memo *m = &places(L)[hash_of(rest.p) % PLACES];
+  const struct ln_bind_tl_memo *m = &memos[hash_of(rest.p) % PLACES];
   if (!m->n || m->n > rest.n || m->type != type || memcmp(m->bytes, rest.p, m->n) != 0) return 0;
   lua_rawgeti(L, LUA_REGISTRYINDEX, m->ref);
   return m->n;
 }
 
-void ln_bind_tl_memo_put(lua_State *L, const struct ln_tl_type *type, struct ln_slice bytes)
+void ln_bind_tl_memo_put(lua_State *L, struct ln_bind_tl_memo *memos, const struct ln_tl_type *type,
+                         struct ln_slice bytes)
 {
   if (bytes.n < HEAD || bytes.n > MAX_BYTES) return;
-  struct memo *m = &places(L)[hash_of(bytes.p) % PLACES];
+  struct ln_bind_tl_memo *m = &memos[hash_of(bytes.p) % PLACES];
   uint8_t *copy = ln_malloc(bytes.n);
   if (!copy) return;
   memcpy(copy, bytes.p, bytes.n);

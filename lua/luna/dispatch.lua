@@ -19,6 +19,7 @@ local done, trace
 
 local LAST_SERIAL = scope.LAST_SERIAL
 
+local IDLE_LANES = 64 -- that may be there before they are looked for
 local HELD = 30 -- seconds after which a lane that keeps others waiting is logged
 
 function Dispatch:init(core)
@@ -27,19 +28,22 @@ function Dispatch:init(core)
   self.entries = {} -- serial → entry of a running handler
   self.serial, self.running, self.waiting = 0, 0, 0
   self.crowded = false -- somebody waits for a handler to end
-  self.current = { mark = scope.newMark() } -- the version of the script that the updates go to
-  self.lanes = {} -- key → { busy = entry | nil, first, last, [n] = entry }
+  self.current = { mark = scope.newMark(), retired = false } -- the version of the script that the updates go to
+  self.lanes, self.untilTidy = {}, IDLE_LANES -- key → { busy = entry | false, first, last, [n] = entry }
   self.ready, self.readyFirst, self.readyLast = {}, 1, 0 -- lanes that may run but for the limit
   self.found = {} -- update name → function(instance, update) or false
-  self.order = core.settings.updates.order
+  self.dull = {} -- names of updates that nobody wants, for luna.updates
+  self:turn(core.settings.updates.order)
   self.limit = core.settings.updates.pending
   self.work = task.worker(done, self, trace)
+  -- In the object itself, so that each update finds them at once.
+  self.handle, self.asks, self.nextOrder, self.change = self.handle, false, false, false
 end
 
 --- Makes what is to get the updates, a class's instance or a function, without handing it any yet: a version { mark, instance, class,
 --- callback }. mark: that of the script's version; state: the table that lives on. The class's init may wait, or raise.
 function Dispatch:prepare(handler, mark, state)
-  local version = { mark = mark or scope.mark() or scope.newMark(), handler = handler }
+  local version = { mark = mark or scope.mark() or scope.newMark(), handler = handler, retired = false }
   if type(handler) == "function" then
     version.callback = function(_, update) return handler(update) end
     return version
@@ -55,13 +59,13 @@ function Dispatch:install(version)
   local before = self.current
   self.current = version
   self.instance, self.class, self.callback = version.instance, version.class, version.callback
-  self.found = {}
+  self:forget()
   return version.instance, before
 end
 
 --- The handler class's instance that gets the updates.
 function Dispatch:setHandler(instance, class)
-  self:install { mark = scope.newMark(), instance = instance, class = class }
+  self:install { mark = scope.newMark(), instance = instance, class = class, retired = false }
 end
 
 --- One function for all updates.
@@ -96,7 +100,7 @@ function Dispatch:retire(version, reason)
   for _, entry in pairs(self.entries) do
     if entry.version == version then return end
   end
-  version.retired = nil
+  version.retired = false
   local instance, class = version.instance, version.class
   if not instance or not class.onStop then return end
   task.spawn(function()
@@ -113,10 +117,13 @@ end
 --- Another order, or another limit of pending updates. The order holds once no update waits: what has begun in one order ends in it.
 function Dispatch:setOrder(order)
   self.nextOrder = order
-  if self:isIdle() then self:turn() end
+  if self:isIdle() then self:turn(order) end
 end
 
-function Dispatch:turn() self.order, self.nextOrder = self.nextOrder, nil end
+function Dispatch:turn(order)
+  self.order, self.nextOrder = order, false
+  self.inLanes, self.byChat = order ~= "none", order == "chat"
+end
 
 function Dispatch:setLimit(limit)
   if self.held then
@@ -145,7 +152,10 @@ end
 Dispatch.lookup = lookup
 
 --- What handles an update has changed: each kind is looked up anew.
-function Dispatch:forget() self.found = {} end
+function Dispatch:forget()
+  self.found = {}
+  for name in pairs(self.dull) do self.dull[name] = nil end
+end
 
 --- What the running task's handler is about: { update, sent, … }, or nil outside of handlers.
 function Dispatch:context()
@@ -156,14 +166,12 @@ end
 
 local start
 
+-- The lane's next update, where one waits. An idle lane stays for the chat's next message.
 local function startNext(self, lane)
-  local entry = lane[lane.first]
-  if not entry then
-    if lane.key ~= nil and self.lanes[lane.key] == lane then self.lanes[lane.key] = nil end
-    return
-  end
-  lane[lane.first] = nil
-  lane.first = lane.first + 1
+  local first = lane.first
+  if first > lane.last then return end
+  local entry = lane[first]
+  lane[first], lane.first = nil, first + 1
   self.waiting = self.waiting - 1
   start(self, lane, entry)
 end
@@ -171,8 +179,7 @@ end
 local function leave(self, entry)
   local lane = entry.lane
   if lane and lane.busy == entry then
-    lane.busy = nil
-    entry.lane = nil
+    lane.busy, entry.lane = false, nil
     startNext(self, lane)
   end
 end
@@ -238,7 +245,7 @@ end
 
 -- A handler has ended, with an error or without.
 function done(self, entry, err)
-  local version, lane = entry.version, entry.lane
+  local version = entry.version
   if err and not ended(entry, err) then
     local original, text = unpackTrace(err)
     self:report(original, entry.update, "the handler of " .. tostring(entry.update._), text, version)
@@ -246,20 +253,20 @@ function done(self, entry, err)
   self.entries[entry.serial] = nil
   entry.serial = false
   if entry.asker then self.asks.ended(self, entry) end
-  if lane then leave(self, entry) end
+  leave(self, entry)
   if entry.seq and entry.serial == false then self.core.updates.journal:forget(entry.seq) end
   if version.retired then self:retire(version, version.retired) end
   if not entry.released then
     self.running = self.running - 1
     if self.crowded then free(self) end
   end
-  if self.nextOrder and self:isIdle() then self:turn() end
+  if self.nextOrder and self:isIdle() then self:turn(self.nextOrder) end
   local change = self.change
   if change and core_.state(change) == "pending" then core_.resolve(change) end
 end
 
 local function postpone(self, lane, entry)
-  lane = lane or { first = 1, last = 0 }
+  lane = lane or { first = 1, last = 0, busy = false, alone = true }
   lane.first = lane.first - 1
   lane[lane.first] = entry
   self.waiting = self.waiting + 1
@@ -281,18 +288,22 @@ function start(self, lane, entry)
   self.work(self.owner + serial, true, entry, self.found[update._] or lookup(self, update._) or ignore, version.instance, update)
 end
 
--- The lane of an update, or nil: it waits for no other.
-local function laneOf(self, update)
-  local key = 0
-  if self.order == "chat" then
-    key = lanes.key(update)
-    if key == nil then return nil end
+-- Lanes of chats that were quiet for a while go, once there are many.
+local function tidy(self)
+  local left = 0
+  for key, lane in pairs(self.lanes) do
+    if lane.busy or lane.first <= lane.last then left = left + 1 else self.lanes[key] = nil end
   end
-  local lane = self.lanes[key]
-  if not lane then
-    lane = { first = 1, last = 0, key = key, busy = nil, since = nil, heldBy = nil, told = nil }
-    self.lanes[key] = lane
-  end
+  self.untilTidy = left + IDLE_LANES
+end
+
+-- A lane for that key. nil is none: such an update waits for no other.
+local function newLane(self, key)
+  if key == nil then return nil end
+  self.untilTidy = self.untilTidy - 1
+  if self.untilTidy < 0 then tidy(self) end
+  local lane = { first = 1, last = 0, busy = false }
+  self.lanes[key] = lane
   return lane
 end
 
@@ -310,12 +321,22 @@ end
 --- Hands an update to its handler. Returns the entry, or nil where no handler wants it. `seq` is its number in the store's inbox, where
 --- it has one already. An entry's serial is nil before its handler starts and false after it has ended.
 function Dispatch:handle(update, seq)
-  local fn, lane = self.found[update._], nil
-  if fn == nil then fn = lookup(self, update._) end
+  local fn = self.found[update._] or lookup(self, update._)
   if not fn then return nil end
-  if self.order ~= "none" then
-    lane = laneOf(self, update)
-    if lane and (lane.busy or lane.first <= lane.last) then return queue(self, lane, { update = update, seq = seq }) end
+  local lane, key
+  if self.inLanes then
+    key = 0
+    if self.byChat then
+      local message = update.message -- a message, or a text
+      local peer = message and message.peer_id
+      key = peer and peer.user_id or lanes.key(update)
+    end
+    lane = self.lanes[key]
+    if not lane then
+      lane = newLane(self, key)
+    elseif lane.busy or lane.first <= lane.last then
+      return queue(self, lane, { update = update, seq = seq })
+    end
   end
   local running, version, serial = self.running, self.current, self.serial
   if running >= self.limit then
@@ -483,7 +504,7 @@ function Dispatch:stop(reason, grace)
     self.change = core_.new()
     if left <= 0 or core_.awaitTimeout(self.change, left) == false then break end
   end
-  self.change = nil
+  self.change = false
   for serial, t in pairs(tasks) do
     local entry = self.entries[serial]
     if entry and entry ~= mine then

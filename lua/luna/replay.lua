@@ -123,7 +123,7 @@ local function follow(self, core, client)
   client.taken = true
   self.bots[#self.bots + 1], self.byClient[client] = bot, bot
   core.conn = bot.conn
-  if client.order and self.order[core] == nil then dispatch.order = client.order end
+  if client.order and self.order[core] == nil then dispatch:turn(client.order) end
   if type(client.floodTimeout) == "number" then core.settings.floodTimeout = client.floodTimeout end
   function core.boot() boot(self, core, client) end
   for _, name in ipairs { "connectHome", "get", "migrate" } do dcs[name] = function() return bot.conn end end

@@ -98,7 +98,7 @@ local function inbox(dispatch)
   for _, l in pairs(dispatch.lanes) do lane(l) end
   for i = dispatch.readyFirst, dispatch.readyLast do
     local l = dispatch.ready[i]
-    if l and (l.key == nil or dispatch.lanes[l.key] ~= l) then lane(l) end
+    if l and l.alone then lane(l) end
   end
   return n
 end

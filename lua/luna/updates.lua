@@ -20,13 +20,15 @@ local take, harvest, handle = Journal.take, Peers.harvest, Dispatch.handle
 
 local Updates = Class.new "Updates"
 
+local nobody = {}
+
 local SILENCE = 15 * 60
 local CHECK = 60
 local MAX_EARLY = 1000
 
 function Updates:init(core)
-  self.core = core
-  self.active = false
+  self.core, self.peers, self.dispatch = core, core.peers, core.dispatch
+  self.active, self.stopped = false, false
   self.journal = Journal(core)
   self.early = {} -- what came between the log-in and activate
   self.channels = {} -- marked id of a channel → its box
@@ -145,8 +147,11 @@ end
 -- What has no turn to wait for is taken at once; what nobody handles, and nobody listens to by a handle of its own, not at all.
 local meant = { updateChannelTooLong = true, updatePtsChanged = true } -- for us
 local function loose(self, update, own, raw)
-  local kind, dispatch = update._, self.core.dispatch
-  if dispatch.found[kind] == false and not meant[kind] and dispatch.handle == handle then return end
+  local kind, dispatch = update._, self.dispatch
+  if dispatch.found[kind] == false and not meant[kind] and dispatch.handle == handle then
+    dispatch.dull[kind] = true
+    return
+  end
   if kind == "updateChannelTooLong" then
     local marked = ids.channel(update.channel_id)
     local box = self:channelBox(marked, update.pts)
@@ -236,38 +241,40 @@ Updates.drainSeq = drainSeq
 
 --- A full container. Its ack is owed once all of it is in place; own: it is a call's result.
 function Updates:takeContainer(full, own, conn, ack, raw)
-  local list, journal, unit = full.updates, self.journal, nil
-  local n = #list
-  local ordered, seq = true, full.seq
-  harvest(self.core.peers, full)
+  local list, journal, dispatch, unit = full.updates, self.journal, self.dispatch, nil
+  local n, ordered, seq = #list, true, full.seq
+  harvest(self.peers, full)
   if n ~= 1 then raw = nil end
   journal.count = journal.count + n
   if seq and seq ~= 0 then ordered = inSequence(self, full) end
+  local common, dull = self.common, ordered and dispatch.handle == handle and dispatch.dull or nobody
   for i = 1, n do
     local update = list[i]
-    local count = update.pts_count
-    if count or update.qts then
-      local box, pts
-      local message = update.message
-      local peer = message and message.peer_id
-      if count and peer and not peer.channel_id then -- nearly always
-        box, pts = self.common, update.pts
-      else
-        box, pts, count = place(self, update, count, own)
-      end
-      if box.pts == pts - count and box.n == 0 and not box.fetching then -- its turn: nearly always
-        box.pts = pts
-        take(journal, update, box.name, own, raw)
-      else
+    if not dull[update._] then
+      local count = update.pts_count
+      if count or update.qts then
+        local message = update.message
+        local peer = message and message.peer_id
+        local box, pts
+        if count and peer and peer._ ~= "peerChannel" then -- nearly always
+          box, pts = common, update.pts
+        else
+          box, pts, count = place(self, update, count, own)
+        end
+        if box.pts == pts - count and box.n == 0 and not box.fetching then -- its turn: nearly always
+          box.pts = pts
+          take(journal, update, box.name, own, raw)
+        else
+          unit = unit or { left = 1, own = own, conn = conn, ack = ack, raw = raw }
+          unit.left = unit.left + 1
+          box:offer(pts, count, update, unit)
+        end
+      elseif ordered then
+        loose(self, update, own, raw)
+      elseif ordered == nil then
         unit = unit or { left = 1, own = own, conn = conn, ack = ack, raw = raw }
         unit.left = unit.left + 1
-        box:offer(pts, count, update, unit)
       end
-    elseif ordered then
-      loose(self, update, own, raw)
-    elseif ordered == nil then
-      unit = unit or { left = 1, own = own, conn = conn, ack = ack, raw = raw }
-      unit.left = unit.left + 1
     end
   end
   if ordered == nil then
@@ -278,7 +285,7 @@ function Updates:takeContainer(full, own, conn, ack, raw)
         if #self.pendingSeq > 0 then difference.common(self) end
       end)
     end
-  elseif self.pendingSeq[1] then
+  elseif seq and seq ~= 0 then
     drainSeq(self)
   end
   if n == 0 and full.pts_count then self.common:offer(full.pts, full.pts_count, nil, { left = 1 }) end

@@ -62,7 +62,7 @@ local function begin(core)
   core.taps = list
   local dispatch = core.dispatch
   local handle, wrappers = dispatch.handle, setmetatable({}, { __mode = "k" })
-  core.untapped = rawget(dispatch, "handle") -- of a record, where there is one
+  core.untapped = handle -- a record's, where there is one
   dispatch.handle = function(self, update, ...)
     each(list, "update", update)
     local fn = self:lookup(update._)
@@ -80,7 +80,8 @@ local function begin(core)
 end
 
 local function finish(core)
-  core.dispatch.handle, core.dispatch.found = core.untapped, {}
+  core.dispatch.handle = core.untapped
+  core.dispatch:forget()
   core.taps, core.untapped = nil, nil
   untapCalls(core)
 end

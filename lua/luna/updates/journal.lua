@@ -25,6 +25,7 @@ function Journal:init(core)
   self.acks, self.done, self.channels = {}, {}, nil -- acks: connection → list of msg_ids
   self.group = {} -- what a commit takes; filled anew each time
   self.scheduled, self.refusals, self.count = false, 0, 0
+  self.persist, self.timer = false, false
 end
 
 --- The state has changed: there will be a commit soon.
@@ -52,31 +53,23 @@ function Journal:due()
   self.timer = timer.unref(timer.after(GROUP_SECONDS, self.due, self))
 end
 
--- What the bot has sent itself needs no second telling, so no row in the inbox. What persists is kept as soon as ever.
-local function takeOwn(self, update, box)
-  if box < 0 then
-    self.channels = self.channels or {}
-    self.channels[box] = true
-  end
-  if self.persist then
-    self:touch()
-  elseif not self.timer then
-    self.timer = timer.unref(timer.after(OWN_SECONDS, self.flush, self))
-  end
-  self.dispatch:handle(update)
-end
-
 --- One update in its turn: starts its handler, and remembers what the inbox needs of it. box: COMMON, QTS, NONE or a channel's id. own: of
 --- a call's result. raw: the bytes of a container that holds it alone.
 function Journal:take(update, box, own, raw)
-  if own then
-    local message = update.message -- a message, or the text of a notice, which has no `out` either
-    if message and message.out then return takeOwn(self, update, box) end
+  local message = own and update.message -- a message, or the text of a notice, which has no `out` either
+  if box < 0 then
+    local channels = self.channels or {}
+    channels[box], self.channels = true, channels
+  end
+  if message and message.out and not self.persist then
+    -- What the bot has sent itself needs no second telling, so no row in the inbox, and its state is in no hurry.
+    if not self.timer then self.timer = timer.unref(timer.after(OWN_SECONDS, self.flush, self)) end
+    self.dispatch:handle(update)
+    return
   end
   if not self.scheduled then self:touch() end
-  if box < 0 then self:moved(box) end
   local entry = self.dispatch:handle(update)
-  if not entry or entry.serial == false then return end
+  if not entry or entry.serial == false or message and message.out then return end
   local n = self.n + 1
   entry.box, entry.raw = box, raw
   self.entries[n], self.n = entry, n
@@ -138,7 +131,7 @@ end
 
 function Journal:flush()
   if self.timer then timer.cancel(self.timer) end
-  self.scheduled, self.timer = false, nil
+  self.scheduled, self.timer = false, false
   local account, updates = self.core.account, self.core.updates
   if not account or not updates.common then return end
   if self.core.state == "stopped" then return end -- the store is closed
@@ -177,7 +170,7 @@ function Journal:flush()
   end
   local group = self.group
   group.state, group.channels, group.add, group.done = updates:state(), channels, adds, done
-  group.persist = self.persist and self.persist() -- set by luna.persist: the handler's persistent fields
+  group.persist = self.persist and self.persist() or nil -- set by luna.persist: the handler's persistent fields
   local ok, seqs = pcall(account.commit, account, group, durable)
   if not ok then return refused(self, seqs, kept, channels, done, acks) end
   self.refusals = 0

@@ -29,6 +29,29 @@ describe("luna.dispatch", function()
     assert.is_true(core.dispatch:isIdle())
   end)
 
+  it("keeps quiet chats' lanes for a while and no longer, and none that is in use", function()
+    local core, log = fake(), {}
+    local gate = luna.Deferred()
+    core.dispatch:setCallback(function(update)
+      if update.message.message == "wait" then luna.await(gate:promise()) end
+      log[#log + 1] = update.message.id
+    end)
+    local first = new(1, 10)
+    first.message.message = "wait"
+    core.dispatch:handle(first)
+    core.dispatch:handle(new(2, 10))
+    for i = 1, 1000 do core.dispatch:handle(new(2 + i, 10 + i)) end
+    local n = 0
+    for _ in pairs(core.dispatch.lanes) do n = n + 1 end
+    assert.is_true(n < 200)
+    core.dispatch:handle(new(2000, 10)) -- behind what waits there
+    assert.equal(1000, #log)
+    gate:resolve()
+    core:settle()
+    assert.same({ 1, 2, 2000 }, table.move(log, 1001, 1003, 1, {}))
+    assert.is_true(core.dispatch:isIdle())
+  end)
+
   it("keeps the order of many", function()
     local core, log = fake(), {}
     core.dispatch:setCallback(function(update)

@@ -153,6 +153,20 @@ describe("updates", function()
     assert.equal(1, shown)
   end)
 
+  it("that nobody handled come to who does since, in the middle of a container too", function()
+    local core, seen = start(), {}
+    core.dispatch:setHandler({}, {})
+    local status = { _ = "updateUserStatus", user_id = 5, status = { _ = "userStatusRecently" } }
+    core:push(updates { status })
+    core.dispatch:setHandler({}, {
+      onUpdateUserTyping = function()
+        core.dispatch:setHandler({}, { onUpdateUserStatus = function(_, u) seen[#seen + 1] = u.user_id end })
+      end,
+    })
+    core:push(updates { status, { _ = "updateUserTyping", user_id = 5, action = { _ = "sendMessageTypingAction" } }, status })
+    assert.same({ 5 }, seen)
+  end)
+
   it("are committed before the patience is over where many handlers run", function()
     local never = luna.Deferred()
     local core = start { callback = function() luna.await(never:promise()) end }

@@ -299,6 +299,16 @@ function Person:react(message, emoji) end
 ---@return tl.message
 function Person:vote(message, ...) end
 
+---Writes a message that Telegram sends by itself in so many seconds, 10 at once: people may do that, bots may not.
+---```lua
+---alice:schedule(group, "Good morning!", 8 * 3600)
+---world:clock():advance(8 * 3600)
+---```
+---@param peer luna.TestPeer
+---@param content luna.TestContent
+---@param seconds number
+function Person:schedule(peer, content, seconds) end
+
 ---Pins a message.
 ---@param message tl.message
 function Person:pin(message) end

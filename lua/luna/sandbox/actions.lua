@@ -119,9 +119,8 @@ local function spread(model, by, peer, core, list)
   return mine, mineId
 end
 
---- Sends to a peer. m: text, entities, media, markup, reply (an id in the owner's box), quote, silent, noforwards, random (random_id),
---- action, fwd, grouped, via. Returns the entry, the id that the message got in the owner's box, and the core.
-function actions.send(model, by, peer, m)
+-- A new message as a table, in nobody's box yet, and who gets it. m: as for send.
+local function compose(model, by, peer, m)
   local me = by.user
   if m.random and boxes.seen(model, me.id, m.random) then rpc.fail(500, "RANDOM_ID_DUPLICATE") end
   local kept, entities = m.text or "", m.entities
@@ -136,19 +135,37 @@ function actions.send(model, by, peer, m)
   local channel = peer < CHANNEL and model:channel(CHANNEL - peer) or nil
   local post = channel and not channel.megagroup or nil
   if post and m.media and m.media.public then rpc.fail(400, "BROADCAST_PUBLIC_VOTERS_FORBIDDEN") end
-  local core = boxes.newCore(model, {
+  if m.random then boxes.remember(model, me.id, m.random) end
+  return {
     from = post and peer or me.id, chat = peer < 0 and peer or nil, pair = peer > 0 and { me.id, peer } or nil, date = model:now(),
     text = not m.action and kept or nil, entities = entities, media = m.media, markup = m.markup, reply = draft.reply, quote = m.quote,
     quoteEntities = m.quoteEntities, quoteOffset = m.quoteOffset, silent = m.silent or nil, noforwards = m.noforwards or nil,
     action = m.action, fwd = m.fwd, grouped = m.grouped, via = m.via, post = post, author = post and channel.signatures and me.first_name
       or nil, by = me.id,
-  })
-  local poll = m.media and m.media._ == "messageMediaPoll" and model.state.polls[m.media.id]
+  }, list
+end
+
+-- From here on it is there.
+local function post(model, by, peer, made, list)
+  local me, core = by.user, boxes.newCore(model, made)
+  local poll = core.media and core.media._ == "messageMediaPoll" and model.state.polls[core.media.id]
   if poll and not poll.gid then poll.gid = core.gid end
-  if m.random then boxes.remember(model, me.id, m.random) end
   if model.heard then model.heard("send", { by = me.id, core = core }) end
   local entry, id = spread(model, by, peer, core, list)
   return entry, id, core
+end
+
+--- Sends to a peer. m: text, entities, media, markup, reply (an id in the owner's box), quote, silent, noforwards, random (random_id),
+--- action, fwd, grouped, via. Returns the entry, the id that the message got in the owner's box, and the core.
+function actions.send(model, by, peer, m)
+  local made, list = compose(model, by, peer, m)
+  return post(model, by, peer, made, list)
+end
+
+--- The same in two steps, for messages that are sent later: what there will be, then the sending, which may be refused as well.
+actions.compose = compose
+function actions.post(model, by, peer, made)
+  return post(model, by, peer, made, recipients(model, by.user, peer, made))
 end
 
 --- The core of a message that `by` names, in that dialog; raises MESSAGE_ID_INVALID.
@@ -343,7 +360,7 @@ function actions.typing(model, by, peer, action)
   end
 end
 
---- Sends copies of messages on. Returns lists of entries and of ids.
+--- Sends copies of messages on, by opts.send where that is given. Returns lists of entries and of ids.
 function actions.forward(model, by, from, list, to, opts)
   local entries, made = {}, {}
   for i, id in ipairs(list) do
@@ -351,7 +368,7 @@ function actions.forward(model, by, from, list, to, opts)
     if core.noforwards then rpc.fail(400, "CHAT_FORWARDS_RESTRICTED") end
     if core.action then rpc.fail(400, "MESSAGE_ID_INVALID") end
     local fwd = not opts.dropAuthor and (core.fwd or { from = core.from, date = core.date, post = core.post and id or nil }) or nil
-    entries[i], made[i] = actions.send(model, by, to, {
+    entries[i], made[i] = (opts.send or actions.send)(model, by, to, {
       text = not (core.media and opts.dropCaptions) and core.text or "", entities = core.entities, media = core.media, fwd = fwd,
       silent = opts.silent, noforwards = opts.noforwards, random = opts.randoms and opts.randoms[i], raw = true,
     })

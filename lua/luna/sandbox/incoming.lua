@@ -1,8 +1,10 @@
 --- What methods that send or change messages have in common: from the parameters on the wire to the arguments of actions.lua, and from
 --- entries to the caller's answer. Called by methods/*.
 local rpc = require "luna.sandbox.rpc"
+local actions = require "luna.sandbox.actions"
 local keyboards = require "luna.sandbox.keyboards"
 local peers = require "luna.sandbox.peers"
+local scheduled = require "luna.sandbox.scheduled"
 local updates = require "luna.sandbox.updates"
 
 local incoming = {}
@@ -52,9 +54,17 @@ function incoming.mention(ctx)
   end
 end
 
+--- Sends, at once or at the time `date`. Returns the entries of the caller's answer, and the id and the core of what was sent at once.
+function incoming.send(ctx, peer, m, date)
+  local by = incoming.by(ctx)
+  local later = date and scheduled.add(ctx.model, by, peer, m, date)
+  if later then return { { k = "messageId", id = later.id, random = m.random }, later } end
+  local entry, id, core = actions.send(ctx.model, by, peer, m)
+  return { { k = "messageId", id = id, random = m.random }, entry }, id, core
+end
+
 --- The common parts of sendMessage, sendMedia and their kin.
 function incoming.common(ctx, p)
-  if p.schedule_date then rpc.fail(400, "SCHEDULE_DATE_INVALID") end
   if p.random_id == 0 then rpc.fail(400, "RANDOM_ID_EMPTY") end
   local m = {
     text = p.message, entities = p.entities, silent = p.silent, noforwards = p.noforwards, random = p.random_id,

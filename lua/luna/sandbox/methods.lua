@@ -3,8 +3,8 @@
 local methods = {}
 
 for _, name in ipairs {
-  "auth", "help", "users", "account", "contacts", "updates", "messages", "inline", "reactions", "polls", "history", "dialogs", "chats",
-  "channels", "bots", "upload", "quiet",
+  "auth", "help", "users", "account", "contacts", "updates", "messages", "inline", "reactions", "polls", "scheduled", "history", "dialogs",
+  "chats", "channels", "bots", "upload", "quiet",
 } do
   for method, fn in pairs(require("luna.sandbox.methods." .. name)) do
     if methods[method] then error("two handlers of " .. method) end

@@ -16,14 +16,15 @@ local function fresh(seed)
     version = 1, secret = seed or crypto.random(32), serial = 0,
     nextUser = 5000000001, nextChat = 4000001, nextChannel = 2000000001, nextCore = 1,
     users = {}, usernames = {}, phones = {}, tokens = {}, chats = {}, channels = {},
-    cores = {}, boxes = {}, auths = {}, keys = {}, files = {}, bound = {}, polls = {},
+    cores = {}, boxes = {}, auths = {}, keys = {}, files = {}, bound = {}, polls = {}, scheduled = {},
   }
 end
 
 --- opts: state (as once saved), seed, dcs (list of ids, the first is where an account lives that says nothing else), log = fn(level, text).
 function Model:init(opts)
   self.state = opts.state or fresh(opts.seed)
-  self.state.polls = self.state.polls or {} -- a file of an earlier version has none
+  local s = self.state
+  s.polls, s.scheduled = s.polls or {}, s.scheduled or {} -- a file of an earlier version has none
   self.dcs = opts.dcs or { 2 }
   self.log = opts.log or function() end
   self.sessions = {} -- user id → set of sessions that get its updates

@@ -188,6 +188,11 @@ end
 function objects.message(model, owner, viewer, id, layer, seen)
   local core = boxes.core(model, owner, id)
   if not core then return { _ = "messageEmpty", id = id } end
+  return objects.ofCore(model, owner, viewer, core, id, layer, seen)
+end
+
+--- The same of a core that may be in nobody's box.
+function objects.ofCore(model, owner, viewer, core, id, layer, seen)
   local peer = boxes.peerOf(core, owner)
   seen[peer] = true
   local post = core.post or nil
@@ -212,6 +217,7 @@ function objects.message(model, owner, viewer, id, layer, seen)
   message.message = core.text
   message.entities = core.entities
   message.media = objects.media(model, viewer, core.media, seen)
+  message.from_scheduled = core.scheduled and core.by == viewer or nil
   message.edit_date = core.edited
   message.edit_hide = core.editHidden
   message.noforwards = core.noforwards

@@ -20,6 +20,7 @@ local objects = require "luna.sandbox.objects"
 local patterns = require "luna.pattern"
 local polls = require "luna.sandbox.polls"
 local reactions = require "luna.sandbox.reactions"
+local scheduled = require "luna.sandbox.scheduled"
 local updates = require "luna.sandbox.updates"
 local suggest = require "luna.suggest"
 
@@ -162,6 +163,18 @@ function Person:send(peer, x)
   local to = marked(self, peer)
   local _, _, core = act(self, function() return actions.send(self.world.model, by(self), to, content(self, x)) end)
   return self:view(actions.owner(by(self), to), core)
+end
+
+--- Writes a message that is sent by itself in so many seconds.
+function Person:schedule(peer, x, seconds)
+  checkContent(x)
+  if type(seconds) ~= "number" then error(("schedule wants a number of seconds, got a %s"):format(type(seconds)), 2) end
+  local to = marked(self, peer)
+  act(self, function()
+    local model, m = self.world.model, content(self, x)
+    local later = scheduled.add(model, by(self), to, m, model:now() + math.ceil(seconds))
+    if not later then actions.send(model, by(self), to, m) end
+  end)
 end
 
 --- Presses "Start" in a bot's chat.

@@ -11,6 +11,7 @@ local rpc = require "luna.sandbox.rpc"
 local updates = require "luna.sandbox.updates"
 local methods = require "luna.sandbox.methods"
 local polls = require "luna.sandbox.polls"
+local scheduled = require "luna.sandbox.scheduled"
 
 local Server = Class.new "Server"
 
@@ -300,6 +301,7 @@ function Server:init(opts)
     },
   }
   polls.resume(model)
+  scheduled.resume(model)
   for _, auth in pairs(model.state.keys) do self.wire:addAuthKey(auth, auth.dc) end
 end
 

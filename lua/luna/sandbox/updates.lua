@@ -128,6 +128,20 @@ function make.pollVote(_, _, e, _, seen)
   }
 end
 
+function make.scheduled(model, viewer, e, layer, seen)
+  for _, item in ipairs(model.state.scheduled[viewer][e.peer].items) do
+    if item.id == e.id then
+      return { _ = "updateNewScheduledMessage", message = objects.ofCore(model, viewer, viewer, item.core, item.id, layer, seen) }
+    end
+  end
+  return nil
+end
+
+function make.unscheduled(_, _, e, _, seen)
+  seen[e.peer] = true
+  return { _ = "updateDeleteScheduledMessages", peer = ids.toPeer(e.peer), messages = e.ids, sent_messages = e.sent }
+end
+
 function make.messageId(_, _, e) return { _ = "updateMessageID", id = e.id, random_id = e.random } end
 
 function make.typing(_, _, e, _, seen)

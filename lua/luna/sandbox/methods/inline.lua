@@ -30,6 +30,7 @@ end
 
 methods["messages.sendInlineBotResult"] = function(ctx, p)
   local peer = peers.marked(ctx, p.peer)
+  if p.schedule_date then rpc.fail(400, "SCHEDULE_DATE_INVALID") end -- not in this sandbox
   local m = incoming.common(ctx, p)
   local entry, id = inline.send(ctx.model, incoming.by(ctx), peer, p.query_id, p.id, m)
   return incoming.reply(ctx, { { k = "messageId", id = id, random = p.random_id }, entry })

@@ -7,6 +7,7 @@ local incoming = require "luna.sandbox.incoming"
 local media = require "luna.sandbox.media"
 local peers = require "luna.sandbox.peers"
 local polls = require "luna.sandbox.polls"
+local scheduled = require "luna.sandbox.scheduled"
 local ids = require "luna.ids"
 
 local messages = {}
@@ -17,21 +18,20 @@ messages["messages.sendMessage"] = function(ctx, p)
   local peer = peers.marked(ctx, p.peer)
   if p.rich_message then rpc.fail(400, "RICH_MESSAGE_INVALID") end
   local m = common(ctx, p)
-  local entry, id, core = actions.send(ctx.model, by(ctx), peer, m)
-  if not ctx.user.bot and peer > 0 and not core.markup then
+  local entries, id, core = incoming.send(ctx, peer, m, p.schedule_date)
+  if core and not ctx.user.bot and peer > 0 and not core.markup then
     return {
-      _ = "updateShortSentMessage", out = true, id = id, pts = entry.pts, pts_count = 1, date = core.date, entities = core.entities,
+      _ = "updateShortSentMessage", out = true, id = id, pts = entries[2].pts, pts_count = 1, date = core.date, entities = core.entities,
     }
   end
-  return reply(ctx, { { k = "messageId", id = id, random = p.random_id }, entry })
+  return reply(ctx, entries)
 end
 
 messages["messages.sendMedia"] = function(ctx, p)
   local peer = peers.marked(ctx, p.peer)
   local m = common(ctx, p)
   m.media = p.media._ == "inputMediaPoll" and polls.make(ctx.model, ctx.user, p.media) or media.take(ctx, p.media)
-  local entry, id = actions.send(ctx.model, by(ctx), peer, m)
-  return reply(ctx, { { k = "messageId", id = id, random = p.random_id }, entry })
+  return reply(ctx, (incoming.send(ctx, peer, m, p.schedule_date)))
 end
 
 messages["messages.sendMultiMedia"] = function(ctx, p)
@@ -47,9 +47,7 @@ messages["messages.sendMultiMedia"] = function(ctx, p)
       reply_to = p.reply_to,
     })
     m.media, m.grouped = taken[i], #taken > 1 and grouped or nil
-    local entry, id = actions.send(ctx.model, by(ctx), peer, m)
-    entries[#entries + 1] = { k = "messageId", id = id, random = single.random_id }
-    entries[#entries + 1] = entry
+    for _, entry in ipairs((incoming.send(ctx, peer, m, p.schedule_date))) do entries[#entries + 1] = entry end
   end
   return reply(ctx, entries)
 end
@@ -66,6 +64,10 @@ messages["messages.forwardMessages"] = function(ctx, p)
   if #p.id > 100 then rpc.fail(400, "MESSAGE_IDS_EMPTY") end
   local entries, made = actions.forward(ctx.model, by(ctx), from, p.id, to, {
     randoms = p.random_id, silent = p.silent, noforwards = p.noforwards, dropAuthor = p.drop_author, dropCaptions = p.drop_media_captions,
+    send = function(_, _, peer, m)
+      local sent = incoming.send(ctx, peer, m, p.schedule_date)
+      return sent[2], sent[1].id
+    end,
   })
   local list = {}
   for i, entry in ipairs(entries) do
@@ -85,6 +87,7 @@ messages["messages.editMessage"] = function(ctx, p)
   elseif p.media then
     m.media = media.take(ctx, p.media)
   end
+  if p.schedule_date then return reply(ctx, { scheduled.edit(ctx.model, by(ctx), peer, p.id, m, p.schedule_date) }) end
   if not p.message and not p.media and not p.reply_markup and not ctx.user.bot then rpc.fail(400, "MESSAGE_EMPTY") end
   return reply(ctx, { actions.edit(ctx.model, by(ctx), peer, p.id, m), closed })
 end

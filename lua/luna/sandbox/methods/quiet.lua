@@ -29,7 +29,6 @@ always("messages.getAttachMenuBots", { _ = "attachMenuBots", hash = 0, bots = {}
 always("messages.getQuickReplies", { _ = "messages.quickReplies", quick_replies = {}, messages = {}, chats = {}, users = {} })
 always("messages.getSavedDialogs", { _ = "messages.savedDialogs", dialogs = {}, messages = {}, chats = {}, users = {} })
 always("messages.getPinnedSavedDialogs", { _ = "messages.savedDialogs", dialogs = {}, messages = {}, chats = {}, users = {} })
-always("messages.getScheduledHistory", { _ = "messages.messages", messages = {}, topics = {}, chats = {}, users = {} })
 always("messages.getUnreadMentions", { _ = "messages.messages", messages = {}, topics = {}, chats = {}, users = {} })
 always("messages.getUnreadReactions", { _ = "messages.messages", messages = {}, topics = {}, chats = {}, users = {} })
 always("messages.getSponsoredMessages", { _ = "messages.sponsoredMessagesEmpty" })

@@ -1,6 +1,7 @@
 /* _luna.host: the process as Lua sees it: arguments, environment, files, signals, standard input and output,
  * the log. */
 #include "bind/embedded.h"
+#include "bind/lua_alloc.h"
 #include "bind/modules.h"
 #include "bind/stdio.h"
 #include "bind/task.h"
@@ -444,6 +445,19 @@ static int f_trim(lua_State *L)
   return 0;
 }
 
+/* memoryLimit(bytes?) → the bytes that Lua may hold from now on while a script runs, 0: as many as there are
+ */
+static int f_memory_limit(lua_State *L)
+{
+  if (!lua_isnoneornil(L, 1)) {
+    lua_Integer bytes = luaL_checkinteger(L, 1);
+    luaL_argcheck(L, bytes >= 0, 1, "a number of bytes");
+    ln_lua_alloc_set_limit((size_t)bytes);
+  }
+  lua_pushinteger(L, (lua_Integer)ln_lua_alloc_limit());
+  return 1;
+}
+
 int luaopen__luna_host(lua_State *L)
 {
   static const luaL_Reg functions[] = {{"readFile", f_read_file},
@@ -461,6 +475,7 @@ int luaopen__luna_host(lua_State *L)
                                        {"hostname", f_hostname},
                                        {"usage", f_usage},
                                        {"trim", f_trim},
+                                       {"memoryLimit", f_memory_limit},
                                        {"onSignal", f_on_signal},
                                        {"offSignal", f_off_signal},
                                        {"log", f_log},

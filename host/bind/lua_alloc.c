@@ -37,6 +37,7 @@ static struct {
   uint8_t *at, *end; /* what is left of the newest chunk */
   struct chunk *chunks;
   size_t used, limit;
+  bool held;
 } pool;
 
 static size_t class_of(size_t size)
@@ -115,7 +116,8 @@ void *ln_lua_alloc(void *ud, void *p, size_t old_size, size_t new_size)
     pool.used -= old_size;
     return NULL;
   }
-  if (new_size > old_size && pool.limit && pool.used + (new_size - old_size) > pool.limit) return NULL;
+  if (pool.held && new_size > old_size && pool.limit && pool.used + (new_size - old_size) > pool.limit)
+    return NULL;
   void *fresh;
   if (!p) {
     fresh = acquire(new_size);
@@ -143,6 +145,18 @@ void *ln_lua_alloc(void *ud, void *p, size_t old_size, size_t new_size)
 size_t ln_lua_alloc_used(void)
 {
   return pool.used;
+}
+
+size_t ln_lua_alloc_limit(void)
+{
+  return pool.limit;
+}
+
+bool ln_lua_alloc_hold(bool held)
+{
+  bool before = pool.held;
+  pool.held = held;
+  return before;
 }
 
 void ln_lua_alloc_set_limit(size_t bytes)

@@ -4,14 +4,19 @@
 #ifndef LN_BIND_LUA_ALLOC_H
 #define LN_BIND_LUA_ALLOC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* A lua_Alloc. ud is not used: there is one state in the process. Not thread safe. */
 void *ln_lua_alloc(void *ud, void *p, size_t old_size, size_t new_size);
-/* Bytes that Lua holds now, and the most it may hold (0: no limit); a request beyond it fails, which Lua
- * raises as "not enough memory". */
+/* Bytes that Lua holds now, and the most it may hold (0: no limit) while a script runs: a request beyond it
+ * fails, which Lua raises as "not enough memory". */
 size_t ln_lua_alloc_used(void);
+size_t ln_lua_alloc_limit(void);
 void ln_lua_alloc_set_limit(size_t bytes);
+/* Whether what runs from now on is held to the limit; gives what was so before. The library's own work is
+ * not: it has to go on, to report the error for one, where a script keeps all there is. */
+bool ln_lua_alloc_hold(bool held);
 /* After lua_close: gives the chunks back. */
 void ln_lua_alloc_end(void);
 

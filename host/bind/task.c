@@ -2,6 +2,7 @@
  * so that <close> variables are closed where waiting is still possible, and settles the promise of the
  * result. */
 #include "bind/task.h"
+#include "bind/lua_alloc.h"
 #include "bind/breaks.h"
 #include "bind/gc.h"
 #include "bind/promise.h"
@@ -191,6 +192,7 @@ static int body_done(lua_State *L, int status, lua_KContext ctx)
 {
   (void)ctx;
   bool ok = status == LUA_OK || status == LUA_YIELD;
+  ln_lua_alloc_hold(false); /* here and below: the script's part is over */
   ln_promise_settle(L, 1, ok ? lua_gettop(L) - 2 : 1, !ok);
   return 0;
 }
@@ -205,6 +207,7 @@ static int work_done(lua_State *L, int status, lua_KContext ctx)
 {
   (void)ctx;
   bool ok = status == LUA_OK || status == LUA_YIELD;
+  ln_lua_alloc_hold(false);
   if (ok) {
     lua_settop(L, 3);
     lua_pushnil(L);
@@ -225,6 +228,7 @@ static int callback_done(lua_State *L, int status, lua_KContext ctx)
 {
   (void)ctx;
   bool ok = status == LUA_OK || status == LUA_YIELD;
+  ln_lua_alloc_hold(false);
   lua_settop(L, 3);
   if (ok && !ln_promise_test(L, 3)) return 0;
   lua_pushvalue(L, 1);
@@ -271,12 +275,14 @@ static void run(struct ln_task *t, lua_State *from, int nargs)
   struct ln_host *h = ln_host_get();
   struct ln_task *before = h->current;
   int blocked = h->blocked, nres = 0;
+  bool held = ln_lua_alloc_hold(ln_task_is_script(t));
   h->current = t;
   h->blocked = 0;
   t->state = LN_TASK_RUNNING;
   int status = ln_gate_resume(t->L, from, nargs, &nres);
   h->current = before;
   h->blocked = blocked;
+  ln_lua_alloc_hold(held);
   if (status == LUA_YIELD && (t->state == LN_TASK_WAITING || t->state == LN_TASK_READY)) {
     if (nres) lua_pop(t->L, nres);
     ln_watchdog_leave(t->L);

@@ -46,6 +46,12 @@ struct ln_task { /* a hundred thousand may sleep: each field here is paid for by
   bool named : 1;        /* its name is in the registry, under its address */
 };
 
+/* Whether what it runs is a script's: a handler, or what a version of a script has started (luna.scope). */
+static inline bool ln_task_is_script(const struct ln_task *t)
+{
+  return (uint32_t)t->owner != 0;
+}
+
 /* Begins a task for the function and its n arguments on top of L (popped); pushes the promise of its result
  * on L. It runs at once where it can be nested, else (or with `later`) from the loop. */
 void ln_task_spawn(lua_State *L, int n, bool later);

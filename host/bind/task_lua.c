@@ -1,5 +1,6 @@
 /* _luna.task: tasks for lua/luna/. */
 #include "bind/task.h"
+#include "bind/lua_alloc.h"
 #include "bind/promise.h"
 #include "bind/traceback.h"
 
@@ -101,7 +102,9 @@ static int f_owner(lua_State *L)
 {
   struct ln_task *t = ln_task_current(L);
   lua_pushinteger(L, t->owner);
-  if (!lua_isnoneornil(L, 1)) t->owner = luaL_checkinteger(L, 1);
+  if (lua_isnoneornil(L, 1)) return 1;
+  t->owner = luaL_checkinteger(L, 1);
+  ln_lua_alloc_hold(ln_task_is_script(t));
   return 1;
 }
 

@@ -208,6 +208,7 @@ end
 -- What `trace` made of an error → the error and its text.
 local function unpackTrace(traced)
   if errors.isException(traced) then return traced, tostring(traced) .. "\n" .. (traced.traceback or "") end
+  if type(traced) == "string" then return traced, traced end -- there was no memory for a traceback: Lua asks nobody then
   return traced[1], traced[2]
 end
 

@@ -54,6 +54,8 @@ end
 --- line. What the library itself did wrong keeps all its frames.
 function frames.tidy(text, traceback)
   text = suggest.explain(text)
+  local limit = text == "not enough memory" and host.memoryLimit() or 0
+  if limit > 0 then text = ("not enough memory: all scripts together may hold %d bytes (memoryLimit)"):format(limit) end
   if not traceback or traceback == "" then return text, nil end
   local first = text:match "^[^\n]*"
   local ours = frames.hasPosition(first) and frames.isLibrary(first:match "^%S+")

@@ -24,6 +24,7 @@
 ---@field durability? "full"|"normal"|"off" what a session survives: a power cut, a kill -9, nothing; "normal"
 ---@field slowCallback? number seconds that a callback may hold the loop before the log says so; 0.1
 ---@field handlerBudget? number seconds that a handler may compute without a wait before it is stopped; 5
+---@field memoryLimit? integer bytes that all scripts of the program may hold (tables, texts, functions); what wants more raises "not enough memory"; of several bots the largest holds, and one without it lifts it
 ---@field logger? luna.Settings.Logger
 ---@field device? luna.Settings.Device what the server is told of this client
 ---@field untrusted? false scripts that are not trusted cannot be held in yet

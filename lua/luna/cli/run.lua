@@ -158,10 +158,14 @@ end
 
 -- Settings that are the process's, not one bot's: the most patient one holds for all.
 local function guards(self)
-  local budget, slow = 0, 0
+  local budget, slow, memory = 0, 0, 0
   for _, bot in ipairs(self.bots) do
-    budget, slow = math.max(budget, bot.core.settings.handlerBudget), math.max(slow, bot.core.settings.slowCallback)
+    local values = bot.core.settings
+    budget, slow = math.max(budget, values.handlerBudget), math.max(slow, values.slowCallback)
+    memory = math.max(memory, values.memoryLimit or math.huge)
   end
+  for _, core in ipairs(self.plain) do memory = math.max(memory, core.settings.memoryLimit or math.huge) end
+  host.memoryLimit(memory < math.huge and memory or 0)
   task.setBudget(budget)
   task.setSlow(slow, function(where, seconds)
     status.stalled(where)
@@ -374,6 +378,10 @@ local function expectPlain(self)
       if bot.core == core then return end
     end
     for _, f in ipairs(self.files) do
+      if f.record.mark == core.mark then
+        self.plain[#self.plain + 1] = core
+        guards(self)
+      end
       if f.record.mark == core.mark and not f.known then
         f.known = true
         task.spawn(function()
@@ -387,7 +395,7 @@ local function expectPlain(self)
 end
 
 function M.run(args)
-  local self = { args = args, bots = {}, names = {}, reloaders = {}, files = {}, closers = {}, loading = #args,
+  local self = { args = args, bots = {}, plain = {}, names = {}, reloaders = {}, files = {}, closers = {}, loading = #args,
     running = 0, starting = 0, -- bots that are logged in, and those that are about to be
   }
   self.over = promise.new()

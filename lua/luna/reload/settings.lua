@@ -16,6 +16,7 @@ local held = {
   floodTimeout = function(core, value) core.settings.floodTimeout = value.floodTimeout end,
   slowCallback = function(core, value) core.settings.slowCallback = value.slowCallback end,
   handlerBudget = function(core, value) core.settings.handlerBudget = value.handlerBudget end,
+  memoryLimit = function(core, value) core.settings.memoryLimit = value.memoryLimit end,
   ["updates.order"] = function(core, value) core.dispatch:setOrder(value.updates.order) end,
   ["updates.pending"] = function(core, value) core.dispatch:setLimit(value.updates.pending) end,
   ["connection.timeout"] = connection, ["connection.proxies"] = connection,

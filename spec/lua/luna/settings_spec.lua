@@ -53,6 +53,8 @@ describe("luna.settings", function()
       { { updates = { ordr = "chat" } }, 'unknown setting "updates.ordr"; did you mean "order"?' },
       { { updates = { order = "sideways" } }, 'setting "updates.order" is "sideways", expected one of "chat", "none", "all"' },
       { { handlerBudget = 0 }, 'setting "handlerBudget" is 0, expected a number above 0' },
+      { { memoryLimit = 1e6 }, 'setting "memoryLimit" is 1000000.0, expected a number of bytes, 4194304 or more' },
+      { { memoryLimit = 2 ^ 23 + 0.5 }, 'setting "memoryLimit" is 8388608.5, expected a number of bytes' },
       { { connection = 5 }, 'setting "connection" is a number, expected a table' },
       { { dc = { [2] = "nowhere" } }, 'setting "dc" is a table, expected a table like' },
       { { floodTimeout = -1 }, "a number of seconds" },

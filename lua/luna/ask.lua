@@ -10,6 +10,7 @@ local filters = require "luna.filters"
 local ids = require "luna.ids"
 local routes = require "luna.routes"
 local suggest = require "luna.suggest"
+local topics = require "luna.topics"
 
 local Asks = Class.new "Asks"
 
@@ -18,7 +19,7 @@ local WHAT = "message:ask"
 
 function Asks:init(dispatch)
   self.dispatch = dispatch
-  self.chats = {} -- marked id of a chat → { marked id of a person → question }
+  self.chats = {} -- marked id of a chat → { marked id of a person, in a topic "PERSON/TOPIC" → question }
   self.count = 0
 end
 
@@ -149,7 +150,9 @@ local function say(self, x, to, level)
   elseif self.group and to and p.reply_markup == nil then
     p.reply_markup = { force_reply = true, selective = true }
   end
-  if self.group and to and p.reply_to == nil and p.reply_to_msg_id == nil then p.reply_to_msg_id = to end
+  if p.reply_to == nil and p.reply_to_msg_id == nil then
+    if self.topic then p.reply_to = topics.replyTo(self.topic, to) elseif self.group then p.reply_to_msg_id = to end
+  end
   local data = dataOf(p.reply_markup)
   local result = message.deliver(p, level + 1)
   if data then -- presses of these buttons count
@@ -168,8 +171,8 @@ local function close(self)
   self.closed = true
   local asks, entry = self.asks, self.entry
   local people = asks.chats[self.chat]
-  if people[self.person] == self then
-    people[self.person] = nil
+  if people[self.key] == self then
+    people[self.key] = nil
     if next(people) == nil then asks.chats[self.chat] = nil end
   end
   asks.count = asks.count - 1
@@ -184,14 +187,25 @@ local function fail(self, err)
   core_.fail(self.promise, err)
 end
 
+-- The key of who is asked among a chat's questions: in each topic of a forum there may be one.
+local function keyOf(person, topic) return topic and ("%d/%d"):format(person, topic) or person end
+
+-- The topic of what the question is about. The press of a button does not tell: its message is asked for.
+local function topicOf(core, subject)
+  if not subject.query_id then return topics.of(subject) end
+  if not core.peers:isForum(subject.peer) then return nil end
+  local message = subject:getMessage()
+  return message and topics.of(message)
+end
+
 local function open(asks, question)
   local people = asks.chats[question.chat]
   if not people then
     people = {}
     asks.chats[question.chat] = people
   end
-  local before = people[question.person]
-  people[question.person] = question
+  local before = people[question.key]
+  people[question.key] = question
   asks.count = asks.count + 1
   if before then fail(before, classes.CancelledException "another question has taken its place") end
   asks.chats[question.chat] = people -- closing the one before may have put it away
@@ -208,8 +222,10 @@ function Asks.ask(core, subject, question, opts, level)
     error(("%s: there is nobody to ask: %s"):format(WHAT, not chat and "the chat of this button is not known"
       or subject.out and "this message is the account's own" or "a channel's post has no author"), level + 1)
   end
+  local topic = topicOf(core, subject)
   local self = {
-    asks = of(core.dispatch), chat = chat, person = person, peer = peer, group = peer.user_id == nil, question = question,
+    asks = of(core.dispatch), chat = chat, person = person, key = keyOf(person, topic), topic = topic, peer = peer,
+    group = peer.user_id == nil, question = question,
     check = opts.check, retry = opts.retry, except = opts.except, cancel = opts.cancel, choices = opts.choices,
     entry = core.dispatch:context(), promise = core_.new(),
   }
@@ -273,6 +289,15 @@ local function isPressOf(self, query)
   return self.data ~= nil and self.data[query.data] ~= nil and (self.messageId == nil or self.messageId == query.msg_id)
 end
 
+-- Among a chat's questions the one that a message, or a press, is for.
+local function questionFor(people, subject, query)
+  local person = filters.person(subject)
+  if not query then return people[keyOf(person, topics.of(subject))] end
+  for _, question in pairs(people) do
+    if question.person == person and isPressOf(question, subject) then return question end
+  end
+end
+
 -- Not an answer: says so, in the answer's own task, while the chat's next message waits.
 local function again(self, subject)
   local x = self.retry
@@ -292,8 +317,8 @@ function Asks.take(dispatch, update)
   end
   local peer = subject.peer_id or subject.peer
   local people = peer and dispatch.asks.chats[ids.ofPeer(peer)]
-  local self = people and people[filters.person(subject)]
-  if not self or query and not isPressOf(self, subject) then return false end
+  local self = people and questionFor(people, subject, query)
+  if not self then return false end
   local handler = dispatch.instance
   local ok, value = pcall(function()
     if self.except and self.except(subject, handler) then return nil end

@@ -1,14 +1,17 @@
---- Which updates belong together: the chat of an update, or its user where there is no chat, as one number. Pure.
+--- Which updates belong together: the chat of an update (in a forum, the topic of its message), or its user where there is no chat. Pure.
 local ids = require "luna.ids"
+local topics = require "luna.topics"
 
 local lanes = {}
 local pack = string.pack
 
---- The marked id, or nil where the update is about nobody.
+--- The marked id, with a topic's behind it "ID/TOPIC", or nil where the update is about nobody.
 function lanes.key(update)
   local message = update.message
   if type(message) == "table" then
     local peer = message.peer_id
+    local topic = topics.of(message)
+    if topic then return ("%d/%d"):format(ids.ofPeer(peer), topic) end
     return peer and ids.ofPeer(peer) or nil
   end
   local peer = update.peer

@@ -5,6 +5,7 @@ local tl = require "_luna.tl"
 local errors = require "luna.errors"
 local ids = require "luna.ids"
 local scope = require "luna.scope"
+local topics = require "luna.topics"
 local expand = require "luna.updates.expand"
 
 local message = {}
@@ -60,20 +61,28 @@ local function deliver(p, level, opts)
   return (call("messages.sendMedia", p, level + 1, opts))
 end
 
+-- What is sent goes to the message's chat and topic, where it does not say another chat. id: of the message that it answers.
+local function stay(self, p, id)
+  local topic = topics.of(self)
+  if p.reply_to == nil and p.reply_to_msg_id == nil then
+    if topic and p.peer == nil then p.reply_to = topics.replyTo(topic, id) else p.reply_to_msg_id = id end
+  end
+  p.peer = p.peer or self.peer_id
+end
+
 -- The last argument of those that call is the options of every call: { async = true }, timeout, cancellation, …
 
 --- reply(text | { message =, media =, … }, options?): an answer to this message in its chat.
 function methods:reply(x, opts)
   local p = options(self, x, "message:reply", 2)
-  p.peer = p.peer or self.peer_id
-  if p.reply_to == nil and p.reply_to_msg_id == nil then p.reply_to_msg_id = self.id end
+  stay(self, p, self.id)
   return (deliver(p, 2, opts))
 end
 
 --- send(text | table): to the message's chat, without the reference.
 function methods:send(x, opts)
   local p = options(self, x, "message:send", 2)
-  p.peer = p.peer or self.peer_id
+  stay(self, p)
   return (deliver(p, 2, opts))
 end
 
@@ -145,10 +154,14 @@ local function chatOf(self, level)
   error("this button is under a message that was sent by way of the bot: its chat is not known", level + 1)
 end
 
---- send(text | table): to the chat of the button's message.
+--- send(text | table): to the chat of the button's message; in a forum as an answer to it, which is in its topic.
 function query:send(x, opts)
   local p = options(self, x, "query:send", 2)
-  p.peer = p.peer or chatOf(self, 2)
+  if p.peer == nil then
+    p.peer = chatOf(self, 2)
+    local inForum = core(2).peers:isForum(self.peer)
+    if inForum and p.reply_to == nil and p.reply_to_msg_id == nil then p.reply_to_msg_id = self.msg_id end
+  end
   return (deliver(p, 2, opts))
 end
 

@@ -10,6 +10,7 @@ local GENERATION = 4000 -- entries per generation; the older half goes when the 
 function Peers:init(core)
   self.core = core
   self.young, self.old, self.count = {}, {}, 0
+  self.forums = {} -- marked ids of supergroups that have topics
   self.names = {} -- lower-case username → marked id
   self.seen = setmetatable({}, { __mode = "v" }) -- id → the object last learned from
   self.dirty = nil -- entries to hand to the store at the next turn
@@ -47,6 +48,9 @@ function Peers:byUsername(name)
   if entry then return keep(self, entry.id, entry) end
   return nil
 end
+
+--- Whether a Peer is a supergroup that has topics, as far as is known: the updates of a chat bring the chat along.
+function Peers:isForum(peer) return peer.channel_id ~= nil and self.forums[ids.CHANNEL - peer.channel_id] == true end
 
 function Peers:flush()
   local dirty = self.dirty
@@ -99,8 +103,10 @@ function Peers:addChat(chat)
   if kind == "chat" or kind == "chatForbidden" then
     put(self, -chat.id, "chat", 0, nil, nil, chat.title, nil)
   elseif kind == "channel" or kind == "channelForbidden" then
+    local marked = ids.CHANNEL - chat.id
+    if chat.forum or self.forums[marked] then self.forums[marked] = chat.forum end
     if chat.access_hash then
-      put(self, ids.CHANNEL - chat.id, "channel", chat.access_hash, usernameOf(chat), nil, chat.title, chat.min)
+      put(self, marked, "channel", chat.access_hash, usernameOf(chat), nil, chat.title, chat.min)
     end
   end
 end

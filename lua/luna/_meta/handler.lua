@@ -44,7 +44,7 @@ function EventHandler:release() end
 ---@class luna.MessageMethods
 local Message = {}
 
----Answers this message in its chat, with a reference to it.
+---Answers this message in its chat, with a reference to it; in a forum, in its topic.
 ---```lua
 ---message:reply "hello"
 ---message:reply{ message = "<b>bold</b>", parse_mode = "HTML" }
@@ -55,7 +55,7 @@ local Message = {}
 ---@overload fun(self: luna.MessageMethods, x: string|luna.MessageOptions, options: luna.AsyncOptions): luna.Promise<tl.Updates>
 function Message:reply(x, options) end
 
----Sends to the message's chat, without the reference.
+---Sends to the message's chat, and in a forum to its topic, without the reference.
 ---```lua
 ---message:send{ message = "Ready?", reply_markup = { inline_keyboard = { { { text = "Go", callback_data = "go" } } } } }
 ---```

@@ -97,7 +97,7 @@ function EventHandler:setCommands(options) end
 local Message = {}
 
 ---A question to who wrote this message, in its chat. Waits for that person's next message there, or for the press of a button of the question,
----and gives it; nobody else gets that. The chat's other updates are handled meanwhile. A new question to the same person in the same chat
+---and gives it; nobody else gets that. In a forum the topic counts as the chat. The chat's other updates are handled meanwhile. A new question to the same person in the same chat
 ---takes the place of an open one, which raises a CancelledException, as does a new version of the script. An open question comes before every
 ---route: a command is an answer too. The ways out are options (luna help AskOptions): `timeout`, `cancel` for the person, a `cancellation` token
 ---for the script; `except` lets the questioned person's /help and the like go past it.
@@ -155,7 +155,7 @@ function Query:answer(x, options) end
 ---@overload fun(self: luna.CallbackMethods, x: string|luna.MessageOptions, options: luna.AsyncOptions): luna.Promise<tl.Updates|boolean>
 function Query:edit(x, options) end
 
----Sends to the chat of the button's message.
+---Sends to the chat of the button's message; in a forum, where a press does not tell the topic, as an answer to that message.
 ---@param x string|luna.MessageOptions
 ---@param options? luna.CallOptions
 ---@return tl.Updates

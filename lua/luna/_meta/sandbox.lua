@@ -65,11 +65,23 @@ function World:user(first, options) end
 ---@return luna.Place
 function World:group(title, options) end
 
----A channel; with megagroup, a supergroup.
+---A channel; with megagroup, a supergroup; with forum, one that has topics.
 ---@param title string
----@param options? { members?: (luna.Person|luna.TestBot)[], owner?: luna.Person, admins?: (luna.Person|luna.TestBot)[], username?: string, about?: string, megagroup?: boolean }
+---@param options? { members?: (luna.Person|luna.TestBot)[], owner?: luna.Person, admins?: (luna.Person|luna.TestBot)[], username?: string, about?: string, megagroup?: boolean, forum?: boolean }
 ---@return luna.Place
 function World:channel(title, options) end
+
+---A topic of a forum, begun by its owner: a place in which people send and expect messages, apart from the forum's other topics.
+---```lua
+---local forum = world:channel("Tea house", { forum = true, members = { alice, bot } })
+---local orders = world:topic(forum, "Orders")
+---alice:send(orders, "one tea")
+---alice:expect(orders, "Coming")
+---```
+---@param place luna.Place
+---@param title string
+---@return luna.Place
+function World:topic(place, title) end
 
 ---The world's clock, which sleep, timers and os.time follow.
 ---```lua
@@ -148,7 +160,7 @@ function Clock:now() end
 ---@class luna.Place
 ---@field id integer the marked id, as of the Bot API
 ---@field title string
----@field kind "group"|"channel"
+---@field kind "group"|"channel"|"topic"
 ---@field owner luna.Person
 
 ---@class luna.TestBot

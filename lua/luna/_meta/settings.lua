@@ -38,7 +38,7 @@
 ---@field proxies? string[] URLs, used where the direct way failed
 
 ---@class luna.Settings.Updates
----@field order? "chat"|"none"|"all" which updates are handled one after the other: those of one chat, none, all; "chat"
+---@field order? "chat"|"none"|"all" which updates are handled one after the other: those of one chat (in a forum, of one topic), none, all; "chat"
 ---@field catchUp? boolean fetch at the start what was missed; true
 ---@field pending? number how many updates may wait; 1000
 

@@ -11,6 +11,7 @@ local actions = {}
 
 local EDIT_LIMIT = 2 * 86400 -- seconds; bots may edit for ever
 local CHANNEL = ids.CHANNEL
+local GENERAL = 1 -- the topic of a forum that a message is in where nothing else is said
 
 local function isAdmin(o, uid)
   local m = o.members[uid]
@@ -119,6 +120,23 @@ local function spread(model, by, peer, core, list)
   return mine, mineId
 end
 
+-- The message that a new one answers, and in a forum the topic that it goes to: that of what it answers, else m.top; General is none.
+local function placeOf(model, by, peer, m)
+  local owner, channel = actions.owner(by, peer), peer < CHANNEL and model:channel(CHANNEL - peer)
+  if not channel or not channel.forum then return m.reply and resolveReply(model, owner, peer, m.reply), nil end
+  local known, gid, topic = channel.topics, nil, m.top
+  if m.reply and (known[m.reply] or m.reply == GENERAL) then
+    topic = topic or m.reply
+  elseif m.reply and (boxes.core(model, owner, m.reply) or not topic) then
+    gid = resolveReply(model, owner, peer, m.reply)
+    topic = model.state.cores[gid].topic
+  end
+  if not topic or topic == GENERAL then return gid, nil end
+  if not known[topic] then rpc.fail(400, "TOPIC_DELETED") end
+  if known[topic].closed and not isAdmin(channel, by.user.id) then rpc.fail(400, "TOPIC_CLOSED") end
+  return gid, topic
+end
+
 -- A new message as a table, in nobody's box yet, and who gets it. m: as for send.
 local function compose(model, by, peer, m)
   local me = by.user
@@ -128,9 +146,8 @@ local function compose(model, by, peer, m)
     kept, entities = text.take(kept, m.entities, m.media and text.MAX_CAPTION or text.MAX_MESSAGE, m.mention)
     if kept == "" and not m.media then rpc.fail(400, "MESSAGE_EMPTY") end
   end
-  local owner = actions.owner(by, peer)
-  local draft = { action = m.action, text = kept, via = m.via }
-  if m.reply then draft.reply = resolveReply(model, owner, peer, m.reply) end
+  local draft, topic = { action = m.action, text = kept, via = m.via }, nil
+  if m.reply or m.top then draft.reply, topic = placeOf(model, by, peer, m) end
   local list = recipients(model, me, peer, draft)
   local channel = peer < CHANNEL and model:channel(CHANNEL - peer) or nil
   local post = channel and not channel.megagroup or nil
@@ -140,8 +157,8 @@ local function compose(model, by, peer, m)
     from = post and peer or me.id, chat = peer < 0 and peer or nil, pair = peer > 0 and { me.id, peer } or nil, date = model:now(),
     text = not m.action and kept or nil, entities = entities, media = m.media, markup = m.markup, reply = draft.reply, quote = m.quote,
     quoteEntities = m.quoteEntities, quoteOffset = m.quoteOffset, silent = m.silent or nil, noforwards = m.noforwards or nil,
-    action = m.action, fwd = m.fwd, grouped = m.grouped, via = m.via, post = post, author = post and channel.signatures and me.first_name
-      or nil, by = me.id,
+    action = m.action, topic = topic, fwd = m.fwd, grouped = m.grouped, via = m.via, post = post,
+    author = post and channel.signatures and me.first_name or nil, by = me.id,
   }, list
 end
 
@@ -155,8 +172,8 @@ local function post(model, by, peer, made, list)
   return entry, id, core
 end
 
---- Sends to a peer. m: text, entities, media, markup, reply (an id in the owner's box), quote, silent, noforwards, random (random_id),
---- action, fwd, grouped, via. Returns the entry, the id that the message got in the owner's box, and the core.
+--- Sends to a peer. m: text, entities, media, markup, reply (an id in the owner's box), top (a topic), quote, silent, noforwards,
+--- random (random_id), action, fwd, grouped, via. Returns the entry, the id that the message got in the owner's box, and the core.
 function actions.send(model, by, peer, m)
   local made, list = compose(model, by, peer, m)
   return post(model, by, peer, made, list)
@@ -370,7 +387,7 @@ function actions.forward(model, by, from, list, to, opts)
     local fwd = not opts.dropAuthor and (core.fwd or { from = core.from, date = core.date, post = core.post and id or nil }) or nil
     entries[i], made[i] = (opts.send or actions.send)(model, by, to, {
       text = not (core.media and opts.dropCaptions) and core.text or "", entities = core.entities, media = core.media, fwd = fwd,
-      silent = opts.silent, noforwards = opts.noforwards, random = opts.randoms and opts.randoms[i], raw = true,
+      silent = opts.silent, noforwards = opts.noforwards, top = opts.top, random = opts.randoms and opts.randoms[i], raw = true,
     })
   end
   return entries, made

@@ -155,13 +155,14 @@ end
 
 -- ---- channels and supergroups ----
 
---- opts: megagroup, about, username. Returns the channel and the entry of its first message.
+--- opts: megagroup, forum, about, username. Returns the channel and the entry of its first message.
 function groups.createChannel(model, by, name, opts)
   local s = model.state
   if by.user.bot then rpc.fail(400, "BOT_METHOD_INVALID") end
   local channel = {
     id = s.nextChannel, title = title(name), about = opts.about or "", date = model:now(), creator = by.user.id, members = {}, banned = {},
-    megagroup = opts.megagroup and true or nil, version = 0, count = 0,
+    megagroup = opts.megagroup and true or nil, forum = opts.forum and true or nil, topics = opts.forum and {} or nil,
+    version = 0, count = 0,
   }
   s.nextChannel = s.nextChannel + 1
   s.channels[channel.id] = channel

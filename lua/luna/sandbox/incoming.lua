@@ -72,6 +72,7 @@ function incoming.common(ctx, p)
   }
   local to = p.reply_to
   if to and to._ == "inputReplyToMessage" and to.reply_to_msg_id ~= 0 then
+    m.top = to.top_msg_id
     m.reply, m.quote, m.quoteEntities, m.quoteOffset = to.reply_to_msg_id, to.quote_text, to.quote_entities, to.quote_offset
   end
   return m

@@ -85,6 +85,7 @@ function objects.channel(model, viewer, id)
     _ = "channel", id = id, access_hash = model:hash(viewer, marked), title = c.title, username = c.username,
     photo = { _ = "chatPhotoEmpty" }, date = member and member.date or c.date, creator = c.creator == viewer or nil,
     left = not member and true or nil, broadcast = not c.megagroup or nil, megagroup = c.megagroup or nil,
+    forum = c.forum,
     signatures = c.signatures or nil, participants_count = c.count,
     admin_rights = member and (member.role == "admin" or c.creator == viewer) and adminRights or nil,
     default_banned_rights = c.megagroup and everybody or nil,
@@ -108,10 +109,12 @@ end
 
 local function replyHeader(model, owner, core)
   local to = core.reply and model.state.cores[core.reply]
-  local id = to and to.ids[owner]
-  if not id then return nil end
+  local id, topic = to and to.ids[owner], core.topic
+  if topic == core.ids[owner] then topic = nil end -- it begins the topic
+  if not id and not topic then return nil end
   return {
-    _ = "messageReplyHeader", reply_to_msg_id = id, quote = core.quote and true or nil, quote_text = core.quote,
+    _ = "messageReplyHeader", reply_to_msg_id = id or topic, reply_to_top_id = id and topic, forum_topic = topic and true or nil,
+    quote = core.quote and true or nil, quote_text = core.quote,
     quote_entities = core.quoteEntities, quote_offset = core.quoteOffset,
   }
 end

@@ -74,6 +74,9 @@ local function marked(self, x, level)
   error(("a peer is a bot, a person, a group, a channel or a username, not %s"):format(tostring(x)), (level or 1) + 2)
 end
 
+-- The topic that a peer is, or nil.
+local function topicOf(x) return type(x) == "table" and x.kind == "topic" and x.topic or nil end
+
 -- A group or a channel → its marked id.
 local function placeOf(self, x)
   local id = marked(self, x, 2)
@@ -161,7 +164,11 @@ end
 function Person:send(peer, x)
   checkContent(x)
   local to = marked(self, peer)
-  local _, _, core = act(self, function() return actions.send(self.world.model, by(self), to, content(self, x)) end)
+  local _, _, core = act(self, function()
+    local m = content(self, x)
+    m.top = topicOf(peer)
+    return actions.send(self.world.model, by(self), to, m)
+  end)
   return self:view(actions.owner(by(self), to), core)
 end
 
@@ -336,7 +343,8 @@ function Person:history(peer, limit)
   local list = {}
   for i = dialog and #dialog.ids or 0, 1, -1 do
     if limit and #list >= limit then break end
-    list[#list + 1] = self:view(owner, boxes.core(model, owner, dialog.ids[i]))
+    local core = boxes.core(model, owner, dialog.ids[i])
+    if not topicOf(peer) or core.topic == topicOf(peer) then list[#list + 1] = self:view(owner, core) end
   end
   return list
 end
@@ -433,12 +441,16 @@ local function inWords(self, filter)
   return table.concat(out)
 end
 
--- Takes the first of a queue that fits; what stands before it is passed over.
-local function take(self, queue, kind, filter)
+-- Takes the first of a queue that fits; what stands before it is passed over. topic: what is in that topic alone.
+local function take(self, queue, kind, filter, topic)
   for i, item in ipairs(queue) do
-    local message = item.kind == kind and self:view(item.owner, item.core)
+    local message = item.kind == kind and (not topic or item.core.topic == topic) and self:view(item.owner, item.core)
     if message and fits(message, filter) then
-      table.move(queue, i + 1, #queue + i, 1)
+      local rest = table.move(queue, i + 1, #queue, 1, {})
+      for j = i - 1, 1, -1 do
+        if topic and queue[j].core.topic ~= topic then table.insert(rest, 1, queue[j]) end
+      end
+      for j = 1, #queue do queue[j] = rest[j] end
       return message
     end
   end
@@ -469,7 +481,7 @@ local function expect(self, kind, what, peer, seconds, filter)
   seconds = seconds or 5
   self.world:enter()
   if type(filter) == "table" and filter.action then kind = "service" end
-  local message = wait(self, seconds, function() return take(self, self:queue(from), kind, filter) end)
+  local message = wait(self, seconds, function() return take(self, self:queue(from), kind, filter, topicOf(peer)) end)
   if message then return message end
   error(("%s expected %s from %s%s within %g s; none came%s\n%s"):format(self.name, what, self.world.model:name(from),
     inWords(self, filter), seconds, self.world:failures(), conversation.show(self, from)), 3)
@@ -518,7 +530,7 @@ function Person:expectNothing(peer, seconds)
   seconds = seconds or 1
   if type(seconds) ~= "number" then error(("expectNothing wants a number of seconds, got a %s"):format(type(seconds)), 2) end
   self.world:enter()
-  local message = wait(self, seconds, function() return take(self, self:queue(from), "new") end)
+  local message = wait(self, seconds, function() return take(self, self:queue(from), "new", nil, topicOf(peer)) end)
   if message then
     error(("%s expected nothing from %s within %g s, and got: %s\n%s"):format(self.name, self.world.model:name(from), seconds,
       describe.message(message), conversation.show(self, from)), 2)

@@ -157,6 +157,7 @@ function actions.messageActionChatCreate(a, from, name)
   local made = actions.messageActionChatAddUser(a, from, name)
   return "makes the group" .. (#a.users > 0 and made:gsub("^adds", " with") or "")
 end
+function actions.messageActionTopicCreate(a) return ("begins the topic %q"):format(a.title) end
 function actions.messageActionChannelCreate() return "makes it" end
 function actions.messageActionChatEditTitle(a) return ("calls it %q"):format(a.title) end
 
@@ -180,7 +181,9 @@ function write.send(e, w)
     w.line(n, ("%s %s"):format(w.name(core.by), deed or describe.message(core)))
     return
   end
-  local about = {}
+  local about, place = {}, core.topic and w.model:object(core.chat)
+  local topic = place and place.topics[core.topic]
+  if topic then about[1] = "in " .. topic.title end
   if core.via then about[#about + 1] = "by way of " .. w.name(core.via) end
   if core.fwd then about[#about + 1] = "forwarded from " .. w.name(core.fwd.from) end
   local to = core.reply and w.model.state.cores[core.reply]

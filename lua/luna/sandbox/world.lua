@@ -12,6 +12,7 @@ local busted = require "luna.sandbox.busted"
 local Transcript = require "luna.sandbox.transcript"
 local conversation = require "luna.sandbox.conversation"
 local coverage = require "luna.sandbox.coverage"
+local forums = require "luna.sandbox.forums"
 local groups = require "luna.sandbox.groups"
 local errors = require "luna.errors"
 local frames = require "luna.frames"
@@ -35,7 +36,7 @@ end
 local known = {}
 for who, words in pairs {
   world = "seed dcs wall", run = "name settings session privacy inline", user = "username phone last", group = "members owner",
-  channel = "members owner admins username about megagroup",
+  channel = "members owner admins username about megagroup forum",
 } do
   known[who] = {}
   for word in words:gmatch "%S+" do known[who][word] = true end
@@ -241,13 +242,15 @@ function World:group(title, opts)
   return setmetatable({ kind = "group", id = ids.chat(chat.id), chat_id = chat.id, title = title, owner = owner, world = self }, PLACE)
 end
 
---- A channel; opts.megagroup: a supergroup. opts: members, owner, admins, username, about.
+--- A channel; opts.megagroup: a supergroup; opts.forum: one with topics. opts: members, owner, admins, username, about.
 function World:channel(title, opts)
   opts = options(opts, "channel")
   self:enter()
   local owner, list = members(self, title, opts)
   local by = { user = owner.account }
-  local channel = groups.createChannel(self.model, by, title, { megagroup = opts.megagroup, about = opts.about, username = opts.username })
+  local channel = groups.createChannel(self.model, by, title, {
+    megagroup = opts.megagroup or opts.forum, forum = opts.forum, about = opts.about, username = opts.username,
+  })
   local marked = ids.channel(channel.id)
   if #list > 0 then groups.invite(self.model, by, marked, list) end
   for _, admin in ipairs(opts.admins or {}) do
@@ -255,6 +258,17 @@ function World:channel(title, opts)
     groups.setAdmin(self.model, by, marked, admin.id, true)
   end
   return setmetatable({ kind = "channel", id = marked, channel_id = channel.id, title = title, owner = owner, world = self }, PLACE)
+end
+
+--- A topic of a forum, begun by its owner: a place in which people write and expect messages.
+function World:topic(place, title)
+  if type(place) ~= "table" or not place.channel_id or not self.model:channel(place.channel_id).forum then
+    error("a topic is of a forum: world:channel(title, { forum = true })", 2)
+  end
+  if type(title) ~= "string" then error(("a topic has a title, not a %s"):format(type(title)), 2) end
+  self:enter()
+  local _, topic = forums.create(self.model, { user = place.owner.account }, place.id, title, {})
+  return setmetatable({ kind = "topic", id = place.id, topic = topic.id, title = title, owner = place.owner, world = self }, PLACE)
 end
 
 --- What has been said and done as text, since the test began: who wrote, changed, deleted, pressed what. with: a person, a bot, a group or

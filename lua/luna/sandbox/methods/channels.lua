@@ -19,7 +19,9 @@ local function reply(ctx, entries)
 end
 
 channels["channels.createChannel"] = function(ctx, p)
-  local _, entries = groups.createChannel(ctx.model, by(ctx), p.title, { megagroup = p.megagroup, about = p.about })
+  local _, entries = groups.createChannel(ctx.model, by(ctx), p.title, {
+    megagroup = p.megagroup or p.forum, forum = p.forum, about = p.about,
+  })
   return reply(ctx, entries)
 end
 

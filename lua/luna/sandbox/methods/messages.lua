@@ -64,6 +64,7 @@ messages["messages.forwardMessages"] = function(ctx, p)
   if #p.id > 100 then rpc.fail(400, "MESSAGE_IDS_EMPTY") end
   local entries, made = actions.forward(ctx.model, by(ctx), from, p.id, to, {
     randoms = p.random_id, silent = p.silent, noforwards = p.noforwards, dropAuthor = p.drop_author, dropCaptions = p.drop_media_captions,
+    top = p.top_msg_id,
     send = function(_, _, peer, m)
       local sent = incoming.send(ctx, peer, m, p.schedule_date)
       return sent[2], sent[1].id

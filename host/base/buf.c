@@ -27,11 +27,10 @@ void ln_buf_deinit_secret(struct ln_buf *b)
   ln_buf_deinit(b);
 }
 
-int ln_buf_reserve(struct ln_buf *b, size_t n)
+int ln_buf_grow(struct ln_buf *b, size_t n)
 {
   if (n > b->max || b->len > b->max - n) return LN_E_TOOBIG;
   size_t need = b->len + n;
-  if (b->start + need <= b->cap) return LN_OK;
   if (need <= b->cap && b->start >= b->len) { /* slide only where it is cheap: amortised O(1) per byte */
     memmove(b->base, b->base + b->start, b->len);
     b->start = 0;
@@ -66,16 +65,6 @@ int ln_buf_append(struct ln_buf *b, const void *p, size_t n)
   if (err) return err;
   memcpy(to, p, n);
   return LN_OK;
-}
-
-void ln_buf_consume(struct ln_buf *b, size_t n)
-{
-  if (n >= b->len) {
-    b->start = b->len = 0;
-    return;
-  }
-  b->start += n;
-  b->len -= n;
 }
 
 void ln_buf_truncate(struct ln_buf *b, size_t n)

@@ -17,22 +17,7 @@
 
 #define EXIT_GRACE_US (5 * LN_US_PER_S)
 
-static struct ln_host *the_host;
-
-struct ln_host *ln_host_get(void)
-{
-  return the_host;
-}
-
-void ln_host_ref(struct ln_host *h)
-{
-  h->refs++;
-}
-
-void ln_host_unref(struct ln_host *h)
-{
-  h->refs--;
-}
+struct ln_host *ln_the_host;
 
 int ln_host_add_clock(struct ln_host *h, struct ln_clock *c)
 {
@@ -128,7 +113,7 @@ static void exit_timeout(struct ln_timer *t)
 
 static int exit_one_done(lua_State *L)
 {
-  struct ln_host *h = the_host;
+  struct ln_host *h = ln_the_host;
   if (!lua_isnil(L, 1)) ln_log(LN_LOG_ERROR, "host", "while ending: %s", luaL_tolstring(L, 1, NULL));
   if (--h->exit_waiting == 0) finish_exit(h);
   return 0;
@@ -136,7 +121,7 @@ static int exit_one_done(lua_State *L)
 
 static int run_exit_functions(lua_State *L)
 {
-  struct ln_host *h = the_host;
+  struct ln_host *h = ln_the_host;
   h->exit_waiting = 1;
   if (lua_getfield(L, LUA_REGISTRYINDEX, "luna.onExit") == LUA_TTABLE) {
     int list = lua_gettop(L);
@@ -174,7 +159,7 @@ void ln_host_exit(struct ln_host *h, int code)
 
 static int nothing_left(lua_State *L)
 {
-  struct ln_host *h = the_host;
+  struct ln_host *h = ln_the_host;
   lua_pushliteral(L, "this wait can never end: nothing is left that could wake it");
   if (lua_getfield(L, LUA_REGISTRYINDEX, "luna.deadlock") == LUA_TFUNCTION) {
     lua_insert(L, -2);
@@ -275,7 +260,7 @@ int ln_host_new(int argc, char **argv, struct ln_host **out)
   h->drain.fn = drain_now;
   h->later_end = &h->later;
   h->begin.fn = begin_later;
-  the_host = h;
+  ln_the_host = h;
   if ((err = ln_loop_new(&h->loop))) goto fail;
   if ((err = ln_watchdog_start())) goto fail;
   h->L = lua_newstate(ln_lua_alloc, NULL);
@@ -296,7 +281,7 @@ fail:
 
 static int main_done(lua_State *L)
 {
-  struct ln_host *h = the_host;
+  struct ln_host *h = ln_the_host;
   if (lua_isnil(L, 1)) {
     if (lua_isinteger(L, 2)) h->exit_code = (int)lua_tointeger(L, 2);
     return 0;
@@ -308,7 +293,7 @@ static int main_done(lua_State *L)
 
 static int start_main(lua_State *L)
 {
-  struct ln_host *h = the_host;
+  struct ln_host *h = ln_the_host;
   const char *module = lua_touserdata(L, 1);
   lua_getglobal(L, "require");
   lua_pushstring(L, module);
@@ -350,6 +335,6 @@ void ln_host_free(struct ln_host *h)
   for (size_t i = 0; i < h->n_retired; i++) ln_clock_free(h->retired[i]);
   ln_free(h->retired);
   if (h->loop) ln_loop_free(h->loop);
-  if (the_host == h) the_host = NULL;
+  if (ln_the_host == h) ln_the_host = NULL;
   ln_free(h);
 }

@@ -51,12 +51,22 @@ int ln_host_new(int argc, char **argv, struct ln_host **out);
 /* Runs `module` ("luna.cli") as the main task and the loop until the program ends; gives the exit status. */
 int ln_host_run(struct ln_host *h, const char *module);
 void ln_host_free(struct ln_host *h);
-struct ln_host *ln_host_get(void);
+extern struct ln_host *ln_the_host; /* of host.c; for ln_host_get */
+static inline struct ln_host *ln_host_get(void)
+{
+  return ln_the_host;
+}
 
 /* Something that may still wake a task or run a callback began / ended: the program goes on while the count
  * is above 0. */
-void ln_host_ref(struct ln_host *h);
-void ln_host_unref(struct ln_host *h);
+static inline void ln_host_ref(struct ln_host *h)
+{
+  h->refs++;
+}
+static inline void ln_host_unref(struct ln_host *h)
+{
+  h->refs--;
+}
 /* Ends the loop after the exit functions have run. */
 void ln_host_exit(struct ln_host *h, int code);
 

@@ -37,6 +37,7 @@ struct ln_loop {
   uv_prepare_t prepare; /* the turn; referenced, it keeps uv_run going until ln_loop_stop */
   uv_idle_t spin;       /* active: do not block in this turn */
   uv_timer_t alarm;     /* the real clock's first timer */
+  bool spinning, armed; /* these two were started */
   struct ln_clock clock;
   bool stop;
   bool stale; /* `now` has to be read anew */

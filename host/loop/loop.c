@@ -147,14 +147,16 @@ static void on_turn(uv_prepare_t *h)
     } else {
       int64_t ms = left > ALARM_MAX_MS * INT64_C(1000) ? ALARM_MAX_MS : (left + 999) / 1000;
       uv_timer_start(&loop->alarm, on_alarm, (uint64_t)ms, 0);
+      loop->armed = true;
     }
-  } else if (due == LN_NEVER) {
+  } else if (due == LN_NEVER && loop->armed) {
     uv_timer_stop(&loop->alarm);
+    loop->armed = false;
   }
-  if (ready)
-    uv_idle_start(&loop->spin, on_spin);
-  else
-    uv_idle_stop(&loop->spin);
+  if (ready != loop->spinning) {
+    loop->spinning = ready;
+    ready ? uv_idle_start(&loop->spin, on_spin) : uv_idle_stop(&loop->spin);
+  }
   if (loop->stop) uv_stop(&loop->uv);
   loop->stale = true; /* who is called by the poll reads the time after it */
   loop->turn++;

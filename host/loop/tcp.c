@@ -67,15 +67,16 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
 {
   struct ln_tcp *t = h->data;
   (void)suggested;
-  *buf = uv_buf_init(NULL, 0); /* libuv reports ENOBUFS then */
+  buf->base = NULL;
+  buf->len = 0; /* libuv reports ENOBUFS then */
   if (!t->stream) return;
   struct ln_buf *in = &t->stream->in;
   size_t left = in->len < in->max ? in->max - in->len : 0;
   size_t want = t->in_size < left ? t->in_size : left;
   if (!want || ln_buf_reserve(in, want)) return;
   size_t room = in->cap - in->start - in->len;
-  if (room > left) room = left;
-  *buf = uv_buf_init((char *)in->base + in->start + in->len, (unsigned)room);
+  buf->base = (char *)in->base + in->start + in->len;
+  buf->len = room < left ? room : left;
 }
 
 static void on_read(uv_stream_t *h, ssize_t n, const uv_buf_t *buf)

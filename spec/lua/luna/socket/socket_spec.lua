@@ -600,4 +600,30 @@ describe("a socket", function()
     for _ = 1, 1000 do once() end
     assert.is_true(held() - before < 100)
   end)
+
+  -- The calls of read(2) of this process, those of a look at them among them; nil where the system does not say.
+  local function kernelReads()
+    local file <close> = io.open "/proc/self/io"
+    return file and tonumber(file:read("a"):match "syscr: (%d+)")
+  end
+
+  it("takes one read of the kernel and one string for what comes at once", function()
+    local s = kept(socket.connect(uriOf((echoServer "tcp"))))
+    local piece = ("x"):rep(64)
+    local function roundTrips(n)
+      for _ = 1, n do
+        s:write(piece)
+        assert(s:read() == piece)
+      end
+    end
+    roundTrips(10)
+    if not kernelReads() then return pending "there is no /proc/self/io" end
+    collectgarbage "stop"
+    finally(function() collectgarbage "restart" end)
+    local before, memory = kernelReads(), collectgarbage "count"
+    roundTrips(1000)
+    assert.is_true((collectgarbage "count" - memory) * 1024 < 2000 * 100)
+    local taken = kernelReads() - before
+    assert.is_true(taken >= 2000 and taken < 2100, taken)
+  end)
 end)

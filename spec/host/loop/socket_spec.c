@@ -2,12 +2,11 @@
  * listeners that pause, resets, addresses, a crowded Unix socket. */
 #include "loop/internal.h" /* for the time that the loop has */
 #include "loop/unix.h"
-#include "spec.h"
+#include "place.h"
 
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 struct end {
   struct ln_stream *s;
@@ -18,24 +17,16 @@ struct end {
 };
 
 static struct {
-  struct ln_loop *loop;
+  struct place at;
   struct ln_listener *listener;
   struct end client, server;
-  char folder[64], path[80];
-  struct ln_timer limit;
   int accepted;
   bool (*until)(void);
 } t;
 
 static void look(void)
 {
-  if (t.until && t.until()) ln_loop_stop(t.loop);
-}
-
-static void stop(struct ln_timer *timer)
-{
-  (void)timer;
-  ln_loop_stop(t.loop);
+  if (t.until && t.until()) ln_loop_stop(t.at.loop);
 }
 
 static void on_open(void *ctx)
@@ -87,19 +78,10 @@ static void on_accept(void *ctx, struct ln_stream *s)
   look();
 }
 
-static void too_long(struct ln_timer *timer)
-{
-  (void)timer;
-  fail_msg("it never was");
-}
-
 static void run_until(bool (*until)(void))
 {
   t.until = until;
-  t.limit.fn = too_long;
-  ln_timer_start(ln_loop_clock(t.loop), &t.limit, ln_clock_fresh(ln_loop_clock(t.loop)) + 10 * LN_US_PER_S);
-  if (!until()) ln_loop_run(t.loop);
-  ln_timer_stop(&t.limit);
+  if (!until() && !place_run(&t.at, 10 * LN_US_PER_S)) fail_msg("it never was");
   t.until = NULL;
 }
 
@@ -127,16 +109,16 @@ static void start(bool local)
 {
   const char *why;
   if (local) {
-    assert_int_equal(ln_unix_listen(t.loop, t.path, false, on_accept, NULL, &t.listener, &why), LN_OK);
+    assert_int_equal(ln_unix_listen(t.at.loop, t.at.path, false, on_accept, NULL, &t.listener, &why), LN_OK);
   } else {
-    assert_int_equal(ln_tcp_listen(t.loop, "127.0.0.1", 0, on_accept, NULL, &t.listener, &why), LN_OK);
+    assert_int_equal(ln_tcp_listen(t.at.loop, "127.0.0.1", 0, on_accept, NULL, &t.listener, &why), LN_OK);
   }
 }
 
 static void dial(bool local)
 {
-  int err = local ? ln_unix_connect(t.loop, t.path, LN_US_PER_S, &ops, &t.client, &t.client.s)
-                  : ln_tcp_dial(t.loop, "127.0.0.1", ln_listener_port(t.listener), LN_US_PER_S, &ops,
+  int err = local ? ln_unix_connect(t.at.loop, t.at.path, LN_US_PER_S, &ops, &t.client, &t.client.s)
+                  : ln_tcp_dial(t.at.loop, "127.0.0.1", ln_listener_port(t.listener), LN_US_PER_S, &ops,
                                 &t.client, &t.client.s);
   assert_int_equal(err, LN_OK);
   assert_int_equal(t.client.opens, 0); /* never inside of the call */
@@ -151,7 +133,7 @@ static void connect_both(bool local)
 
 static void once_more(struct ln_deferred *d)
 {
-  ln_loop_defer_turn(t.loop, d);
+  ln_loop_defer_turn(t.at.loop, d);
 }
 
 /* Who has computed for long before he dials still gets the whole time for it. */
@@ -163,12 +145,12 @@ static void a_dial_counts_from_when_it_is_asked_for(void **state)
     memset(&t.client, 0, sizeof t.client);
     memset(&t.server, 0, sizeof t.server);
     start(local);
-    t.loop->now = ln_clock_mono_us() - 60 * LN_US_PER_S;
-    t.loop->stale = false;
+    t.at.loop->now = ln_clock_mono_us() - 60 * LN_US_PER_S;
+    t.at.loop->stale = false;
     dial(local);
-    ln_loop_defer_turn(t.loop, &work);
+    ln_loop_defer_turn(t.at.loop, &work);
     run_until(both);
-    ln_loop_undefer(t.loop, &work);
+    ln_loop_undefer(t.at.loop, &work);
     ln_listener_close(t.listener);
   }
 }
@@ -177,18 +159,13 @@ static int set_up(void **state)
 {
   (void)state;
   memset(&t, 0, sizeof t);
-  strcpy(t.folder, "/tmp/luna-socket-XXXXXX");
-  if (!mkdtemp(t.folder)) return 1;
-  snprintf(t.path, sizeof t.path, "%s/a.sock", t.folder);
-  return ln_loop_new(&t.loop);
+  return place_open(&t.at, "a.sock");
 }
 
 static int tear_down(void **state)
 {
   (void)state;
-  ln_loop_free(t.loop);
-  unlink(t.path);
-  return rmdir(t.folder);
+  return place_close(&t.at);
 }
 
 static void send_text(struct ln_stream *s, const char *text)
@@ -316,15 +293,11 @@ static void a_paused_listener_leaves_them_in_the_kernel(void **state)
     run_until(opened);
     struct ln_stream *second;
     struct end other = {0};
-    assert_int_equal(local ? ln_unix_connect(t.loop, t.path, LN_US_PER_S, &ops, &other, &second)
-                           : ln_tcp_dial(t.loop, "127.0.0.1", ln_listener_port(t.listener), LN_US_PER_S, &ops,
-                                         &other, &second),
+    assert_int_equal(local ? ln_unix_connect(t.at.loop, t.at.path, LN_US_PER_S, &ops, &other, &second)
+                           : ln_tcp_dial(t.at.loop, "127.0.0.1", ln_listener_port(t.listener), LN_US_PER_S,
+                                         &ops, &other, &second),
                      LN_OK);
-    t.limit.fn = stop;
-    for (int i = 0; i < 20; i++) { /* turns */
-      ln_timer_start(ln_loop_clock(t.loop), &t.limit, 0);
-      ln_loop_run(t.loop);
-    }
+    for (int i = 0; i < 20; i++) place_run(&t.at, 0); /* turns */
     assert_int_equal(t.accepted, 0);
     ln_listener_pause(t.listener, false);
     run_until(accepted);
@@ -349,7 +322,7 @@ static void ends_have_addresses(void **state)
     memset(&t.server, 0, sizeof t.server);
     connect_both(local);
     assert_true(ln_listener_address(t.listener, a, sizeof a) > 0);
-    if (local) assert_string_equal(a, t.path);
+    if (local) assert_string_equal(a, t.at.path);
     assert_true(ln_stream_address(t.client.s, true, b, sizeof b) > 0);
     assert_string_equal(a, b);
     assert_true(ln_stream_address(t.server.s, false, b, sizeof b) > 0);
@@ -370,17 +343,18 @@ static void a_crowded_unix_socket(void **state)
 {
   (void)state;
   struct sockaddr_un at = {.sun_family = AF_UNIX};
-  strcpy(at.sun_path, t.path);
+  strcpy(at.sun_path, t.at.path);
   int fd = socket(AF_UNIX, SOCK_STREAM, 0), other = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
   assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
   assert_int_equal(listen(fd, 0), 0);
   assert_int_equal(connect(other, (struct sockaddr *)&at, sizeof at), 0);
-  assert_int_equal(ln_unix_connect(t.loop, t.path, 20000, &ops, &t.client, &t.client.s), LN_OK);
+  assert_int_equal(ln_unix_connect(t.at.loop, t.at.path, 20000, &ops, &t.client, &t.client.s), LN_OK);
   run_until(client_closed);
   assert_int_equal(t.client.opens, 0);
   assert_int_equal(t.client.err, LN_E_TIMEOUT);
   memset(&t.client, 0, sizeof t.client);
-  assert_int_equal(ln_unix_connect(t.loop, t.path, 10 * LN_US_PER_S, &ops, &t.client, &t.client.s), LN_OK);
+  assert_int_equal(ln_unix_connect(t.at.loop, t.at.path, 10 * LN_US_PER_S, &ops, &t.client, &t.client.s),
+                   LN_OK);
   int one = accept(fd, NULL, NULL);
   run_until(opened);
   assert_int_equal(t.client.closes, 0);
@@ -393,14 +367,16 @@ static void unix_sockets_of_scripts_want_no_folder_of_their_own(void **state)
   struct end nobody = {0};
   struct ln_stream *s;
   const char *why;
-  assert_int_equal(ln_unix_connect(t.loop, t.path, LN_US_PER_S, &ops, &t.client, &t.client.s), LN_OK);
+  assert_int_equal(ln_unix_connect(t.at.loop, t.at.path, LN_US_PER_S, &ops, &t.client, &t.client.s), LN_OK);
   run_until(client_closed);
   assert_int_equal(t.client.err, LN_E_CONNECT);
-  assert_int_equal(ln_unix_connect(t.loop, "here.sock", 1, &ops, &nobody, &s), LN_E_INVAL);
-  assert_int_equal(ln_unix_listen(t.loop, "here.sock", false, on_accept, NULL, &t.listener, &why), LN_E_IO);
+  assert_int_equal(ln_unix_connect(t.at.loop, "here.sock", 1, &ops, &nobody, &s), LN_E_INVAL);
+  assert_int_equal(ln_unix_listen(t.at.loop, "here.sock", false, on_accept, NULL, &t.listener, &why),
+                   LN_E_IO);
   assert_non_null(strstr(why, "absolute"));
-  chmod(t.folder, 0755); /* too open for the REPL */
-  assert_int_equal(ln_unix_listen(t.loop, t.path, true, on_accept, NULL, &t.listener, &why), LN_E_PERMISSION);
+  chmod(t.at.folder, 0755); /* too open for the REPL */
+  assert_int_equal(ln_unix_listen(t.at.loop, t.at.path, true, on_accept, NULL, &t.listener, &why),
+                   LN_E_PERMISSION);
   memset(&t.client, 0, sizeof t.client);
   connect_both(true);
   ln_stream_close(t.client.s);
@@ -411,8 +387,8 @@ static void unix_sockets_of_scripts_want_no_folder_of_their_own(void **state)
 static bool a_turn_later(void)
 {
   static uint64_t from;
-  if (!from) from = ln_loop_turn(t.loop);
-  bool is = ln_loop_turn(t.loop) > from + 8;
+  if (!from) from = ln_loop_turn(t.at.loop);
+  bool is = ln_loop_turn(t.at.loop) > from + 8;
   if (is) from = 0;
   return is;
 }
@@ -420,7 +396,7 @@ static bool a_turn_later(void)
 static void turn_on(struct ln_deferred *d)
 {
   look();
-  ln_loop_defer_turn(t.loop, d);
+  ln_loop_defer_turn(t.at.loop, d);
 }
 
 /* It waits in the kernel, and the end behind it. */
@@ -432,20 +408,20 @@ static void what_comes_while_it_is_paused(bool local)
   ln_stream_pause(t.server.s, true);
   assert_int_equal(ln_stream_write(t.client.s, ln_slice("hello", 5), &err), 5);
   ln_stream_finish(t.client.s);
-  ln_loop_defer_turn(t.loop, &turns);
+  ln_loop_defer_turn(t.at.loop, &turns);
   run_until(a_turn_later);
   assert_int_equal(t.server.n, 0);
   assert_int_equal(t.server.ends, 0);
-  ln_loop_undefer(t.loop, &turns);
+  ln_loop_undefer(t.at.loop, &turns);
   ln_stream_pause(t.server.s, false);
   run_until(server_ended);
   assert_string_equal(t.server.got, "hello");
   assert_int_equal(t.server.ends, 1);
   ln_stream_pause(t.server.s, true);
   ln_stream_pause(t.server.s, false); /* nothing comes behind the end */
-  ln_loop_defer_turn(t.loop, &turns);
+  ln_loop_defer_turn(t.at.loop, &turns);
   run_until(a_turn_later);
-  ln_loop_undefer(t.loop, &turns);
+  ln_loop_undefer(t.at.loop, &turns);
   assert_int_equal(t.server.ends, 1);
 }
 

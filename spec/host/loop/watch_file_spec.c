@@ -1,16 +1,14 @@
 /* Files that are watched (watch_file.h): bursts are told of once, replaced files are still watched, others
  * are not; and nothing is left open (the sanitizers' part). */
 #include "loop/watch_file.h"
-#include "loop/timer.h"
-#include "spec.h"
+#include "place.h"
 
 #include <fcntl.h>
-#include <unistd.h>
 
 static struct {
-  struct ln_loop *loop;
+  struct place at;
   struct ln_file_watch *watch;
-  char folder[64], file[80], other[80], fresh[80], missing[96];
+  char other[80], fresh[80], missing[96];
   int calls;
   bool close_in_call;
 } t;
@@ -19,23 +17,19 @@ static int set_up(void **state)
 {
   (void)state;
   memset(&t, 0, sizeof t);
-  strcpy(t.folder, "/tmp/luna-watch-XXXXXX");
-  if (!mkdtemp(t.folder)) return 1;
-  snprintf(t.file, sizeof t.file, "%s/a.lua", t.folder);
-  snprintf(t.other, sizeof t.other, "%s/b.lua", t.folder);
-  snprintf(t.fresh, sizeof t.fresh, "%s/a.lua.new", t.folder);
-  snprintf(t.missing, sizeof t.missing, "%s/none/c.lua", t.folder);
-  return ln_loop_new(&t.loop);
+  int err = place_open(&t.at, "a.lua");
+  snprintf(t.other, sizeof t.other, "%s/b.lua", t.at.folder);
+  snprintf(t.fresh, sizeof t.fresh, "%s/a.lua.new", t.at.folder);
+  snprintf(t.missing, sizeof t.missing, "%s/none/c.lua", t.at.folder);
+  return err;
 }
 
 static int tear_down(void **state)
 {
   (void)state;
-  ln_loop_free(t.loop);
-  unlink(t.file);
   unlink(t.other);
   unlink(t.fresh);
-  return rmdir(t.folder);
+  return place_close(&t.at);
 }
 
 static void put(const char *path, const char *text)
@@ -54,30 +48,20 @@ static void changed(void *ctx)
     ln_file_watch_close(t.watch);
     t.watch = NULL;
   }
-  ln_loop_stop(t.loop);
-}
-
-static void too_late(struct ln_timer *timer)
-{
-  (void)timer;
-  ln_loop_stop(t.loop);
+  ln_loop_stop(t.at.loop);
 }
 
 /* Until the next call, or so long. */
 static void run(int64_t us)
 {
-  struct ln_clock *clock = ln_loop_clock(t.loop);
-  struct ln_timer limit = {.fn = too_late};
-  assert_int_equal(ln_timer_start(clock, &limit, ln_clock_fresh(clock) + us), LN_OK);
-  ln_loop_run(t.loop);
-  ln_timer_stop(&limit);
+  place_run(&t.at, us);
 }
 
 static void watch(void)
 {
-  const char *paths[] = {t.file, t.missing, t.file};
+  const char *paths[] = {t.at.path, t.missing, t.at.path};
   bool left[3] = {true, false, true};
-  assert_int_equal(ln_file_watch_open(t.loop, paths, 3, changed, &t, &t.watch, left), LN_OK);
+  assert_int_equal(ln_file_watch_open(t.at.loop, paths, 3, changed, &t, &t.watch, left), LN_OK);
   assert_false(left[0]);
   assert_true(left[1]); /* there is no folder */
   assert_false(left[2]);
@@ -86,9 +70,9 @@ static void watch(void)
 static void a_burst_is_one_call(void **state)
 {
   (void)state;
-  put(t.file, "1");
+  put(t.at.path, "1");
   watch();
-  for (int i = 0; i < 10; i++) put(t.file, "2");
+  for (int i = 0; i < 10; i++) put(t.at.path, "2");
   run(5 * LN_US_PER_S);
   assert_int_equal(t.calls, 1);
   run(200 * 1000);
@@ -99,18 +83,18 @@ static void a_burst_is_one_call(void **state)
 static void a_replaced_file_is_still_watched(void **state)
 {
   (void)state;
-  put(t.file, "1");
+  put(t.at.path, "1");
   watch();
   for (int i = 1; i <= 3; i++) {
     put(t.fresh, "2");
-    assert_int_equal(rename(t.fresh, t.file), 0);
+    assert_int_equal(rename(t.fresh, t.at.path), 0);
     run(5 * LN_US_PER_S);
     assert_int_equal(t.calls, i);
   }
-  unlink(t.file);
+  unlink(t.at.path);
   run(5 * LN_US_PER_S);
   assert_int_equal(t.calls, 4);
-  put(t.file, "made again");
+  put(t.at.path, "made again");
   run(5 * LN_US_PER_S);
   assert_int_equal(t.calls, 5);
   /* left open: the loop closes it */
@@ -119,16 +103,16 @@ static void a_replaced_file_is_still_watched(void **state)
 static void others_are_not_its_business(void **state)
 {
   (void)state;
-  put(t.file, "1");
+  put(t.at.path, "1");
   watch();
   put(t.other, "1");
   run(200 * 1000);
   assert_int_equal(t.calls, 0);
-  put(t.file, "2");
+  put(t.at.path, "2");
   run(5 * LN_US_PER_S);
   assert_int_equal(t.calls, 1);
   ln_file_watch_close(t.watch);
-  put(t.file, "3");
+  put(t.at.path, "3");
   run(200 * 1000);
   assert_int_equal(t.calls, 1);
 }
@@ -137,10 +121,10 @@ static void a_star_is_any_name(void **state)
 {
   (void)state;
   char any[80];
-  snprintf(any, sizeof any, "%s/*", t.folder);
+  snprintf(any, sizeof any, "%s/*", t.at.folder);
   const char *paths[] = {any};
   bool left[1];
-  assert_int_equal(ln_file_watch_open(t.loop, paths, 1, changed, &t, &t.watch, left), LN_OK);
+  assert_int_equal(ln_file_watch_open(t.at.loop, paths, 1, changed, &t, &t.watch, left), LN_OK);
   put(t.other, "1");
   run(5 * LN_US_PER_S);
   assert_int_equal(t.calls, 1);
@@ -150,12 +134,12 @@ static void a_star_is_any_name(void **state)
 static void closes_in_its_own_call(void **state)
 {
   (void)state;
-  put(t.file, "1");
+  put(t.at.path, "1");
   watch();
   t.close_in_call = true;
-  put(t.file, "2");
+  put(t.at.path, "2");
   run(5 * LN_US_PER_S);
-  put(t.file, "3");
+  put(t.at.path, "3");
   run(200 * 1000);
   assert_int_equal(t.calls, 1);
   ln_file_watch_close(t.watch); /* NULL */

@@ -8,34 +8,14 @@ local timer = require "_luna.timer"
 local socket = luna.socket
 
 local here = debug.getinfo(1, "S").source:match "^@(.*)/[^/]*$"
+local sockets = dofile(here .. "/../../../support/sockets.lua")
+local errorOf, readAll = sockets.errorOf, sockets.readAll
 local hasPython = os.execute "command -v python3 >/dev/null 2>&1" == true
 
-local function errorOf(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return err
-end
-
-local function rule(n)
-  local out = {}
-  for i = 0, n - 1 do out[i + 1] = string.char((i * 7 + (i >> 9)) & 255) end
-  return table.concat(out)
-end
-
-local function readAll(s)
-  local out = {}
-  for piece in s do out[#out + 1] = piece end
-  return table.concat(out)
-end
-
 describe("a socket to another program #python", function()
-  local folder
-  setup(function()
-    folder = os.tmpname()
-    os.remove(folder)
-    assert(host.mkdirs(folder))
-  end)
-  teardown(function() os.execute("rm -rf '" .. folder .. "'") end)
+  local folder, removeFolder
+  setup(function() folder, removeFolder = sockets.folder() end)
+  teardown(function() removeFolder() end)
 
   local function test(name, fn)
     it(name, function()
@@ -63,7 +43,7 @@ describe("a socket to another program #python", function()
     test("over " .. kind .. " carries much, whole and in order", function()
       local out = peer("echo", kind == "tcp" and "127.0.0.1" or folder .. "/echo.sock")
       local s <close> = socket.connect(kind .. "://" .. out:read "l")
-      local sent = rule(3 << 20)
+      local sent = sockets.bytes(3 << 20)
       local writing = s:finish(sent, { async = true })
       assert.is_true(readAll(s) == sent .. #sent)
       luna.await(writing)
@@ -200,14 +180,12 @@ describe("virtual time", function()
 end)
 
 describe("a new version of a script", function()
-  local folder
+  local folder, removeFolder
   setup(function()
-    folder = os.tmpname()
-    os.remove(folder)
-    assert(host.mkdirs(folder))
+    folder, removeFolder = sockets.folder()
   end)
   teardown(function()
-    os.execute("rm -rf '" .. folder .. "'")
+    removeFolder()
     rawset(_G, "socketLog", nil)
   end)
 

@@ -8,13 +8,11 @@ local raw = require "_luna.socket"
 local task = require "_luna.task"
 local socket = luna.socket
 
-local function errorOf(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return err
-end
+local here = debug.getinfo(1, "S").source:match "^@(.*)/[^/]*$"
+local sockets = dofile(here .. "/../../../support/sockets.lua")
+local bytes, errorOf, readAll = sockets.bytes, sockets.errorOf, sockets.readAll
 
-local folder
+local folder, removeFolder
 local numbers = 0
 -- A URI to listen at, of each kind.
 local kinds = {
@@ -30,22 +28,6 @@ local function uriOf(server)
   return (address:sub(1, 1) == "/" and "unix://" or "tcp://") .. address
 end
 
--- Bytes that follow a rule, so that what is lost, doubled or reordered shows.
-local function bytes(n)
-  local piece = {}
-  for i = 0, 255 do piece[i + 1] = string.char(i * 7 & 255) end
-  local block = table.concat(piece)
-  local out = {}
-  for i = 1, n // 264 + 1 do out[i] = ("%08d"):format(i) .. block end
-  return table.concat(out):sub(1, n)
-end
-
-local function readAll(s)
-  local out = {}
-  for piece in s do out[#out + 1] = piece end
-  return table.concat(out)
-end
-
 -- Until fn is true: turns of the loop, not time.
 local function turns(fn)
   for _ = 1, 10000 do
@@ -56,12 +38,8 @@ local function turns(fn)
 end
 
 describe("a socket", function()
-  setup(function()
-    folder = os.tmpname()
-    os.remove(folder)
-    assert(host.mkdirs(folder))
-  end)
-  teardown(function() os.execute("rm -rf '" .. folder .. "'") end)
+  setup(function() folder, removeFolder = sockets.folder() end)
+  teardown(function() removeFolder() end)
 
   local open
   before_each(function() open = {} end)

@@ -1,4 +1,5 @@
-/* Keys derived from the auth key (MTProto 2.0) and from the nonces of the key exchange. */
+/* Keys derived from the auth key (MTProto 2.0; 1.0 for one message) and from the nonces of the key exchange.
+ */
 #include "crypto/kdf.h"
 
 #include "crypto/hash.h"
@@ -37,6 +38,29 @@ void ln_kdf(const struct ln_auth_key *k, const uint8_t msg_key[16], enum ln_dire
   memcpy(aes_iv + 24, b + 24, 8);
   ln_cleanse(a, sizeof a);
   ln_cleanse(b, sizeof b);
+}
+
+void ln_kdf_old(const struct ln_auth_key *k, const uint8_t msg_key[16], enum ln_direction x,
+                uint8_t aes_key[32], uint8_t aes_iv[32])
+{
+  uint8_t a[20], b[20], c[20], d[20];
+  const uint8_t *key = k->key + x;
+  struct ln_slice m = ln_slice(msg_key, 16);
+  ln_sha1_parts((struct ln_slice[]){m, ln_slice(key, 32)}, 2, a);
+  ln_sha1_parts((struct ln_slice[]){ln_slice(key + 32, 16), m, ln_slice(key + 48, 16)}, 3, b);
+  ln_sha1_parts((struct ln_slice[]){ln_slice(key + 64, 32), m}, 2, c);
+  ln_sha1_parts((struct ln_slice[]){m, ln_slice(key + 96, 32)}, 2, d);
+  memcpy(aes_key, a, 8);
+  memcpy(aes_key + 8, b + 8, 12);
+  memcpy(aes_key + 20, c + 4, 12);
+  memcpy(aes_iv, a + 8, 12);
+  memcpy(aes_iv + 12, b, 8);
+  memcpy(aes_iv + 20, c + 16, 4);
+  memcpy(aes_iv + 24, d, 8);
+  ln_cleanse(a, sizeof a);
+  ln_cleanse(b, sizeof b);
+  ln_cleanse(c, sizeof c);
+  ln_cleanse(d, sizeof d);
 }
 
 void ln_kdf_exchange(const uint8_t new_nonce[32], const uint8_t server_nonce[16], uint8_t aes_key[32],

@@ -23,6 +23,11 @@ void ln_msg_key(const struct ln_auth_key *k, enum ln_direction x, struct ln_slic
                 uint8_t msg_key[16]);
 void ln_kdf(const struct ln_auth_key *k, const uint8_t msg_key[16], enum ln_direction x, uint8_t aes_key[32],
             uint8_t aes_iv[32]);
+/* MTProto 1.0, built on SHA-1: for the message that binds a temporary key (mtproto/binding.c) and nothing
+ * else. msg_key: the lower 128 bits of SHA1(plaintext without padding).
+ * https://core.telegram.org/mtproto/description_v1#defining-aes-key-and-initialization-vector */
+void ln_kdf_old(const struct ln_auth_key *k, const uint8_t msg_key[16], enum ln_direction x,
+                uint8_t aes_key[32], uint8_t aes_iv[32]);
 /* The key exchange's temporary AES key: from new_nonce and server_nonce.
  * https://core.telegram.org/mtproto/auth_key#6-client-responds-with */
 void ln_kdf_exchange(const uint8_t new_nonce[32], const uint8_t server_nonce[16], uint8_t aes_key[32],

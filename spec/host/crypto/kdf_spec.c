@@ -63,6 +63,20 @@ static void message_keys(void **state)
   assert_hex(iv, "669a6538917a4fa56ca32360a431c9160be4ad887140980dab91ce7bdc47ffbc", 32);
 }
 
+/* MTProto 1.0, with the numbers that mtcute comes to. */
+static void message_keys_of_the_first_version(void **state)
+{
+  (void)state;
+  struct ln_auth_key k = counting_key();
+  uint8_t key[32], iv[32];
+  ln_kdf_old(&k, k.key, LN_TO_SERVER, key, iv); /* msg_key 00 01 … 0f */
+  assert_hex(key, "17d7295ca9213d1ab656acdb1ad48b2ea7f3a8f7095098d5508b900bbd5fccfc", 32);
+  assert_hex(iv, "2d7d16a65a84108e9805656caa474501cc580aa2edc33abfd0bfad785464d1c6", 32);
+  ln_kdf_old(&k, k.key, LN_TO_CLIENT, key, iv);
+  assert_hex(key, "bb17b07eb91110647098b069bd1a9b6fe5c4bcc3c31f8e67e831d07a61085f68", 32);
+  assert_hex(iv, "5197fc1e25b41fe36f18b5a3a8b2b36cb2cb061f1f157b3514fe42e74fb58359", 32);
+}
+
 /* A whole message of a client, zeros as padding, from the tests of grammers. */
 static void a_message_to_the_server(void **state)
 {
@@ -140,6 +154,7 @@ int main(void)
       cmocka_unit_test(ids_of_an_auth_key),
       cmocka_unit_test(aux_hash_of_the_published_sample),
       cmocka_unit_test(message_keys),
+      cmocka_unit_test(message_keys_of_the_first_version),
       cmocka_unit_test(a_message_to_the_server),
       cmocka_unit_test(a_message_of_the_server),
       cmocka_unit_test(keys_of_the_exchange),

@@ -118,6 +118,7 @@ static int f_connect(lua_State *L)
   config.loopback_key = b->loopback_key;
   config.prefix = field_bytes(L, 1, "prefix");
   config.dial_timeout_us = (int64_t)(field_number(L, 1, "timeout", 10) * 1e6);
+  config.temp_key_s = (int32_t)field_number(L, 1, "temporaryKey", 0);
   config.ping_every_us = (int64_t)(field_number(L, 1, "pingEvery", 0) * 1e6);
 
   struct ln_address addresses[16];
@@ -216,6 +217,18 @@ static int f_in_flight(lua_State *L)
   return 1;
 }
 
+/* temporaryKey() → seconds that it is still good for, or nil: the permanent key is in use */
+static int f_temporary_key(lua_State *L)
+{
+  struct ln_bind_connection *b = ln_bind_check_connection(L);
+  int64_t left = b->connection ? ln_connection_temp_key_left(b->connection) : 0;
+  if (left)
+    lua_pushinteger(L, left);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
 static int f_server_time(lua_State *L)
 {
   lua_pushinteger(L, ln_connection_server_time(ln_bind_check_open_connection(L)->connection));
@@ -236,6 +249,7 @@ int luaopen__luna_client(lua_State *L)
                                      {"close", f_close},
                                      {"state", f_state},
                                      {"inFlight", f_in_flight},
+                                     {"temporaryKey", f_temporary_key},
                                      {"serverTime", f_server_time},
                                      {"__gc", f_gc},
                                      {NULL, NULL}};

@@ -6,6 +6,8 @@
 #include "bind/task.h"
 #include "bind/tl.h"
 #include "base/log.h"
+#include "crypto/hash.h"
+#include "mtproto/binding.h"
 #include "sandbox/server.h"
 
 #define SERVER "luna.SandboxServer"
@@ -286,9 +288,47 @@ static int s_add_auth_key(lua_State *L)
   return 0;
 }
 
+/* readBinding(bytes, key) → { msgId, seqno, nonce, temp, perm, session, expires }, or nil where it is not
+ * sealed by that permanent key */
+static int f_read_binding(lua_State *L)
+{
+  struct ln_slice sealed, key;
+  struct ln_auth_key perm;
+  struct ln_binding b;
+  sealed.p = (const uint8_t *)luaL_checklstring(L, 1, &sealed.n);
+  key.p = (const uint8_t *)luaL_checklstring(L, 2, &key.n);
+  if (key.n != 256) return luaL_error(L, "an auth key has 256 bytes");
+  ln_auth_key_init(&perm, key.p);
+  int err = ln_binding_open(&perm, sealed, &b);
+  ln_cleanse(&perm, sizeof perm);
+  if (err) return 0;
+  const struct {
+    const char *name;
+    uint64_t value;
+  } fields[] = {{"msgId", b.msg_id},
+                {"seqno", b.seqno},
+                {"nonce", b.nonce},
+                {"temp", b.temp_key_id},
+                {"perm", b.perm_key_id},
+                {"session", b.session_id},
+                {"expires", (uint64_t)(int64_t)b.expires_at}};
+  lua_createtable(L, 0, 7);
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+    lua_pushinteger(L, (lua_Integer)fields[i].value);
+    lua_setfield(L, -2, fields[i].name);
+  }
+  return 1;
+}
+
 static int s_cut(lua_State *L)
 {
   ln_sandbox_cut(check(L, 1)->sandbox);
+  return 0;
+}
+
+static int s_drop_temporary_keys(lua_State *L)
+{
+  ln_sandbox_drop_temporary_keys(check(L, 1)->sandbox);
   return 0;
 }
 
@@ -441,6 +481,15 @@ static int n_push(lua_State *L)
   return 1;
 }
 
+/* takeOver(other): the same session by another temporary key */
+static int n_take_over(lua_State *L)
+{
+  struct bind_session *s = check_session(L), *other = luaL_checkudata(L, 2, SESSION);
+  s->layer = other->layer;
+  if (s->session && other->session) ln_sandbox_take_over(s->session, other->session);
+  return 0;
+}
+
 static int n_set_layer(lua_State *L)
 {
   struct bind_session *s = check_session(L);
@@ -477,12 +526,13 @@ static int n_index(lua_State *L)
 
 int luaopen__luna_server(lua_State *L)
 {
-  static const luaL_Reg functions[] = {{"new", f_new}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"new", f_new}, {"readBinding", f_read_binding}, {NULL, NULL}};
   static const luaL_Reg server[] = {{"listen", s_listen},
                                     {"publicKey", s_public_key},
                                     {"privateKey", s_private_key},
                                     {"addAuthKey", s_add_auth_key},
                                     {"cut", s_cut},
+                                    {"dropTemporaryKeys", s_drop_temporary_keys},
                                     {"forget", s_forget},
                                     {"newSalts", s_new_salts},
                                     {"transportError", s_transport_error},
@@ -491,8 +541,8 @@ int luaopen__luna_server(lua_State *L)
                                     {"__gc", s_gc},
                                     {NULL, NULL}};
   static const luaL_Reg session[] = {
-      {"result", n_result}, {"error", n_error},   {"push", n_push}, {"setLayer", n_set_layer},
-      {"layer", n_layer},   {"__index", n_index}, {NULL, NULL}};
+      {"takeOver", n_take_over}, {"result", n_result}, {"error", n_error},   {"push", n_push},
+      {"setLayer", n_set_layer}, {"layer", n_layer},   {"__index", n_index}, {NULL, NULL}};
   luaL_newmetatable(L, SERVER);
   lua_pushvalue(L, -1);
   lua_setfield(L, -2, "__index");

@@ -116,7 +116,8 @@ static void on_state(void *ctx)
   if (!c->closed) ln_connection_save(c, false);
 }
 
-static const struct ln_session_ops session_ops = {on_result, on_error, on_update, on_new_session, on_state};
+static const struct ln_session_ops session_ops = {on_result,      on_error, on_update,
+                                                  on_new_session, on_state, ln_pfs_on_bound};
 
 /* --- the session --- */
 
@@ -129,7 +130,14 @@ static int64_t wall_minus_now(const struct ln_connection *c)
 void ln_connection_save(struct ln_connection *c, bool fresh_key)
 {
   struct ln_salt salts[64];
-  if (!c->session || !c->ops->on_save) return; /* not yet made: it is still being filled */
+  if (!c->ops->on_save) return;
+  if (c->temp.lifetime_s) { /* P4: of a temporary key nothing is kept, and its salts are its own */
+    salts[0] = (struct ln_salt){.salt = c->salt};
+    int64_t offset = c->session ? ln_session_offset_us(c->session) - wall_minus_now(c) : c->offset_us;
+    c->ops->on_save(c->ctx, &c->key, c->salt, salts, 1, offset, fresh_key);
+    return;
+  }
+  if (!c->session) return; /* not yet made: it is still being filled */
   size_t n = ln_session_salts(c->session, salts, 64);
   c->salt = n ? salts[0].salt : c->salt;
   int64_t offset_us = ln_session_offset_us(c->session) - wall_minus_now(c);
@@ -139,11 +147,14 @@ void ln_connection_save(struct ln_connection *c, bool fresh_key)
 int ln_connection_make_session(struct ln_connection *c, uint64_t salt, int64_t server_offset_us,
                                bool synchronised)
 {
+  bool temporary = c->temp.lifetime_s != 0;
   struct ln_session_config config = {
-      .key = &c->key,
+      .key = temporary ? &c->temp.now.key : &c->key,
+      .bind_to = temporary ? &c->key : NULL,
+      .expires = c->temp.now.expires,
       .salt = salt,
       .salts = c->salts,
-      .n_salts = c->n_salts,
+      .n_salts = temporary ? 0 : c->n_salts,
       .server_offset_us = server_offset_us,
       .synchronised = synchronised,
       .rng = c->rng,
@@ -155,15 +166,22 @@ int ln_connection_make_session(struct ln_connection *c, uint64_t salt, int64_t s
   int err = ln_session_new(&config, ln_clock_now(c->clock), &c->session);
   if (err) return err;
   ln_buf_deinit(&c->prefix);
+  ln_connection_give_waiting(c);
+  return LN_OK;
+}
+
+void ln_connection_give_waiting(struct ln_connection *c)
+{
   struct ln_call *call = c->first;
+  c->holding = false;
   while (call && !c->closed) {
     if (call->inner) {
       call = call->next;
       continue;
     }
-    err = ln_session_request(c->session, ln_slice(call->body, call->len), call,
-                             call->after ? call->after->inner : NULL,
-                             call->flags & ~(unsigned)LN_REQUEST_NO_RESPONSE, &call->inner);
+    int err = ln_session_request(c->session, ln_slice(call->body, call->len), call,
+                                 call->after ? call->after->inner : NULL,
+                                 call->flags & ~(unsigned)LN_REQUEST_NO_RESPONSE, &call->inner);
     if (err) {
       fail_call(c, call, err);
       call = c->first; /* its owner may have changed anything */
@@ -171,7 +189,6 @@ int ln_connection_make_session(struct ln_connection *c, uint64_t salt, int64_t s
       drop_body(c, call);
     }
   }
-  return LN_OK;
 }
 
 /* --- life --- */
@@ -195,6 +212,7 @@ static void on_flush(struct ln_deferred *d)
 static void destroy(struct ln_connection *c)
 {
   ln_session_free(c->session);
+  ln_temp_keys_deinit(&c->temp);
   while (c->spare) {
     struct ln_call *call = c->spare;
     c->spare = call->next;
@@ -234,6 +252,7 @@ static int copy_config(struct ln_connection *c, const struct ln_connection_confi
   if (config->key) {
     c->key = *config->key;
     c->has_key = true;
+    ln_temp_keys_permanent(&c->temp, ln_clock_now(c->clock));
   }
   if (config->dialer) c->dialer = *config->dialer;
   return ln_buf_append(&c->prefix, config->prefix.p, config->prefix.n);
@@ -258,7 +277,10 @@ int ln_connection_new(const struct ln_connection_config *config, struct ln_conne
   c->salt = config->salt;
   c->offset_us = config->offset_us;
   c->synchronised = config->synchronised;
+  c->temp.lifetime_s = config->temp_key_s;
+  c->turn_due = c->hold_due = LN_NEVER;
   c->timer.fn = ln_link_timer;
+  c->keys_timer.fn = ln_pfs_timer;
   c->start.fn = on_start;
   c->flush.fn = on_flush;
   ln_buf_init(&c->prefix, 65536);
@@ -281,6 +303,7 @@ void ln_connection_close(struct ln_connection *c)
   ln_loop_undefer(c->loop, &c->start);
   ln_loop_undefer(c->loop, &c->flush);
   ln_timer_stop(&c->timer);
+  ln_timer_stop(&c->keys_timer);
   ln_link_close(c);
   while (c->first) fail_call(c, c->first, LN_E_CLOSED);
   ln_connection_leave(c); /* inside of one of its callbacks: freed when that returns */
@@ -318,7 +341,7 @@ int ln_connection_request(struct ln_connection *c, struct ln_slice body, void *t
   call->tag = tag;
   call->flags = flags;
   int err;
-  if (c->session)
+  if (c->session && !c->holding)
     err = ln_session_request(c->session, body, call, before ? before->inner : NULL,
                              flags & ~(unsigned)LN_REQUEST_NO_RESPONSE, &call->inner);
   else
@@ -354,6 +377,12 @@ void ln_connection_ack(struct ln_connection *c, uint64_t msg_id)
 size_t ln_connection_in_flight(const struct ln_connection *c)
 {
   return c->n_calls;
+}
+
+int64_t ln_connection_temp_key_left(const struct ln_connection *c)
+{
+  int64_t left = c->temp.now.expires - ln_clock_now(c->clock);
+  return c->temp.now.expires && left > 0 ? left / LN_US_PER_S : 0;
 }
 
 int64_t ln_connection_server_time(const struct ln_connection *c)

@@ -1,6 +1,7 @@
-/* One connection of a client to one DC, kept up: dial, key exchange where there is no key, session, flush
- * once a turn, reconnect with back-off (1, 2, 4 … 60 s with jitter), half-open detection. Policy (which DC,
- * login, flood waits, updates) is its owner's: bind/client.c and Lua. */
+/* One connection of a client to one DC, kept up: dial, key exchange where there is no key, temporary keys
+ * where they are asked for, session, flush once a turn, reconnect with back-off (1, 2, 4 … 60 s with jitter),
+ * half-open detection. Policy (which DC, login, flood waits, updates) is its owner's: bind/client.c and Lua.
+ */
 #ifndef LN_CLIENT_CONNECTION_H
 #define LN_CLIENT_CONNECTION_H
 
@@ -21,6 +22,7 @@ struct ln_dialer {
   void *ctx;
 };
 
+/* EXCHANGE: of any key, until a temporary one is bound. */
 enum ln_connection_state { LN_CONN_DOWN, LN_CONN_DIALLING, LN_CONN_EXCHANGE, LN_CONN_UP };
 
 struct ln_connection_ops {
@@ -28,7 +30,7 @@ struct ln_connection_ops {
   /* err/why: why it went down (LN_OK otherwise). retry_us: when the next try comes, -1: no more (on_fatal
    * says why). */
   void (*on_status)(void *ctx, enum ln_connection_state state, int err, const char *why, int64_t retry_us);
-  /* A fresh auth key, or salts/offset that changed: save. */
+  /* A fresh permanent auth key, or salts/offset that changed: save. */
   void (*on_save)(void *ctx, const struct ln_auth_key *key, uint64_t salt, const struct ln_salt *salts,
                   size_t n_salts, int64_t offset_us, bool fresh_key);
   /* It will not try again: LN_E_NO_KEY, LN_E_HALT, … */
@@ -48,6 +50,7 @@ struct ln_connection_config {
   const struct ln_rsa
       *loopback_key; /* the sandbox's own: accepted where the peer is on loopback alone; may be NULL */
   const struct ln_auth_key *key; /* NULL: an exchange makes one */
+  int32_t temp_key_s;            /* perfect forward secrecy: how long a temporary key lives; 0: without */
   uint64_t salt;
   const struct ln_salt *salts;
   size_t n_salts;
@@ -74,6 +77,8 @@ int ln_connection_request(struct ln_connection *c, struct ln_slice body, void *t
 void ln_connection_cancel(struct ln_connection *c, struct ln_request *r);
 void ln_connection_ack(struct ln_connection *c, uint64_t msg_id);
 size_t ln_connection_in_flight(const struct ln_connection *c);
+/* Seconds that the temporary key in use is still good for; 0: the permanent one is in use. */
+int64_t ln_connection_temp_key_left(const struct ln_connection *c);
 int64_t ln_connection_server_time(const struct ln_connection *c); /* unix seconds by the server's clock */
 void ln_connection_retry_now(struct ln_connection *c);            /* cut a back-off short */
 

@@ -1,5 +1,6 @@
-/* The key exchange on a fresh link: its payloads through the frame, its jobs through the worker. A job may
- * outlive the link and the connection: what it needs is in a struct of its own. */
+/* The key exchange on a link, which is fresh, or (for the next temporary key) in use: its payloads through
+ * the frame, its jobs through the worker. A job may outlive the link and the connection: what it needs is in
+ * a struct of its own. */
 #include "client/internal.h"
 #include "base/alloc.h"
 #include "crypto/hash.h"
@@ -15,25 +16,36 @@ static void step(struct ln_connection *c);
 
 static void failed(struct ln_connection *c, int err)
 {
-  if (err == LN_E_NO_KEY)
+  if (c->state == LN_CONN_UP) { /* the link goes on, by the key that it has */
+    ln_exchange_end(c);
+    ln_stream_pause(c->stream, false);
+    ln_pfs_renewal_failed(c);
+  } else if (err == LN_E_NO_KEY)
     ln_link_fatal(c, err, ln_err_text(err));
   else
     ln_link_lost(c, err, ln_err_text(err));
 }
 
-void ln_exchange_begin(struct ln_connection *c)
+void ln_exchange_begin(struct ln_connection *c, bool temporary)
 {
-  struct ln_exchange_client_config config = {
-      .dc = c->dc, .keys = c->keys, .n_keys = c->n_keys, .rng = c->rng};
+  struct ln_exchange_client_config config = {.dc = c->dc,
+                                             .keys = c->keys,
+                                             .n_keys = c->n_keys,
+                                             .rng = c->rng,
+                                             .expires_in = temporary ? c->temp.lifetime_s : 0};
   if (c->loopback_key && ln_stream_peer_is_loopback(c->stream)) {
     bool known = false;
     for (size_t i = 0; i < c->n_keys; i++) known = known || c->keys[i] == c->loopback_key;
     if (!known) c->keys[config.n_keys++] = c->loopback_key; /* there is room for it, and n_keys hides it */
   }
   struct ln_stream *s = c->stream;
-  c->state = LN_CONN_EXCHANGE;
-  if (c->ops->on_status) c->ops->on_status(c->ctx, c->state, LN_OK, ln_stream_peer(s), 0);
-  if (c->closed || c->stream != s) return;
+  c->makes_temporary = temporary;
+  c->exchange_since = ln_clock_now(c->clock);
+  if (c->state != LN_CONN_EXCHANGE && c->state != LN_CONN_UP) {
+    c->state = LN_CONN_EXCHANGE;
+    if (c->ops->on_status) c->ops->on_status(c->ctx, c->state, LN_OK, ln_stream_peer(s), 0);
+    if (c->closed || c->stream != s) return;
+  }
   int err = config.n_keys ? ln_exchange_client_new(&config, &c->exchange) : LN_E_NO_KEY;
   if (!err) err = ln_exchange_start(c->exchange, ln_clock_now(c->clock));
   if (err)
@@ -102,11 +114,23 @@ static void start_job(struct ln_connection *c)
 
 static void finish(struct ln_connection *c, struct ln_exchange_result *result)
 {
+  bool temporary = c->makes_temporary;
+  struct ln_stream *s = c->stream;
+  ln_exchange_end(c);
+  if (temporary) {
+    ln_pfs_made(c, result);
+    return;
+  }
   c->key = result->key;
   c->has_key = true;
   c->salt = result->salt;
-  ln_exchange_end(c);
   c->n_salts = 0;
+  if (c->temp.lifetime_s) {
+    ln_temp_keys_permanent(&c->temp, ln_clock_now(c->clock));
+    ln_connection_save(c, true);
+    if (!c->closed && c->stream == s) ln_exchange_begin(c, true);
+    return;
+  }
   if (!c->session) {
     int err = ln_connection_make_session(c, result->salt, result->server_offset_us, true);
     if (c->closed) return;
@@ -116,7 +140,6 @@ static void finish(struct ln_connection *c, struct ln_exchange_result *result)
       return;
     }
   }
-  struct ln_stream *s = c->stream;
   ln_connection_save(c, true);
   if (!c->closed && c->stream == s) ln_link_up(c);
 }
@@ -148,7 +171,9 @@ static void step(struct ln_connection *c)
   if (!c->work) start_job(c);
   if (c->closed || c->stream != s) return;
   int64_t due = ln_exchange_deadline(c->exchange);
-  if (due == LN_NEVER)
+  if (c->state == LN_CONN_UP)
+    ln_link_rearm(c);
+  else if (due == LN_NEVER)
     ln_timer_stop(&c->timer);
   else if (ln_timer_start(c->clock, &c->timer, due))
     failed(c, LN_E_NOMEM);

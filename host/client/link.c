@@ -24,7 +24,9 @@ void ln_link_close(struct ln_connection *c)
   ln_frame_free(c->frame);
   c->frame = NULL;
   ln_timer_stop(&c->timer);
-  if (c->session && c->state == LN_CONN_UP) ln_session_disconnected(c->session, ln_clock_now(c->clock));
+  if (c->session && ln_connection_talks(c)) ln_session_disconnected(c->session, ln_clock_now(c->clock));
+  c->binding = c->refused = false;
+  c->turn_due = c->hold_due = LN_NEVER;
 }
 
 /* After ln_link_close. delay_us < 0: no more. */
@@ -62,12 +64,13 @@ void ln_link_fatal(struct ln_connection *c, int err, const char *why)
   down(c, err, why, -1);
 }
 
-/* T1: nobody vouches for these codes. They delay, they never cost the key. -444 stops. */
+/* T1: nobody vouches for these codes. They delay, and -404 costs a temporary key, never the permanent one.
+ * -444 stops. */
 static void on_code(struct ln_connection *c, int code)
 {
   char why[64];
   snprintf(why, sizeof why, "transport error %d", code);
-  if (code == 444) {
+  if (code == 444 || (code == 404 && ln_temp_keys_not_found(&c->temp) == LN_PERM_KEY_DEAD)) {
     ln_link_fatal(c, LN_E_HALT, why);
     return;
   }
@@ -81,14 +84,17 @@ static void on_code(struct ln_connection *c, int code)
 
 static void open_link(struct ln_connection *c)
 {
+  ln_temp_keys_turn(&c->temp);
   int err = ln_frame_client_new(&c->frame_config, &c->rng, &c->frame);
   if (!err) err = ln_frame_hello(c->frame, ln_stream_out(c->stream));
   if (err)
     ln_link_lost(c, err, ln_err_text(err));
-  else if (c->has_key)
-    ln_link_up(c);
+  else if (!c->has_key)
+    ln_exchange_begin(c, false);
+  else if (c->temp.lifetime_s && !ln_temp_keys_good(&c->temp, ln_clock_now(c->clock)))
+    ln_exchange_begin(c, true);
   else
-    ln_exchange_begin(c);
+    ln_link_up(c);
 }
 
 static void on_open(void *ctx)
@@ -102,12 +108,17 @@ static void on_open(void *ctx)
 
 static void on_payload(struct ln_connection *c, struct ln_frame_event *ev)
 {
-  if (c->state == LN_CONN_EXCHANGE) {
+  bool plain = ev->len < 8 || ln_le64(ev->payload) == 0;
+  if (c->exchange && (plain || c->state == LN_CONN_EXCHANGE)) {
     ln_exchange_payload(c, ln_slice(ev->payload, ev->len));
     return;
   }
   int err = ln_session_input(c->session, ev->payload, ev->len, ln_clock_now(c->clock));
   if (c->closed) return;
+  if (c->refused) {
+    ln_pfs_refused(c);
+    return;
+  }
   if (!err)
     c->heard = true;
   else if (err == LN_E_HALT)
@@ -133,8 +144,11 @@ static void on_data(void *ctx, struct ln_buf *in)
     else if (ev.kind == LN_FRAME_PAYLOAD)
       on_payload(c, &ev);
   }
-  if (!c->closed && c->stream == s && c->state == LN_CONN_UP) {
-    if (ln_session_pending(c->session, ln_clock_now(c->clock)))
+  if (!c->closed && c->stream == s && ln_connection_talks(c)) {
+    if (c->turn_due != LN_NEVER) ln_pfs_look(c);
+    if (c->stream != s || c->closed)
+      ; /* it has ended there */
+    else if (ln_session_pending(c->session, ln_clock_now(c->clock)))
       ln_loop_defer(c->loop, &c->flush);
     else
       ln_link_rearm(c);
@@ -185,22 +199,40 @@ void ln_link_dial(struct ln_connection *c)
 void ln_link_up(struct ln_connection *c)
 {
   int64_t now = ln_clock_now(c->clock);
+  struct ln_temp_key *temp = c->temp.lifetime_s ? &c->temp.now : NULL;
   int err = LN_OK;
   if (!c->session)
-    err = ln_connection_make_session(c, c->salt, c->offset_us + (ln_clock_wall(c->clock) - now),
-                                     c->synchronised);
+    err = ln_connection_make_session(c, temp ? temp->salt : c->salt,
+                                     c->offset_us + (ln_clock_wall(c->clock) - now), c->synchronised);
+  else if (temp && ln_session_key_id(c->session) != temp->key.id)
+    err = ln_session_rekey(c->session, &temp->key, temp->salt, temp->expires, false, now);
+  if (!err && !c->closed && c->holding) ln_connection_give_waiting(c);
   if (c->closed) return;
   if (err) {
     ln_link_lost(c, err, ln_err_text(err));
     return;
   }
   ln_session_connected(c->session, now);
-  c->up_since = now;
+  if (ln_session_is_bound(c->session)) {
+    ln_link_working(c);
+    return;
+  }
+  c->state = LN_CONN_EXCHANGE;
+  c->binding = true;
+  ln_loop_defer(c->loop, &c->flush);
+  ln_link_rearm(c);
+}
+
+void ln_link_working(struct ln_connection *c)
+{
+  c->up_since = ln_clock_now(c->clock);
+  c->binding = false;
   struct ln_stream *s = c->stream;
   status(c, LN_CONN_UP, LN_OK, ln_stream_peer(s), 0);
   if (c->closed || c->stream != s) return;
   ln_loop_defer(c->loop, &c->flush);
   ln_link_rearm(c);
+  if (c->temp.lifetime_s) ln_pfs_rearm(c);
 }
 
 /* --- the session's time and output --- */
@@ -223,6 +255,7 @@ void ln_link_rearm(struct ln_connection *c)
     if (due < soon) due = soon;
     if (due > c->stall_due) due = c->stall_due;
   }
+  if (c->exchange && ln_exchange_deadline(c->exchange) < due) due = ln_exchange_deadline(c->exchange);
   if (due == LN_NEVER)
     ln_timer_stop(&c->timer);
   else if ((!ln_timer_running(&c->timer) || c->timer.due != due) && ln_timer_start(c->clock, &c->timer, due))
@@ -231,7 +264,7 @@ void ln_link_rearm(struct ln_connection *c)
 
 void ln_link_flush(struct ln_connection *c)
 {
-  if (c->closed || c->state != LN_CONN_UP) return;
+  if (c->closed || !ln_connection_talks(c)) return;
   int64_t now = ln_clock_fresh(c->clock); /* a pong's time counts from here, after whatever ran before */
   struct ln_buf *out = ln_stream_out(c->stream);
   bool was_blocked = c->blocked;
@@ -268,11 +301,17 @@ void ln_link_flush(struct ln_connection *c)
 void ln_link_timer(struct ln_timer *t)
 {
   struct ln_connection *c = (struct ln_connection *)((char *)t - offsetof(struct ln_connection, timer));
+  struct ln_stream *stream = c->stream;
   ln_connection_enter(c);
-  switch (c->state) {
+  if (c->exchange &&
+      (c->state == LN_CONN_EXCHANGE || ln_exchange_deadline(c->exchange) <= ln_clock_now(c->clock)))
+    ln_exchange_time(c);
+  switch (c->closed || c->stream != stream ? LN_CONN_EXCHANGE : c->state) {
   case LN_CONN_DOWN: ln_link_dial(c); break;
   case LN_CONN_DIALLING: ln_link_lost(c, LN_E_TIMEOUT, "nothing answers in time"); break;
-  case LN_CONN_EXCHANGE: ln_exchange_time(c); break;
+  case LN_CONN_EXCHANGE:
+    if (!c->binding) break;
+    /* fall through */
   case LN_CONN_UP: {
     if (c->blocked && stalled(c, ln_clock_now(c->clock))) { /* not even a ping finds room (T5) */
       ln_link_lost(c, LN_E_TIMEOUT, "nothing leaves any more");

@@ -54,6 +54,11 @@ enum ln_check_id {
   LN_CK_T3,
   LN_CK_T4,
   LN_CK_T5,
+  LN_CK_P1,
+  LN_CK_P2,
+  LN_CK_P3,
+  LN_CK_P4,
+  LN_CK_P5,
   LN_CK_COUNT
 };
 

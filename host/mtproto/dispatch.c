@@ -206,7 +206,7 @@ int ln_session_input(struct ln_session *s, uint8_t *payload, size_t len, int64_t
   s->unpacked_in_frame = 0;
   /* The exchange is over: nothing in plain text has any business here. */
   if (len >= 8 && ln_le64(payload) == 0) return LN_CHECK(M11, false) ? LN_OK : LN_E_RECONNECT;
-  int err = ln_envelope_open(&s->key, LN_TO_CLIENT, payload, len, &p);
+  int err = ln_envelope_open(ln_binding_key(s, payload, len), LN_TO_CLIENT, payload, len, &p);
   if (err) return LN_E_RECONNECT;
   err = input(s, &p);
   ln_buf_clear(&s->unpacked);

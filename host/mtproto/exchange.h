@@ -17,6 +17,7 @@ struct ln_exchange_client_config {
       *keys; /* pinned keys, in the order of our preference; must outlive the exchange */
   size_t n_keys;
   struct ln_rng rng;
+  int32_t expires_in; /* seconds: a temporary key; 0: a permanent one */
 };
 
 struct ln_exchange_server_config {
@@ -34,7 +35,7 @@ struct ln_exchange_result {
   uint64_t salt;
   int64_t server_offset_us; /* client: server's unix time minus `now` of the inner data's arrival, in µs */
   int dc;                   /* server: the dc that the client named (0: it named none) */
-  bool temporary;           /* server: the client asked for a temporary key; expires_in then */
+  bool temporary;           /* the client asked for a temporary key; expires_in then */
   int32_t expires_in;
 };
 

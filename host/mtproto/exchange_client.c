@@ -62,14 +62,16 @@ static void write_number(struct ln_writer *w, uint64_t v)
   ln_write_bytes(w, ln_slice(bytes, n));
 }
 
-/* RSA_PAD of p_q_inner_data_dc. The older padding is never offered (K5). */
+/* RSA_PAD of p_q_inner_data_dc, or of its variant for a temporary key. The older padding is never offered
+ * (K5). */
 static int seal_inner(struct ln_exchange *x, uint8_t out[256])
 {
   struct ln_buf inner;
   struct ln_writer w;
   ln_buf_init(&inner, 144);
   ln_writer_init(&w, &inner);
-  ln_write_u32(&w, LN_ID_p_q_inner_data_dc);
+  int32_t expires_in = x->client_config.expires_in;
+  ln_write_u32(&w, expires_in ? LN_ID_p_q_inner_data_temp_dc : LN_ID_p_q_inner_data_dc);
   write_number(&w, x->s.pq);
   write_number(&w, x->s.p);
   write_number(&w, x->s.q);
@@ -77,6 +79,7 @@ static int seal_inner(struct ln_exchange *x, uint8_t out[256])
   ln_write_raw(&w, x->s.server_nonce, sizeof x->s.server_nonce);
   ln_write_raw(&w, x->s.new_nonce, sizeof x->s.new_nonce);
   ln_write_i32(&w, x->client_config.dc);
+  if (expires_in) ln_write_i32(&w, expires_in);
   int err = w.err ? w.err : ln_rsa_pad_encrypt(x->rsa, &x->rng, ln_buf_slice(&inner), out);
   ln_buf_deinit_secret(&inner);
   return err;
@@ -207,6 +210,8 @@ static int on_dh_gen(struct ln_exchange *x, uint32_t id, struct ln_reader *r, in
   if (!LN_CHECK(K15, ln_ct_equal(hash.p, want, 16))) return ln_exchange_refuse(x, LN_CK_K15);
   if (id == LN_ID_dh_gen_fail) return ln_exchange_refuse(x, LN_CK_COUNT);
   if (id == LN_ID_dh_gen_ok) {
+    x->result.expires_in = x->client_config.expires_in;
+    x->result.temporary = x->result.expires_in != 0;
     ln_exchange_conclude(x);
     return LN_OK;
   }

@@ -26,7 +26,7 @@ int ln_exchange_client_new(const struct ln_exchange_client_config *config, struc
   /* K6. 10000 more on test servers, negative for media; nothing else is a DC. */
   int64_t dc = config->dc < 0 ? -(int64_t)config->dc : config->dc;
   if (!LN_CHECK(K6, dc < 20000 && dc % 10000 >= 1 && dc % 10000 <= 999)) return LN_E_INVAL;
-  if (config->n_keys == 0) return LN_E_INVAL;
+  if (config->n_keys == 0 || config->expires_in < 0) return LN_E_INVAL;
   struct ln_exchange *x = exchange_new(&config->rng);
   if (!x) return LN_E_NOMEM;
   x->client = true;

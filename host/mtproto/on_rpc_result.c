@@ -18,6 +18,9 @@ static bool try_again(struct ln_session *s, struct ln_request *r, struct ln_slic
   if (r->tries >= MAX_TRIES) return false;
   if (starts_with(text, "CONNECTION_NOT_INITED") && s->prefix.len && !r->no_prefix) {
     s->prefix_done = false;
+  } else if (starts_with(text, "AUTH_KEY_PERM_EMPTY") &&
+             s->temporary) {                              /* the server has forgotten the binding */
+    if (!s->binding && ln_binding_queue(s)) return false; /* else it is bound anew already */
   } else if (!starts_with(text, "MSG_WAIT_FAILED")) { /* the one before it went out anew, or was refused */
     return false;
   }
@@ -77,6 +80,10 @@ int ln_on_rpc_result(struct ln_session *s, const struct ln_message *m, int depth
       finish(s, r, err, 0, ln_slice_str(ln_err_text(err)));
       return LN_OK;
     }
+  }
+  if (r->binding) {
+    ln_binding_answer(s, r, result);
+    return LN_OK;
   }
   if (ln_le32(result.p) == LN_ID_rpc_error) {
     finish_error(s, r, result);

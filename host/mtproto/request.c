@@ -107,7 +107,7 @@ void ln_request_all_again(struct ln_session *s, bool (*match)(const struct ln_re
   /* From the youngest on, each to the front: what is in flight is older than what is queued, as a rule. */
   for (struct ln_request *r = s->flight.last, *prev; r; r = prev) {
     prev = r->prev;
-    if (match(r, id)) requeue_from(s, r, s->queue.first);
+    if (!match || match(r, id)) requeue_from(s, r, s->queue.first);
   }
 }
 

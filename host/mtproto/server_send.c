@@ -160,6 +160,23 @@ static void left(struct ln_server_session *s, struct ln_out *o)
   list_add(&s->kept, o);
 }
 
+void ln_server_session_take_over(struct ln_server_session *s, struct ln_server_session *from)
+{
+  struct ln_out_list *lists[] = {&from->kept, &from->queue};
+  for (int i = 0; i < 2; i++)
+    for (struct ln_out *o = lists[i]->first, *next; o; o = next) {
+      next = o->next;
+      if (o->kind != LN_OUT_PUSH) continue;
+      list_remove(lists[i], o);
+      if (ln_map_get(&from->outs, o->msg_id) == o) ln_map_remove(&from->outs, o->msg_id);
+      from->n_pushes--;
+      s->n_pushes++;
+      o->queued = true;
+      list_add(&s->queue, o);
+    }
+  if (s->msgid.last < from->msgid.last) s->msgid.last = from->msgid.last;
+}
+
 bool ln_server_session_pending(const struct ln_server_session *s)
 {
   return s->connected && (s->queue.first || (s->acks_now && s->n_acks) || s->n_acks > LN_SERVER_ACKS_AT_ONCE);

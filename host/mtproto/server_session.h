@@ -60,6 +60,9 @@ int ln_server_session_flush(struct ln_server_session *s, struct ln_frame *frame,
                             int64_t wall);
 int64_t ln_server_session_deadline(const struct ln_server_session *s); /* wall µs */
 int ln_server_session_tick(struct ln_server_session *s, int64_t wall);
+/* What `from` has pushed and nobody has acknowledged is s's from now on: the same session by another
+ * temporary key. */
+void ln_server_session_take_over(struct ln_server_session *s, struct ln_server_session *from);
 void ln_server_session_disconnected(struct ln_server_session *s);
 void ln_server_session_connected(struct ln_server_session *s);
 

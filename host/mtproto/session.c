@@ -40,11 +40,17 @@ int ln_session_new(const struct ln_session_config *config, int64_t now, struct l
   ln_map_init(&s->by_id);
   ln_window_init(&s->seen);
   s->connected = true;
-  s->acks_due = s->check_due = s->pong_due = LN_NEVER;
+  s->acks_due = s->check_due = s->pong_due = s->binding_due = s->old_key_until = LN_NEVER;
   s->ping_due = now + s->ping_every_us;
   int err = ln_gzip_new(&s->gzip);
   if (!err) err = ln_buf_append(&s->prefix, config->prefix.p, config->prefix.n);
   if (!err) err = random_u64(s, &s->session_id);
+  if (config->bind_to) {
+    s->temporary = true;
+    s->perm = *config->bind_to;
+    s->expires = config->expires;
+    if (!err) err = ln_binding_queue(s);
+  }
   if (err) {
     ln_session_free(s);
     return err;
@@ -179,12 +185,6 @@ bool ln_session_sent_recently(const struct ln_session *s, uint64_t msg_id)
   return false;
 }
 
-static bool any(const struct ln_request *r, uint64_t id)
-{
-  (void)r, (void)id;
-  return true;
-}
-
 static void drop_service_state(struct ln_session *s)
 {
   s->acks.n = s->drops.n = s->wanted.n = 0;
@@ -214,7 +214,7 @@ void ln_session_renew(struct ln_session *s)
   s->msgid.last = 0;
   s->sent_n = 0;
   s->prefix_done = false;
-  ln_request_all_again(s, any, 0);
+  ln_request_all_again(s, NULL, 0);
   ln_map_deinit(&s->by_id); /* no answer to an id of the old session can come any more */
   for (struct ln_request *r = s->queue.first; r; r = r->next) r->msg_id = r->old_id = 0;
   drop_service_state(s);
@@ -229,7 +229,7 @@ void ln_session_disconnected(struct ln_session *s, int64_t now)
 {
   s->now = now;
   s->connected = false;
-  s->pong_due = LN_NEVER;
+  s->pong_due = s->binding_due = LN_NEVER;
 }
 
 void ln_session_connected(struct ln_session *s, int64_t now)
@@ -244,18 +244,18 @@ void ln_session_connected(struct ln_session *s, int64_t now)
   s->salts_query = 0;
   for (struct ln_request *r = s->flight.first, *next; r; r = next) {
     next = r->next;
-    if (ln_request_find(s, r->msg_id) == r)
+    if (ln_request_find(s, r->msg_id) == r && !r->binding)
       ln_request_check(s, r, now);
     else
-      ln_request_again(s, r); /* it left without a place in the map: memory was short */
+      ln_request_again(s, r); /* a binding; or it left without a place in the map: memory was short */
   }
 }
 
 bool ln_session_pending(const struct ln_session *s, int64_t now)
 {
   if (!s->connected) return false;
-  return s->queue.first || s->n_asking || s->drops.n || s->wanted.n || s->replies.len ||
-         s->acks.n > LN_ACKS_AT_ONCE || s->acks_due <= now || s->check_due <= now ||
+  return (s->queue.first && ln_binding_lets(s, s->queue.first)) || s->n_asking || s->drops.n || s->wanted.n ||
+         s->replies.len || s->acks.n > LN_ACKS_AT_ONCE || s->acks_due <= now || s->check_due <= now ||
          (s->ping_due <= now && s->pong_due == LN_NEVER);
 }
 
@@ -265,6 +265,8 @@ int64_t ln_session_deadline(const struct ln_session *s)
   int64_t due = s->pong_due == LN_NEVER ? s->ping_due : s->pong_due;
   if (s->acks_due < due) due = s->acks_due;
   if (s->check_due < due) due = s->check_due;
+  if (s->binding_due < due) due = s->binding_due;
+  if (s->old_key_until < due) due = s->old_key_until;
   return due;
 }
 
@@ -272,7 +274,12 @@ int ln_session_tick(struct ln_session *s, int64_t now)
 {
   s->now = now;
   if (s->broken) return LN_E_RECONNECT;
+  if (s->old_key_until <= now) ln_binding_forget_old(s);
   if (!s->connected) return LN_OK;
+  if (s->binding_due <= now) {
+    ln_log(LN_LOG_NOTICE, "mtproto", "the temporary key is not bound in time");
+    return LN_E_RECONNECT;
+  }
   if (s->pong_due <= now) {
     ln_log(LN_LOG_NOTICE, "mtproto", "no pong in time");
     return LN_E_RECONNECT;

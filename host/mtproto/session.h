@@ -34,12 +34,18 @@ struct ln_session_ops {
   void (*on_new_session)(void *ctx);
   /* Salts or clock offset changed: worth saving. */
   void (*on_state)(void *ctx);
+  /* A temporary key's: the server has answered to its binding. code 0: it is bound, and requests leave from
+   * now on; otherwise code and text of the refusal, and nothing leaves any more. */
+  void (*on_bound)(void *ctx, int code, struct ln_slice text);
 };
 
 struct ln_session_config {
-  const struct ln_auth_key *key; /* copied */
-  uint64_t salt;                 /* first salt */
-  const struct ln_salt *salts;   /* saved ones; may be NULL */
+  const struct ln_auth_key *key;     /* copied */
+  const struct ln_auth_key *bind_to; /* copied: the permanent key, where `key` is a temporary one, which has
+                                        to be bound first; or NULL */
+  int64_t expires;                   /* a temporary key's: its end, µs of `now` */
+  uint64_t salt;                     /* first salt */
+  const struct ln_salt *salts;       /* saved ones; may be NULL */
   size_t n_salts;
   int64_t server_offset_us; /* server's unix time in µs = now + this */
   bool synchronised;        /* the offset comes from this server */
@@ -88,6 +94,13 @@ int ln_session_tick(struct ln_session *s, int64_t now);
  * under new msg_ids (M21). */
 void ln_session_disconnected(struct ln_session *s, int64_t now);
 void ln_session_connected(struct ln_session *s, int64_t now);
+
+/* The session goes on by another temporary key, which is bound first; what is in flight leaves again, under
+ * new msg_ids. keep: what comes by the key so far is still heard for LN_PREVIOUS_KEY_US (M2). LN_E_NOMEM. */
+int ln_session_rekey(struct ln_session *s, const struct ln_auth_key *key, uint64_t salt, int64_t expires,
+                     bool keep, int64_t now);
+uint64_t ln_session_key_id(const struct ln_session *s);
+bool ln_session_is_bound(const struct ln_session *s); /* also where there is nothing to bind */
 
 /* For saving. salts: up to max of them, gives the count. */
 size_t ln_session_salts(const struct ln_session *s, struct ln_salt *out, size_t max);

@@ -25,6 +25,7 @@
 #define LN_MAX_SALTS 64
 #define LN_SENT_RING 1024
 #define LN_PONG_US (15 * LN_US_PER_S)
+#define LN_BINDING_US (15 * LN_US_PER_S) /* as long as the server may take to bind a temporary key */
 #define LN_UNACKED_US (15 * LN_US_PER_S) /* a request that nobody confirmed: ask */
 #define LN_UNANSWERED_US (60 * LN_US_PER_S)
 #define LN_ASK_AGAIN_US (10 * LN_US_PER_S)
@@ -46,6 +47,7 @@ struct ln_request {
   uint32_t len;
   uint8_t state, tries;
   bool no_prefix, no_response, prefixed;
+  bool binding;   /* auth.bindTempAuthKey, made anew for each msg_id; session_binding.c */
   uint8_t body[]; /* as it goes out, after prefix and invokeAfterMsg */
 };
 
@@ -89,6 +91,13 @@ struct ln_session {
   struct ln_map by_id; /* msg_id (old ones too) → request in flight */
   size_t n_pending;
   uint64_t next_order;
+
+  /* a temporary key */
+  bool temporary, bound;
+  struct ln_auth_key perm, old_key;
+  int64_t expires, old_key_until; /* LN_NEVER: there is none */
+  struct ln_request *binding;     /* not answered yet, or NULL */
+  int64_t binding_due;            /* LN_NEVER where none is awaited */
 
   /* service messages to send */
   struct ln_ids acks, drops, wanted; /* wanted: for msg_resend_req */
@@ -146,7 +155,7 @@ void ln_request_list_remove(struct ln_request_list *l, struct ln_request *r);
 void ln_request_detach(struct ln_session *s, struct ln_request *r);
 /* Back into the queue, at its place by order; it will leave under a new msg_id. */
 void ln_request_again(struct ln_session *s, struct ln_request *r);
-/* All in flight that match, in one pass. */
+/* All in flight that match (NULL: all), in one pass. */
 void ln_request_all_again(struct ln_session *s, bool (*match)(const struct ln_request *r, uint64_t id),
                           uint64_t id);
 struct ln_request *ln_request_find(struct ln_session *s, uint64_t msg_id);
@@ -157,6 +166,19 @@ void ln_request_check(struct ln_session *s, struct ln_request *r, int64_t at);
 void ln_request_collect(struct ln_session *s);
 size_t ln_request_wire_size(const struct ln_session *s, const struct ln_request *r);
 size_t ln_request_write(const struct ln_session *s, struct ln_request *r, uint8_t *to);
+
+/* session_binding.c */
+int ln_binding_queue(struct ln_session *s);                         /* to be bound (anew) */
+int ln_binding_compose(struct ln_session *s, struct ln_request *r); /* for its msg_id */
+/* The key that a payload names, where we have it; else the present one. */
+const struct ln_auth_key *ln_binding_key(const struct ln_session *s, const uint8_t *payload, size_t len);
+void ln_binding_forget_old(struct ln_session *s);
+void ln_binding_answer(struct ln_session *s, struct ln_request *r, struct ln_slice result);
+/* P1: may it leave by the key as it is? */
+static inline bool ln_binding_lets(const struct ln_session *s, const struct ln_request *r)
+{
+  return !s->temporary || s->bound || r->binding || LN_CHECK(P1, false);
+}
 
 /* session_salts.c */
 /* Chooses the salt for now; asks for more where they run out. */

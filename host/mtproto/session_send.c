@@ -65,7 +65,6 @@ static void write_ids(struct ln_writer *w, enum control_kind kind, uint32_t id, 
 static int plan_control(struct ln_session *s, struct plan *p)
 {
   struct ln_writer w;
-  ln_buf_clear(&s->control);
   ln_writer_init(&w, &s->control);
   p->acks = s->acks.n < LN_MAX_ACKS ? s->acks.n : LN_MAX_ACKS;
   if (p->acks) write_ids(&w, ACKS, LN_ID_msgs_ack, s->acks.at, p->acks, p);
@@ -110,6 +109,7 @@ static void plan_requests(struct ln_session *s, struct plan *p)
 {
   struct ln_request *r = s->queue.first;
   for (; r && p->n < LN_CONTAINER_MAX; r = r->next) {
+    if (!ln_binding_lets(s, r)) break;
     size_t size = ln_request_wire_size(s, r);
     if (p->n && p->bytes + size + (p->n + 1) * LN_MESSAGE_HEAD > LN_CONTAINER_MAX_BYTES) break;
     p->bytes += size;
@@ -169,6 +169,7 @@ static uint8_t *put_request(struct ln_session *s, struct ln_request *r, uint8_t 
   plain->msg_id = reuse ? r->old_id : next_id(s);
   plain->seqno = next_seqno(s, true);
   r->msg_id = plain->msg_id;
+  if (r->binding && ln_binding_compose(s, r)) s->broken = true;
   ln_request_list_remove(&s->queue, r);
   size_t len = ln_request_write(s, r, body);
   r->state = LN_REQUEST_SENT; /* after the write: "sent" is what a dependent looks at */
@@ -201,11 +202,13 @@ int ln_session_flush(struct ln_session *s, struct ln_frame *frame, struct ln_buf
   struct plan p = {0};
   ln_request_collect(s);
   ln_salts_update(s);
-  int err = plan_control(s, &p);
+  ln_buf_clear(&s->control);
+  bool binds = s->queue.first && s->queue.first->binding; /* that leaves alone, and all else after it */
+  int err = binds ? LN_OK : plan_control(s, &p);
   if (err) return err;
   plan_requests(s, &p);
   if (p.n == 0) return LN_OK;
-  if (p.n < LN_CONTAINER_MAX) plan_salts(s, &p);
+  if (p.n < LN_CONTAINER_MAX && !binds) plan_salts(s, &p);
 
   bool wrap = p.n > 1;
   size_t size = p.bytes + (wrap ? LN_CONTAINER_HEAD + p.n * LN_MESSAGE_HEAD : 0);
@@ -228,7 +231,7 @@ int ln_session_flush(struct ln_session *s, struct ln_frame *frame, struct ln_buf
     for (struct ln_request *r = newest ? newest->next : s->flight.first; r; r = r->next)
       r->container_id = plain.msg_id;
   }
-  take_control(s, &p);
+  if (!binds) take_control(s, &p);
   size_t made = (size_t)(to - payload) - LN_ENVELOPE_BODY;
   if (made != size) { /* the two passes disagree: a mistake of ours, and nothing that could be sent */
     ln_log(LN_LOG_ERROR, "mtproto", "a container came out as %zu bytes instead of %zu", made, size);

@@ -96,7 +96,7 @@ static void on_encrypted(struct ln_sandbox_connection *c, uint64_t key_id, uint8
     refuse(c);
     return;
   }
-  if (!c->work) ln_sandbox_exchange_end(c); /* it has what it came for */
+  if (key_id == c->made && !c->work) ln_sandbox_exchange_end(c); /* it has what it came for */
   struct ln_sandbox_session *n = ln_sandbox_find_session(s, key, session_id, c->dc);
   if (!n) {
     ln_sandbox_disconnect(c);

@@ -78,8 +78,13 @@ static bool failed(struct ln_sandbox_connection *c, int err)
   ln_log(LN_LOG_NOTICE, "sandbox", "a key exchange failed: %s (check %d)", ln_err_text(err),
          c->exchange ? ln_exchange_failed_check(c->exchange) : -1);
   if (c->exchange) (void)say(c);
-  ln_sandbox_disconnect(c);
-  return false;
+  if (!c->session) {
+    ln_sandbox_disconnect(c);
+    return false;
+  }
+  ln_sandbox_exchange_end(c); /* for another key, beside a session that goes on */
+  ln_sandbox_set_reading(c);
+  return true;
 }
 
 static void done(void *ctx)
@@ -186,6 +191,7 @@ bool ln_sandbox_exchange(struct ln_sandbox_connection *c, struct ln_slice payloa
   if (!c->exchange) {
     struct ln_exchange_server_config config = {.key = s->key, .rng = s->rng, .taken = taken, .ctx = s};
     err = ln_exchange_server_new(&config, &c->exchange);
+    c->made = 0;
   }
   if (!err) err = ln_exchange_input(c->exchange, payload, ln_clock_now(s->clock), ln_clock_wall(s->clock));
   if (err == LN_E_DISCARD) return true;

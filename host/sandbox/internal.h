@@ -39,7 +39,7 @@ struct ln_sandbox_connection {
   struct ln_frame *frame;
   struct ln_exchange *exchange;
   struct ln_sandbox_work *work;
-  uint64_t made; /* id of the key that this exchange made */
+  uint64_t made; /* id of the key that this exchange made; 0: none yet */
   struct ln_sandbox_session *session;
   struct ln_deferred flush;
   struct ln_timer timer; /* exchange, session, or how long it may stay without one */

@@ -235,6 +235,17 @@ void ln_sandbox_forget(struct ln_sandbox *s)
   ln_sandbox_leave(s);
 }
 
+void ln_sandbox_drop_temporary_keys(struct ln_sandbox *s)
+{
+  size_t at = 0;
+  uint64_t id;
+  void *value;
+  while (ln_map_next(&s->keys, &at, &id, &value)) {
+    struct ln_sandbox_key *k = value;
+    if (k->expires != LN_NEVER) k->expires = ln_clock_now(s->clock);
+  }
+}
+
 void ln_sandbox_set_filter(struct ln_sandbox *s, ln_pipe_filter filter, void *ctx)
 {
   s->filter = filter;

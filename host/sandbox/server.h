@@ -47,6 +47,8 @@ int ln_sandbox_add_auth_key(struct ln_sandbox *s, const struct ln_auth_key *key,
 int ln_sandbox_result(struct ln_sandbox_session *s, uint64_t req_msg_id, struct ln_slice result);
 int ln_sandbox_error(struct ln_sandbox_session *s, uint64_t req_msg_id, int code, const char *text);
 int ln_sandbox_push(struct ln_sandbox_session *s, struct ln_slice updates, uint64_t *msg_id);
+/* s is `from` by another temporary key: what was pushed there and is not acknowledged comes here. */
+void ln_sandbox_take_over(struct ln_sandbox_session *s, struct ln_sandbox_session *from);
 uint64_t ln_sandbox_session_auth_key_id(const struct ln_sandbox_session *s);
 uint64_t ln_sandbox_session_id(const struct ln_sandbox_session *s);
 int ln_sandbox_session_dc(const struct ln_sandbox_session *s);
@@ -59,6 +61,8 @@ void ln_sandbox_session_set_user(struct ln_sandbox_session *s, void *user);
 void ln_sandbox_cut(struct ln_sandbox *s);
 void ln_sandbox_forget(struct ln_sandbox *s);
 int ln_sandbox_new_salts(struct ln_sandbox *s); /* or what the source of randomness failed with */
+/* As a server that has lost its temporary keys: whoever speaks by one hears -404. */
+void ln_sandbox_drop_temporary_keys(struct ln_sandbox *s);
 void ln_sandbox_set_filter(struct ln_sandbox *s, ln_pipe_filter filter, void *ctx);
 /* Sends a transport error code on every connection (-404, -429, -444 as positive numbers). */
 void ln_sandbox_transport_error(struct ln_sandbox *s, int code);

@@ -129,7 +129,10 @@ struct ln_sandbox_session *ln_sandbox_find_session(struct ln_sandbox *s, struct 
 void ln_sandbox_attach(struct ln_sandbox_session *n, struct ln_sandbox_connection *c)
 {
   struct ln_sandbox *s = n->sandbox;
-  if (c->session) ln_sandbox_detach(c); /* the client has begun another session on the same connection */
+  if (c->session) { /* the client has begun another session on the same connection */
+    ln_sandbox_write(c);
+    ln_sandbox_detach(c);
+  }
   if (n->connection) ln_sandbox_disconnect(n->connection);
   if (!c->stream || n->connection || !n->key) return; /* its owner has used the moment */
   leave_down(n);
@@ -175,6 +178,12 @@ int ln_sandbox_error(struct ln_sandbox_session *n, uint64_t req_msg_id, int code
 int ln_sandbox_push(struct ln_sandbox_session *n, struct ln_slice updates, uint64_t *msg_id)
 {
   return said(n, ln_server_session_push(n->wire, updates, ln_clock_wall(n->sandbox->clock), msg_id));
+}
+
+void ln_sandbox_take_over(struct ln_sandbox_session *n, struct ln_sandbox_session *from)
+{
+  ln_server_session_take_over(n->wire, from->wire);
+  (void)said(n, LN_OK);
 }
 
 uint64_t ln_sandbox_session_auth_key_id(const struct ln_sandbox_session *n)

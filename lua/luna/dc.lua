@@ -12,6 +12,7 @@ local settings = require "luna.settings"
 local Logger = require "luna.logger"
 
 local Dcs = Class.new "Dcs"
+local DAY = 86400 -- how long a temporary key lives
 local classes = errors.classes
 
 -- Telegram's own, as every client has them built in.
@@ -116,7 +117,7 @@ local function open(self, dc)
   end
   entry.conn = client.connect {
     dc = dc, addresses = addresses, sandbox = memory, keys = self:keys(), transport = s.transport, timeout = s.connection.timeout,
-    auth = core.account:authKey(dc), prefix = core:prefix(),
+    temporaryKey = s.pfs and DAY or 0, auth = core.account:authKey(dc), prefix = core:prefix(),
     on = {
       status = function(state, errname, why, retryIn)
         if (state == "up") ~= (entry.state == "up") or not entry.since then entry.since = timer.wall() end

@@ -74,7 +74,7 @@ local schema = {
 
 local defaults = {
   connection = { timeout = 10 },
-  transport = "intermediate", pfs = true,
+  transport = "intermediate", pfs = false,
   updates = { order = "chat", catchUp = true, pending = 1000 },
   floodTimeout = 60, durability = "normal", slowCallback = 0.1, handlerBudget = 5,
   device = { lang = "en" },

@@ -77,7 +77,9 @@ local function connection(core)
   if not entry then return { state = "none" } end
   return {
     dc = core.home, address = entry.where, state = entry.state or "dialling", since = entry.since,
-    reconnects = math.max(0, (entry.ups or 0) - 1), why = entry.state ~= "up" and entry.lastWhy or nil,
+    reconnects = math.max(0, (entry.ups or 0) - 1),
+    temporaryKey = entry.conn and entry.conn:temporaryKey(), -- seconds that it is good for
+    why = entry.state ~= "up" and entry.lastWhy or nil,
   }
 end
 

@@ -137,6 +137,7 @@ function World:close() end
 ---@field seed? integer
 ---@field cut? boolean every connection breaks
 ---@field forget? boolean sessions are forgotten
+---@field dropTemporaryKeys? boolean the server knows none of them any more: whoever speaks by one hears -404
 ---@field salt? boolean every salt that clients hold is wrong from now on
 ---@field restart? boolean both
 ---@field transportError? integer

@@ -96,7 +96,8 @@ local function connected(c, now)
   local where = ("DC %d (%s)"):format(c.dc, clean(c.address))
   local since = c.since and " for " .. span(now - c.since) or ""
   local again = c.reconnects > 0 and (", %d reconnects"):format(c.reconnects) or ""
-  if c.state == "up" then return where .. ", connected" .. since .. again end
+  local key = c.temporaryKey and (", temporary key for %s more"):format(span(c.temporaryKey)) or ""
+  if c.state == "up" then return where .. ", connected" .. since .. again .. key end
   return ("%s, NOT connected%s%s%s"):format(where, since, c.why and ": " .. clean(c.why) or "", again)
 end
 

@@ -213,6 +213,7 @@ function Connection:inFlight() return self.pending end
 function Connection:calls() return {} end
 function Connection:state() return "up" end
 function Connection:serverTime() return timer.wall() end
+function Connection:temporaryKey() end
 function Connection:ack() end
 function Connection:close() end
 

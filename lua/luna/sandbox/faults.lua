@@ -10,7 +10,7 @@ local Faults = Class.new "Faults"
 local onWire = { drop = true, delay = true, corrupt = true, seed = true }
 local others = {
   cut = true, forget = true, salt = true, transportError = true, restart = true, flood = true, migrate = true, rpc = true, gap = true,
-  off = true, duplicate = true, reorder = true,
+  off = true, duplicate = true, reorder = true, dropTemporaryKeys = true,
 }
 local HELD = 0.5 -- seconds after which an update that was to be overtaken goes anyway
 
@@ -32,6 +32,7 @@ local loginMethods = { ["auth.importBotAuthorization"] = true, ["auth.sendCode"]
 ---   drop, corrupt = chance for each piece of the wire; delay = seconds at most; seed
 ---   duplicate, reorder = chance for each push: it comes twice, or after the next one
 ---   cut = true: every connection breaks; forget = true: sessions are forgotten; restart = true: both; transportError = 404 | 429 | 444
+---   dropTemporaryKeys = true: the server knows none of them any more (-404 follows)
 ---   salt = true: every salt that clients hold is wrong from now on
 ---   flood = seconds | { seconds, method = "messages.sendMessage", times = 1 }: the next calls are refused with FLOOD_WAIT_n
 ---   migrate = dc: the next bot that logs in lives in that DC, and is sent there
@@ -72,6 +73,7 @@ function Faults:set(f)
   if f.gap then self.gap = f.gap == true and 1 or f.gap end
   if f.forget or f.restart then wire:forget() end
   if f.salt then wire:newSalts() end
+  if f.dropTemporaryKeys then wire:dropTemporaryKeys() end
   if f.transportError then wire:transportError(f.transportError) end
   if f.cut or f.restart then wire:cut() end
 end

@@ -19,7 +19,7 @@ local FIRST_LAYER = tl.firstLayer or 227
 local DONE_MAX = 2000 -- answered requests remembered for invokeAfterMsg
 
 -- What a temporary key may ask before it is bound.
-local unbound = { ["auth.bindTempAuthKey"] = true, ["help.getConfig"] = true, ["help.getNearestDc"] = true, ["help.getAppConfig"] = true }
+local unbound = { ["auth.bindTempAuthKey"] = true, ["help.getConfig"] = true, ["help.getNearestDc"] = true }
 local DOWN_MAX = 30 -- seconds for which updates are kept for a session without a connection
 
 local WARNING, NOTICE, VERBOSE = 2, 3, 4
@@ -112,10 +112,10 @@ function Server:invoke(ctx, name, query)
   ctx.auth = auth
   ctx.user = auth and model:user(auth.user) or nil
   ctx.layer = ctx.session:layer()
-  if not ctx.user and not methods.free[name] then rpc.fail(401, "AUTH_KEY_UNREGISTERED") end
-  if not auth and not model.state.keys[ctx.session.authKeyId] and not self:isBound(ctx.session) and not unbound[name] then
+  if not model.state.keys[ctx.session.authKeyId] and not unbound[name] and not self:isBound(ctx.session) then
     rpc.fail(401, "AUTH_KEY_PERM_EMPTY")
   end
+  if not ctx.user and not methods.free[name] then rpc.fail(401, "AUTH_KEY_UNREGISTERED") end
   if ctx.user then self:attach(ctx.session, ctx.user.id, ctx.silent) end
   if model.faults then model.faults:beforeMethod(ctx, name, query) end
   if not entry then
@@ -245,6 +245,24 @@ function Server:authorize(ctx, user)
     user = user.id, date = self.model:now(), client = ctx.data.client, hash = self.model:random(),
   }
   self:attach(ctx.session, user.id)
+  self.model:changed()
+end
+
+--- The session's key stands for `perm` from now on. Where it is known by another temporary key of that one, it goes on: what was pushed
+--- and not acknowledged comes again.
+function Server:bind(session, perm, expires)
+  local s = self.model.state
+  s.bound[session.authKeyId] = { perm = perm, expires = expires }
+  local auth = s.auths[perm]
+  for other in pairs(auth and self.model.sessions[auth.user] or {}) do
+    local bound = s.bound[other.authKeyId]
+    if other ~= session and other.id == session.id and bound and bound.perm == perm then
+      session:takeOver(other)
+      self:detach(other)
+      self:attach(session, auth.user)
+      break
+    end
+  end
   self.model:changed()
 end
 

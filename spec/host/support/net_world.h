@@ -6,7 +6,10 @@
 #include "spec.h"
 #include "base/log.h"
 #include "client/connection.h"
+#include "mtproto/binding.h"
 #include "sandbox/server.h"
+#include "tl/reader.h"
+#include "tl_ids.h"
 
 #define WORLD_CALLS 4096
 
@@ -44,6 +47,13 @@ struct world {
   } held[WORLD_CALLS];
   int n_held;
   size_t answer_size;
+  /* temporary keys: bound to `perm`, or else to the last that an exchange made */
+  const struct ln_auth_key *perm;
+  const char *refuse; /* error of the next bindings, */
+  int refusals;       /* so many */
+  int n_bindings, n_bound;
+  uint64_t bound; /* the last key that was */
+  int n_unbound;  /* requests by a key that is not bound */
   uint64_t acked;
   struct ln_sandbox_session *session; /* that was up last */
   struct ln_auth_key key;
@@ -101,11 +111,46 @@ static inline void world_answer(struct ln_sandbox_session *s, uint64_t id, uint3
   if (ln_sandbox_result(s, id, ln_slice(body, n))) (void)ln_sandbox_result(s, id, ln_slice(body, n));
 }
 
+static inline void world_bind(struct ln_sandbox_session *s, uint64_t id, struct ln_slice body)
+{
+  struct ln_reader r;
+  struct ln_binding b;
+  uint8_t yes[4];
+  ln_reader_init(&r, body);
+  ln_read_u32(&r);
+  uint64_t perm = ln_read_u64(&r), nonce = ln_read_u64(&r);
+  int32_t expires = ln_read_i32(&r);
+  struct ln_slice sealed = ln_read_bytes(&r);
+  assert_int_equal(ln_reader_finish(&r), LN_OK);
+  world.n_bindings++;
+  if (world.refusals) {
+    world.refusals--;
+    ln_sandbox_error(s, id, 400, world.refuse);
+    return;
+  }
+  const struct ln_auth_key *key = world.perm ? world.perm : &world.key;
+  assert_true(perm == key->id);
+  assert_int_equal(ln_binding_open(key, sealed, &b), LN_OK);
+  assert_true(b.perm_key_id == perm && b.temp_key_id == ln_sandbox_session_auth_key_id(s));
+  assert_true(b.session_id == ln_sandbox_session_id(s) && b.msg_id == id && b.seqno == 0 && b.nonce == nonce);
+  assert_int_equal(b.expires_at, expires);
+  assert_true(expires > ln_clock_wall(world.clock) / LN_US_PER_S);
+  world.n_bound++;
+  world.bound = b.temp_key_id;
+  ln_put_le32(yes, LN_ID_boolTrue);
+  ln_sandbox_result(s, id, ln_slice(yes, 4));
+}
+
 static inline void world_on_request(void *ctx, struct ln_sandbox_session *s, uint64_t id,
                                     struct ln_slice body)
 {
   (void)ctx;
+  if (ln_le32(body.p) == LN_ID_auth_bindTempAuthKey) {
+    world_bind(s, id, body);
+    return;
+  }
   world.n_requests++;
+  if (world.bound && ln_sandbox_session_auth_key_id(s) != world.bound) world.n_unbound++;
   if (world_frees("request")) return;
   uint32_t word = body.n >= 8 ? ln_le32(body.p + 4) : 0;
   if (ln_le32(body.p) == 0xe0e0e0e0) {

@@ -3,6 +3,7 @@
 #ifndef SPEC_SESSIONS_H
 #define SPEC_SESSIONS_H
 
+#include "mtproto/binding.h"
 #include "mtproto/check.h"
 #include "mtproto/container.h"
 #include "mtproto/envelope.h"
@@ -70,6 +71,13 @@ struct pair {
   uint64_t session_id; /* the client's, as last seen by the server */
   uint64_t salt;
   struct ln_slice prefix;
+  /* a temporary key: `perm` is what it is bound to */
+  struct ln_auth_key perm;
+  int64_t expires;
+  bool hold_binding;
+  uint64_t binding_held;
+  size_t n_bindings, n_wrong_bindings, n_bound, n_refused;
+  struct ln_binding binding; /* the last */
   void (*on_update_hook)(struct pair *p);
   void (*on_plain)(struct pair *p, const struct ln_plain *plain); /* each payload that the client sent */
 };
@@ -127,9 +135,51 @@ static void pair_answer(struct pair *p, uint64_t req, uint32_t word)
   pair_result(p, req, ln_slice(b, 8));
 }
 
+static void pair_bind_answer(struct pair *p, uint64_t req)
+{
+  uint8_t yes[4];
+  ln_put_le32(yes, LN_ID_boolTrue);
+  pair_result(p, req, ln_slice(yes, 4));
+}
+
+/* auth.bindTempAuthKey: is it what a server would take? */
+static void pair_on_binding(struct pair *p, uint64_t req, struct ln_slice body)
+{
+  struct ln_reader r;
+  ln_reader_init(&r, body);
+  ln_read_u32(&r);
+  uint64_t perm = ln_read_u64(&r), nonce = ln_read_u64(&r);
+  int32_t expires = ln_read_i32(&r);
+  struct ln_slice sealed = ln_read_bytes(&r);
+  assert_int_equal(ln_reader_finish(&r), LN_OK);
+  struct ln_binding *b = &p->binding;
+  assert_int_equal(ln_binding_open(&p->perm, sealed, b), LN_OK);
+  bool right = perm == p->perm.id && b->perm_key_id == perm && b->temp_key_id == p->key.id &&
+               b->session_id == p->session_id && b->msg_id == req && b->seqno == 0 && b->nonce == nonce &&
+               b->expires_at == expires;
+  p->n_bindings++;
+  p->n_wrong_bindings += !right;
+  p->binding_held = req;
+  if (!p->hold_binding) pair_bind_answer(p, req);
+}
+
+static void pair_on_bound(void *ctx, int code, struct ln_slice text)
+{
+  struct pair *p = ctx;
+  (void)text;
+  if (code)
+    p->n_refused++;
+  else
+    p->n_bound++;
+}
+
 static void pair_on_request(void *ctx, uint64_t req, struct ln_slice body)
 {
   struct pair *p = ctx;
+  if (ln_le32(body.p) == LN_ID_auth_bindTempAuthKey) {
+    pair_on_binding(p, req, body);
+    return;
+  }
   assert_true(p->n_requests < PAIR_TAGS);
   size_t i = p->n_requests++;
   p->requests[i] = req;
@@ -171,13 +221,15 @@ static void pair_on_close(void *ctx)
   ((struct pair *)ctx)->n_closed++;
 }
 
-static const struct ln_session_ops pair_client_ops = {pair_on_result, pair_on_error, pair_on_update,
-                                                      pair_on_new_session, pair_on_state};
+static const struct ln_session_ops pair_client_ops = {pair_on_result,      pair_on_error, pair_on_update,
+                                                      pair_on_new_session, pair_on_state, pair_on_bound};
 static const struct ln_server_session_ops pair_server_ops = {pair_on_request, pair_on_drop, pair_on_ack,
                                                              pair_on_close};
 
-/* The client believes that server time is `now` + PAIR_EPOCH + skew_us. */
-static inline struct pair *pair_open_with(uint64_t seed, int64_t skew_us, struct ln_slice prefix)
+/* The client believes that server time is `now` + PAIR_EPOCH + skew_us. life_us > 0: the key is a temporary
+ * one with so much to live. */
+static inline struct pair *pair_open_as(uint64_t seed, int64_t skew_us, struct ln_slice prefix,
+                                        int64_t life_us)
 {
   struct pair *p = calloc(1, sizeof *p);
   assert_non_null(p);
@@ -197,11 +249,22 @@ static inline struct pair *pair_open_with(uint64_t seed, int64_t skew_us, struct
                                 .ops = &pair_client_ops,
                                 .ctx = p,
                                 .prefix = prefix};
+  if (life_us) {
+    spec_pattern(key, sizeof key, (unsigned)seed + 1);
+    ln_auth_key_init(&p->perm, key);
+    c.bind_to = &p->perm;
+    c.expires = p->expires = p->now + life_us;
+  }
   assert_int_equal(ln_session_new(&c, p->now, &p->client), LN_OK);
   p->server_config = (struct ln_server_session_config){
       .key = &p->key, .rng = p->rng, .ops = &pair_server_ops, .ctx = p, .first_salt = p->salt};
   memset(p->server_config.salt_secret, 9, sizeof p->server_config.salt_secret);
   return p;
+}
+
+static inline struct pair *pair_open_with(uint64_t seed, int64_t skew_us, struct ln_slice prefix)
+{
+  return pair_open_as(seed, skew_us, prefix, 0);
 }
 
 static inline struct pair *pair_open(uint64_t seed)

@@ -1,7 +1,7 @@
 --- auth.*: bots by token, people by phone and code, between DCs, and out again. The rules for tokens, phones and codes are those of a
 --- sandbox: any token of the right form, phones 99966XYYYY, the code is the digit X five times.
 local crypto = require "_luna.crypto"
-local binding = require "luna.sandbox.binding"
+local wire = require "_luna.server"
 local rpc = require "luna.sandbox.rpc"
 local objects = require "luna.sandbox.objects"
 
@@ -145,21 +145,21 @@ auth["auth.importAuthorization"] = function(ctx, p)
   return authorization(ctx, ctx.model:user(exported.user))
 end
 
+-- https://core.telegram.org/method/auth.bindTempAuthKey
 auth["auth.bindTempAuthKey"] = function(ctx, p)
   local s, temp = ctx.model.state, ctx.session.authKeyId
   local perm = s.keys[p.perm_auth_key_id]
   if s.keys[temp] then rpc.fail(400, "TEMP_AUTH_KEY_EMPTY") end
-  local right = perm and binding.check(p.encrypted_message, {
-    key = perm.key, perm = p.perm_auth_key_id, temp = temp, session = ctx.session.id, nonce = p.nonce, expires = p.expires_at, id = ctx.req,
-  })
+  local m = perm and perm.dc == ctx.dc and wire.readBinding(p.encrypted_message, perm.key)
+  local right = m and m.msgId == ctx.req and m.seqno == 0 and m.nonce == p.nonce and m.temp == temp and m.perm == p.perm_auth_key_id
+    and m.session == ctx.session.id and m.expires == p.expires_at
   if not right then rpc.fail(400, "ENCRYPTED_MESSAGE_INVALID") end
   if p.expires_at <= ctx.model:now() then rpc.fail(400, "EXPIRES_AT_INVALID") end
   if s.bound[temp] and s.bound[temp].perm ~= p.perm_auth_key_id then rpc.fail(400, "TEMP_AUTH_KEY_ALREADY_BOUND") end
   for id, bound in pairs(s.bound) do
     if bound.expires <= ctx.model:now() then s.bound[id] = nil end
   end
-  s.bound[temp] = { perm = p.perm_auth_key_id, expires = p.expires_at }
-  ctx.model:changed()
+  ctx.server:bind(ctx.session, p.perm_auth_key_id, p.expires_at)
   return true
 end
 

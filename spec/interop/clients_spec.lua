@@ -2,13 +2,13 @@
 local here = debug.getinfo(1, "S").source:match("^@(.*/)") or "./"
 local interop = dofile(here .. "interop.lua")
 
--- difference: the tour asks for one. inline: it knows --inline. framings: those that the client can.
+-- difference: the tour asks for one. pfs: it can have temporary keys. inline: it knows --inline. framings: those that the client can.
 local clients = {
   { name = "Telethon", command = interop.telethon, id = 7003, difference = true, inline = true,
     framings = { "abridged", "intermediate", "full", "obfuscated-abridged" } },
   { name = "Kurigram", command = interop.kurigram, id = 7006, framings = { "abridged", "intermediate", "full", "obfuscated-abridged",
     "obfuscated-intermediate", "obfuscated-padded" } },
-  { name = "mtcute", command = interop.mtcute, id = 7004, difference = true,
+  { name = "mtcute", command = interop.mtcute, id = 7004, difference = true, pfs = true,
     framings = { "padded", "obfuscated-intermediate", "obfuscated-padded" } },
 }
 
@@ -19,7 +19,7 @@ local function specify(client)
   -- fn(scene, person): a sandbox with both bots; person(words): the client's command as a person with a phone of this server.
   local function test(name, fn)
     frame(name, { client.name }, function(scene)
-      local server = interop.sandbox("echo_bot=" .. token, "other_bot=" .. other)
+      local server = interop.sandbox("--log verbose", "echo_bot=" .. token, "other_bot=" .. other)
       scene.server = server
       fn(scene, function(words)
         return ("%s %s --user 99966%d0042 %s"):format(client.command, interop.at(server), server.dc, words)
@@ -48,6 +48,24 @@ local function specify(client)
       scene.bot = bot
       bot:expect("^ready")
       interop.must(person("--inline other_bot tea"), "^chosen first of tea$", "^pressed pressed$", "^now changed$", "^done$")
+    end)
+  end
+
+  if client.pfs then
+    test("has temporary keys, as our bot has", function(scene, person)
+      scene.bot = interop.bot(scene.server, { token = token, pfs = true })
+      assert.equal(1, interop.bound(scene.server))
+      interop.must(person("--pfs --tour echo_bot"), "^me %d+$", "^answer hello$", "^done$")
+      assert.is_true(interop.bound(scene.server) > 1)
+    end)
+
+    test("is a bot with temporary keys", function(scene, person)
+      local bot = interop.start(("%s %s --pfs --bot %s"):format(client.command, interop.at(scene.server), other), 60)
+      scene.bot = bot
+      bot:expect("^ready")
+      assert.is_true(interop.bound(scene.server) > 0)
+      interop.must(person("--pfs --tour other_bot"), "^done$")
+      assert.equal(0, bot:stop())
     end)
   end
 

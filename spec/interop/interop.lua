@@ -211,13 +211,19 @@ function M.sandbox(...)
   return M.server(command)
 end
 
+--- How many temporary keys a server has bound: ours (with "--log verbose") or teled (with -log).
+function M.bound(server)
+  local _, n = server.child:said():gsub("a temporary key is bound", "")
+  return n
+end
+
 --- Removes what a session leaves.
 function M.remove_session(path)
   for _, suffix in ipairs { "", "-wal", "-shm", "-lock" } do os.remove(path .. suffix) end
 end
 
 --- Our client as a bot on a server, logged in when this returns. opts: token, bot (a file of bots/; "echo"), session (one of its
---- own where none is given), flags.
+--- own where none is given), pfs (with temporary keys), flags.
 function M.bot(server, opts)
   local session = opts.session
   if not session then
@@ -226,6 +232,7 @@ function M.bot(server, opts)
   end
   local place = ("--dc %d=%s:%s --dc-key %s"):format(server.dc, server.host, server.port, server.key)
   local settings = ("LUNA_INTEROP_BOT=%s LUNA_BOT_TOKEN=%s LUNA_API_ID=1 LUNA_API_HASH=hash"):format(opts.bot or "echo", opts.token)
+  if opts.pfs then settings = settings .. " LUNA_INTEROP_PFS=1" end
   local command = ("%s %s run %sready.lua %s --no-watch --session %s %s"):format(settings, M.luna, here, place, session, opts.flags or "")
   local child = M.start(command, 120)
   if not opts.session then child.session = session end

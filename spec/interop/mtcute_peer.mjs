@@ -6,7 +6,7 @@
 //   mtcute_peer.mjs HOST PORT KEY --dc N --user PHONE --tour BOT          ... and edits, deletes, reads, lists
 //   mtcute_peer.mjs HOST PORT KEY --dc N --user PHONE --click BOT TEXT LABEL   ... and presses a button
 //
-// With --first NAME, a person must sign up, and does by that name.
+// With --pfs it uses temporary keys. With --first NAME, a person must sign up, and does by that name.
 // KEY is the server's public key (PKCS#1 PEM). Ends with 1 and a line "failed ..." when anything is not as it should be.
 // Its modules are in build/interop/node, or where MTCUTE_MODULES says.
 import { createHash } from 'node:crypto'
@@ -45,6 +45,7 @@ const { values: args, positionals } = parseArgs({
     say: { type: 'boolean' },
     tour: { type: 'boolean' },
     click: { type: 'boolean' },
+    pfs: { type: 'boolean' },
     transport: { type: 'string', default: 'intermediate' },
     timeout: { type: 'string', default: '15' },
     verbose: { type: 'boolean' },
@@ -70,6 +71,7 @@ function makeClient() {
     storage: new core.MemoryStorage(),
     defaultDcs: { main: dc, media: dc },
     transport,
+    network: { usePfs: args.pfs },
     logLevel: args.verbose ? 5 : 1,
   })
   client.onError.add((error) => {

@@ -65,6 +65,28 @@ describe("our client on gotd's server", function()
     end)
   end
 
+  it("has temporary keys, a new one after kill -9, and the same saved one", function()
+    local missing = interop.lacks("luna", "teled")
+    if missing then return pending(missing) end
+    serve()
+    local function perm(n)
+      local found = {}
+      for id in server.child:said():gmatch "a temporary key is bound: %x+ to (%x+)" do found[#found + 1] = id end
+      assert.equal(n, #found)
+      return found[n]
+    end
+    bot = interop.bot(server, { token = TOKEN, session = session, pfs = true })
+    interop.must(interop.say(server, "echo_bot hello"), "^answer hello$")
+    local first = perm(1)
+    bot:signal("KILL")
+    assert.equal(137, bot:finish())
+    bot = interop.bot(server, { token = TOKEN, session = session, pfs = true })
+    interop.must(interop.say(server, "echo_bot again"), "^answer again$")
+    assert.equal(first, perm(2))
+    interop.must(interop.say(server, "-pfs echo_bot theirs"), "^answer theirs$")
+    assert.is_true(perm(3) ~= first)
+  end)
+
   it("is back after kill -9 with the same key, and answers what it missed", function()
     local missing = interop.lacks("luna", "teled")
     if missing then return pending(missing) end

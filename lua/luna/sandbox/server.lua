@@ -253,6 +253,7 @@ end
 function Server:bind(session, perm, expires)
   local s = self.model.state
   s.bound[session.authKeyId] = { perm = perm, expires = expires }
+  self.log(VERBOSE, "a temporary key is bound")
   local auth = s.auths[perm]
   for other in pairs(auth and self.model.sessions[auth.user] or {}) do
     local bound = s.bound[other.authKeyId]

@@ -2,7 +2,10 @@ module lunaproto/spec/interop
 
 go 1.25.0
 
-require github.com/gotd/td v0.159.0
+require (
+	github.com/gotd/ige v0.2.2
+	github.com/gotd/td v0.159.0
+)
 
 require (
 	github.com/andybalholm/brotli v1.2.1 // indirect
@@ -17,7 +20,6 @@ require (
 	github.com/go-faster/xor v1.0.0 // indirect
 	github.com/go-faster/yaml v0.4.6 // indirect
 	github.com/google/uuid v1.6.0 // indirect
-	github.com/gotd/ige v0.2.2 // indirect
 	github.com/gotd/log v0.1.0 // indirect
 	github.com/gotd/neo v0.1.5 // indirect
 	github.com/klauspost/compress v1.18.6 // indirect

@@ -3,9 +3,13 @@ package main
 
 import (
 	"context"
+	"crypto/aes"
 	"strings"
 	"time"
 
+	"github.com/gotd/ige"
+	"github.com/gotd/td/bin"
+	"github.com/gotd/td/crypto"
 	"github.com/gotd/td/tg"
 	"github.com/gotd/td/tgerr"
 )
@@ -16,7 +20,7 @@ func fail(code int, name string) error { return tgerr.New(code, name) }
 
 // caller is the user that the request's key is logged in as.
 func (s *server) caller(ctx context.Context) (*user, error) {
-	if u := requestOf(ctx).session.key.user; u != nil {
+	if u := requestOf(ctx).session.key.owner().user; u != nil {
 		return u, nil
 	}
 	return nil, fail(401, "AUTH_KEY_UNREGISTERED")
@@ -48,9 +52,10 @@ func (s *server) register() *tg.ServerDispatcher {
 		return s.logIn(ctx, u), nil
 	})
 	d.OnAuthLogOut(func(ctx context.Context) (*tg.AuthLoggedOut, error) {
-		requestOf(ctx).session.key.user = nil
+		requestOf(ctx).session.key.owner().user = nil
 		return &tg.AuthLoggedOut{}, nil
 	})
+	d.OnAuthBindTempAuthKey(s.bindTempAuthKey)
 	d.OnUsersGetUsers(s.getUsers)
 	d.OnUsersGetFullUser(s.getFullUser)
 	d.OnContactsResolveUsername(s.resolveUsername)
@@ -118,10 +123,51 @@ func (s *server) signIn(ctx context.Context, r *tg.AuthSignInRequest) (tg.AuthAu
 }
 
 func (s *server) logIn(ctx context.Context, u *user) *tg.AuthAuthorization {
-	requestOf(ctx).session.key.user = u
+	requestOf(ctx).session.key.owner().user = u
 	a := &tg.AuthAuthorization{User: u.seen(u)}
 	a.SetFlags()
 	return a
+}
+
+// bindTempAuthKey opens the binding message with gotd's derivation of keys, which its client uses to make one.
+func (s *server) bindTempAuthKey(ctx context.Context, r *tg.AuthBindTempAuthKeyRequest) (bool, error) {
+	refused := fail(400, "ENCRYPTED_MESSAGE_INVALID")
+	request := requestOf(ctx)
+	var perm *authKey
+	for _, k := range s.keys {
+		if k.IntID() == r.PermAuthKeyID && k.perm == nil && k != request.session.key {
+			perm = k
+		}
+	}
+	var msg crypto.EncryptedMessage
+	if perm == nil || msg.Decode(&bin.Buffer{Buf: r.EncryptedMessage}) != nil || msg.AuthKeyID != perm.ID ||
+		len(msg.EncryptedData) < 72 || len(msg.EncryptedData)%aes.BlockSize != 0 {
+		return false, refused
+	}
+	key, iv := crypto.KeysV1(perm.Value, msg.MsgKey)
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		return false, err
+	}
+	plain := make([]byte, len(msg.EncryptedData))
+	ige.DecryptBlocks(block, iv[:], plain, msg.EncryptedData)
+	if crypto.MessageKeyV1(plain[:72]) != msg.MsgKey {
+		return false, refused
+	}
+	head := bin.Buffer{Buf: plain[16:72]}
+	id, _ := head.Long()
+	seqno, _ := head.Int32()
+	size, _ := head.Int32()
+	var inner crypto.BindAuthKeyInner
+	if inner.Decode(&head) != nil || size != 40 || seqno != 0 || id != request.id || inner.Nonce != r.Nonce ||
+		inner.TempAuthKeyID != request.session.key.IntID() || inner.PermAuthKeyID != r.PermAuthKeyID ||
+		inner.TempSessionID != request.session.id || inner.ExpiresAt != r.ExpiresAt ||
+		int64(r.ExpiresAt) <= time.Now().Unix() {
+		return false, refused
+	}
+	request.session.key.perm = perm
+	s.logf("a temporary key is bound: %x to %x", request.session.key.ID, perm.ID)
+	return true, nil
 }
 
 // inputUser finds whom the caller means, access hash and all.

@@ -37,7 +37,7 @@ func (s *server) registerMessages(d *tg.ServerDispatcher) {
 // push sends updates to every session of u but one.
 func (s *server) push(u *user, but *session, people []tg.UserClass, updates ...tg.UpdateClass) {
 	for _, sess := range s.sessions {
-		if sess.key.user != u || sess == but || sess.quiet {
+		if sess.key.owner().user != u || sess == but || sess.quiet {
 			continue
 		}
 		s.send(sess, proto.MessageFromServer, true, 0, &tg.Updates{
@@ -57,7 +57,7 @@ func (s *server) pushMessage(u *user, but *session, m *tg.Message, update tg.Upd
 		Date: m.Date, Entities: m.Entities}
 	short.SetFlags()
 	for _, sess := range s.sessions {
-		if sess.key.user == u && sess != but && !sess.quiet {
+		if sess.key.owner().user == u && sess != but && !sess.quiet {
 			s.send(sess, proto.MessageFromServer, true, 0, short)
 		}
 	}

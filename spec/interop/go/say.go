@@ -73,6 +73,7 @@ func clientOptions(server, keyFile, framing string, dc int) (telegram.Options, e
 type place struct {
 	server, key, phone, first, transport *string
 	dc                                   *int
+	pfs                                  *bool
 	patience                             *time.Duration
 }
 
@@ -84,6 +85,7 @@ func placeFlags(flags *flag.FlagSet) place {
 		phone:     flags.String("phone", "", "a test phone, 99966XYYYY"),
 		first:     flags.String("first", "", "sign up by this name"),
 		transport: flags.String("transport", "intermediate", "[obfuscated-]abridged|intermediate|padded|full"),
+		pfs:       flags.Bool("pfs", false, "use temporary keys"),
 		patience:  flags.Duration("timeout", 15*time.Second, "how long to wait for each answer"),
 	}
 }
@@ -104,6 +106,7 @@ func asPerson(ctx context.Context, where place, do func(context.Context, *person
 	if err != nil {
 		return err
 	}
+	options.EnablePFS = *where.pfs
 	p := &person{answers: make(chan string, 1<<14)}
 	updates := tg.NewUpdateDispatcher()
 	updates.OnNewMessage(func(_ context.Context, _ tg.Entities, u *tg.UpdateNewMessage) error {

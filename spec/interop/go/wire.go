@@ -35,6 +35,15 @@ type authKey struct {
 	salt int64 // the one of the exchange
 	born time.Time
 	user *user
+	perm *authKey // of a temporary key: the one that it is bound to
+}
+
+// owner is the key that stands for the account.
+func (k *authKey) owner() *authKey {
+	if k.perm != nil {
+		return k.perm
+	}
+	return k
 }
 
 type sent struct {

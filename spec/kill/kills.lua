@@ -25,6 +25,12 @@ local function save()
 end
 save()
 
+if seed % 2 == 1 then
+  local conf = io.open(folder .. "/luna.conf.lua", "w")
+  conf:write "return { pfs = true }\n"
+  conf:close()
+end
+
 local answers, sent, kills = {}, 0, 0
 function person.onMessage(m) answers[m.text] = (answers[m.text] or 0) + 1 end
 

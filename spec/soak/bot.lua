@@ -22,6 +22,7 @@ local function resident()
 end
 
 local Soak = luna.EventHandler:extend "Soak"
+Soak.settings = { pfs = os.getenv "SOAK_PFS" == "true" }
 
 function Soak:onUpdateNewMessage(update)
   local message = update.message

@@ -6,6 +6,7 @@ local Person = require "luna.sandbox.person"
 local timer = require "_luna.timer"
 
 local seconds, seed, program = tonumber(os.getenv "SOAK_SECONDS"), tonumber(os.getenv "SOAK_SEED"), os.getenv "LUNA"
+local pfs = seed % 2 == 1
 math.randomseed(seed)
 
 local place = sandbox.serve { bots = { { "soak_bot", "7002:soak-spec" } } }
@@ -46,9 +47,9 @@ for _ = 1, 20 do newcomer() end
 
 local function start()
   local address = place.addresses[1]
-  os.execute(([[LUNA_BOT_TOKEN=%s LUNA_API_ID=1 LUNA_API_HASH=x '%s' run spec/soak/bot.lua --dc %d=%s:%d --dc-key %s --session %s/s \
-    --log error 2>>%s/log & echo $! >%s/pid]]):format(bot.token, program, address.dc, address.host, address.port, place.keyPath, folder,
-    folder, folder))
+  os.execute(([[SOAK_PFS=%s LUNA_BOT_TOKEN=%s LUNA_API_ID=1 LUNA_API_HASH=x '%s' run spec/soak/bot.lua --dc %d=%s:%d --dc-key %s \
+    --session %s/s --log error 2>>%s/log & echo $! >%s/pid]]):format(pfs, bot.token, program, address.dc, address.host, address.port,
+    place.keyPath, folder, folder, folder))
   return io.open(folder .. "/pid"):read "n"
 end
 
@@ -84,6 +85,7 @@ local kinds = {
   function() faults:set { rpc = { 500, "INTERNAL", method = "messages.sendMessage" } } end,
   function() faults:set { duplicate = 0.2, reorder = 0.2 } end,
   function() faults:set { duplicate = 0, reorder = 0 } end,
+  function() faults:set { dropTemporaryKeys = true } end,
 }
 local sent = 0
 local PATIENT = 2000 -- so many wait for an answer before nobody asks more: a server keeps no endless list of what a bot missed

@@ -33,6 +33,30 @@ static void both_agree_on_a_key(void **state)
   pair_close(&p);
 }
 
+/* The longest dc and numbers: what RSA_PAD seals has to fit. */
+static void a_temporary_key(void **state)
+{
+  (void)state;
+  struct pair p;
+  struct ln_exchange_result r, other;
+  pair_configure(&p, 3);
+  p.client_config.dc = -10002;
+  p.client_config.expires_in = -1;
+  assert_int_equal(ln_exchange_client_new(&p.client_config, &p.client), LN_E_INVAL);
+  p.client_config.expires_in = 86400;
+  pair_open(&p);
+  ln_exchange_start(p.client, PAIR_NOW);
+  assert_int_equal(pair_run(&p, PAIR_NOW, NULL), LN_OK);
+  pair_agreed(&p, &r);
+  assert_true(r.temporary);
+  assert_int_equal(r.expires_in, 86400);
+  assert_true(ln_exchange_finished(p.server, &other));
+  assert_true(other.temporary);
+  assert_int_equal(other.expires_in, 86400);
+  assert_int_equal(other.dc, -10002);
+  pair_close(&p);
+}
+
 static void two_runs_share_nothing(void **state)
 {
   (void)state;
@@ -537,6 +561,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(both_agree_on_a_key),
+      cmocka_unit_test(a_temporary_key),
       cmocka_unit_test(two_runs_share_nothing),
       cmocka_unit_test(it_works_byte_by_byte_through_every_framing),
       cmocka_unit_test(a_taken_key_is_made_again_up_to_five_times),

@@ -18,7 +18,7 @@ describe("luna.settings", function()
     assert.equal("padded", s.transport)
     assert.equal("off", s.durability)
     assert.equal(10, s.connection.timeout)
-    assert.is_false(s.pfs) -- a start with it takes half as long again
+    assert.is_false(s.pfs) -- a start with it takes nearly twice as long
   end)
 
   it("for luna.API its own table wins", function()

@@ -414,6 +414,77 @@ static int f_list(lua_State *L)
   return 2;
 }
 
+/* --- what a script gives --- */
+
+/* Replaces the table on top by its field of that name; false, and nothing on top, where it is no table. */
+static bool step_into(lua_State *L, int names, uint16_t name)
+{
+  if (lua_type(L, -1) != LUA_TTABLE) {
+    lua_pop(L, 1);
+    return false;
+  }
+  ln_bind_tl_push_name(L, names, name);
+  lua_rawget(L, -2);
+  lua_replace(L, -2);
+  return true;
+}
+
+/* What the table on top has as `_`, or "". */
+static const char *kind_of(lua_State *L, int names)
+{
+  if (lua_type(L, -1) != LUA_TTABLE) return "";
+  ln_bind_tl_push_name(L, names, ln_tl_name_underscore);
+  const char *kind = lua_rawget(L, -2) == LUA_TSTRING ? lua_tostring(L, -1) : ""; /* the table keeps it */
+  lua_pop(L, 1);
+  return kind;
+}
+
+/* Whether the value on top names a private chat by what handlers pass nearly always: a peerUser, a message,
+ * the update that brought it; then the user's id is on top of it. Else what is there is nobody's business. */
+static bool push_user(lua_State *L, int names)
+{
+  static int message, peer_id, user_id;
+  if (!user_id) {
+    message = ln_tl_name_number("message");
+    peer_id = ln_tl_name_number("peer_id");
+    user_id = ln_tl_name_number("user_id");
+  }
+  const char *kind = kind_of(L, names);
+  lua_pushvalue(L, -1);
+  if (strcmp(kind, "updateNewMessage") == 0)
+    kind = step_into(L, names, (uint16_t)message) ? kind_of(L, names) : "";
+  if (strcmp(kind, "message") == 0) kind = step_into(L, names, (uint16_t)peer_id) ? kind_of(L, names) : "";
+  return strcmp(kind, "peerUser") == 0 && step_into(L, names, (uint16_t)user_id) && lua_isinteger(L, -1);
+}
+
+/* given(parameters, steps) → a copy with room for what is added; how many of its keys `steps` knows, what it
+ * has under the last of them, and, where that names a private chat, the user's id (see push_user) */
+static int f_given(lua_State *L)
+{
+  lua_Integer known = 0, step = 0;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_settop(L, 2);
+  lua_createtable(L, 0, 4);
+  ln_bind_tl_names(L);
+  lua_pushnil(L); /* 5: the user */
+  for (lua_pushnil(L); lua_next(L, 1); lua_settop(L, 6)) {
+    lua_pushvalue(L, 6);
+    lua_pushvalue(L, 7);
+    lua_rawset(L, 3);
+    lua_pushvalue(L, 6);
+    if (lua_rawget(L, 2) != LUA_TNUMBER) continue;
+    step = lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    if (known++ == 0 && push_user(L, 4)) lua_replace(L, 5);
+  }
+  lua_pushvalue(L, 3);
+  lua_pushinteger(L, known);
+  lua_pushinteger(L, step);
+  lua_pushvalue(L, 5);
+  return 4;
+}
+
 /* setMetatable(constructor, metatable | nil): every decoded object of that constructor gets it. */
 static int f_set_metatable(lua_State *L)
 {
@@ -452,6 +523,7 @@ int luaopen__luna_tl(lua_State *L)
                                        {"encodeResult", f_encode_result},
                                        {"list", f_list},
                                        {"setMetatable", f_set_metatable},
+                                       {"given", f_given},
                                        {NULL, NULL}};
   luaL_newmetatable(L, "luna.Buffer");
   lua_pushcfunction(L, buffer_gc);

@@ -169,7 +169,6 @@ function Core.callWith(self, method, p, opts)
   end
   local result, code, why, detail = conn:call(method.name, q, sendOpts, key, text, sent)
   if code then result = refused(self, conn, method, q, sendOpts, code, why, detail) end
-  if method.harvests == false then return result end
   return absorb(self, method, q, result)
 end
 

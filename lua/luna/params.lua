@@ -188,6 +188,8 @@ function steps.cacheTime(_, q, field)
   if q[field] == nil then q[field] = 0 end
 end
 
+local given, inputPeer = tl.given, steps.InputPeer
+
 -- Steps that have something to do where their parameter is not given.
 local unasked = { [steps.randomIds] = true, [steps.hash] = true, [steps.cacheTime] = true }
 
@@ -218,12 +220,12 @@ function params.compile(name)
   end
   if has.random_id == "Vector<long>" then list[#list + 1] = { steps.randomIds, "random_id" } end
   method.n, method.keyed = #list, has.random_id == "long"
-  method.at, method.always = {}, 0
+  method.at, method.always = {}, false -- always: there are steps that have something to do whatever is given
   for i, step in ipairs(list) do
     local fn, field = step[1], step[2]
     method[i], method[-i], method.at[field] = fn, field, i
     if fn == steps.replyTo then method.at.reply_to = i end
-    if unasked[fn] then method.always = 1 end
+    if unasked[fn] then method.always = true end
   end
   return method
 end
@@ -233,16 +235,13 @@ end
 function params.prepare(core, method, p)
   local n, keyed = method.n, method.keyed
   if n == 0 and not keyed then return p end
-  local q = { _1 = nil, _2 = nil, _3 = nil } -- room for four, so that it need not grow
-  local at, hits, hit = method.at, method.always, nil
-  for k, v in next, p do
-    q[k] = v
-    local i = at[k]
-    if i then hit, hits = i, hits + 1 end
-  end
-  if hits == 1 and hit then
-    method[hit](core, q, method[-hit], method)
-  elseif hits > 0 then
+  local q, hits, hit, user = given(p, method.at)
+  if hits == 1 and not method.always then
+    local step, field = method[hit], method[-hit]
+    local entry = user and step == inputPeer and core.peers.young[user]
+    local input = entry and entry.input
+    if input and not entry.min then q[field] = input else step(core, q, field, method) end
+  elseif hits > 0 or method.always then
     for i = 1, n do method[i](core, q, method[-i], method) end
   end
   if not keyed or q.random_id ~= nil then return q end

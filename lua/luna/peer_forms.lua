@@ -174,23 +174,10 @@ function byTable(peers, x, depth)
   fail("a table of kind %s names no peer", tostring(kind))
 end
 
--- Whose message names its chat: what handlers pass nearly always.
-local withMessage = { updateNewMessage = true, updateNewChannelMessage = true, updateEditMessage = true, updateEditChannelMessage = true }
-
 --- Anything → InputPeer.
 function forms.inputPeer(peers, x)
   local kind = type(x)
-  if kind == "table" then
-    local peer = x
-    if x._ ~= "peerUser" then
-      local message = withMessage[x._] and x.message or x
-      peer = type(message) == "table" and message._ == "message" and message.peer_id
-      if type(peer) ~= "table" or peer._ ~= "peerUser" then return byTable(peers, x) end
-    end
-    local entry = peers.young[peer.user_id]
-    if entry and entry.input and not entry.min then return entry.input end
-    return byTable(peers, x)
-  end
+  if kind == "table" then return byTable(peers, x) end
   if kind == "number" then
     local id = math.tointeger(x)
     if not id then fail("%s is no id", tostring(x)) end

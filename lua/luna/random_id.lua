@@ -43,40 +43,38 @@ local function serialise(method, q, field, index)
   return ok and bytes or nil -- nil: the parameters are wrong, and the call says so in a moment
 end
 
--- What the running handler is about, as text that begins the hash, and the table that counts how often it has sent what: the handler's
--- entry itself, whose own fields are no numbers and no such texts. nil outside of handlers.
-local function identity(self)
-  local core, o = self.core, owner()
-  local context = o >> 32 == core.scope and core.dispatch.entries[o & 0xffffffff]
-  if not context then return nil end
-  local sent = context.sent
-  if sent == nil then
-    local prefix = self.prefix
-    if not prefix then
-      prefix = core.accountName .. "\0"
-      self.prefix = prefix
-    end
-    sent = lanes.identity(context.update, prefix) or false
-    context.sent = sent
+-- What the update of a running handler is, as text that begins the hash, or false.
+local function identity(self, entry)
+  if entry.sent == false then return false end
+  local prefix = self.prefix
+  if not prefix then
+    prefix = self.core.accountName .. "\0"
+    self.prefix = prefix
   end
-  if sent then return sent, context end
+  local text = lanes.identity(entry.update, prefix) or false
+  entry.sent = text
+  return text
 end
 
---- Key, text and counts for a connection's call, which then makes the id itself; nothing where it may be just random.
+--- Key, text and counts for a connection's call, which then makes the id itself; nothing where it may be just random. What counts how
+--- often a handler has sent what is its entry itself, whose own fields are no numbers and no such texts.
 function RandomId:keyed()
-  local text, sent = identity(self)
-  if text then return self.key or key(self), text, sent end
+  local core, o = self.core, owner()
+  local entry = o >> 32 == core.scope and core.dispatch.entries[o & 0xffffffff]
+  if not entry then return nil end
+  local text = entry.sent or identity(self, entry)
+  if text then return self.key or key(self), text, entry end
 end
 
 --- The id for an item of this call; `index` tells apart several in one call.
 function RandomId:next(method, q, field, index)
-  local text, sent = identity(self)
+  local secret, text, sent = self:keyed()
   local bytes = text and serialise(method, q, field, index)
   if not bytes then return crypto.randomId() end
   text = ("%s\0%s\0%d\0%s"):format(text, method, index or 0, bytes)
   local count = sent[text] or 0
   sent[text] = count + 1
-  local id = string.unpack("<i8", crypto.hmac(key(self), count .. "\0" .. text))
+  local id = string.unpack("<i8", crypto.hmac(secret, count .. "\0" .. text))
   return id ~= 0 and id or 1
 end
 

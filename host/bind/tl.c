@@ -440,8 +440,8 @@ static const char *kind_of(lua_State *L, int names)
 }
 
 /* Whether the value on top names a private chat by what handlers pass nearly always: a peerUser, a message,
- * the update that brought it; then the user's id is on top of it. Else what is there is nobody's business. */
-static bool push_user(lua_State *L, int names)
+ * the update that brought it; then the user's id is there in its place. */
+static bool names_user(lua_State *L, int names)
 {
   static int message, peer_id, user_id;
   if (!user_id) {
@@ -450,39 +450,42 @@ static bool push_user(lua_State *L, int names)
     user_id = ln_tl_name_number("user_id");
   }
   const char *kind = kind_of(L, names);
-  lua_pushvalue(L, -1);
   if (strcmp(kind, "updateNewMessage") == 0)
     kind = step_into(L, names, (uint16_t)message) ? kind_of(L, names) : "";
   if (strcmp(kind, "message") == 0) kind = step_into(L, names, (uint16_t)peer_id) ? kind_of(L, names) : "";
   return strcmp(kind, "peerUser") == 0 && step_into(L, names, (uint16_t)user_id) && lua_isinteger(L, -1);
 }
 
-/* given(parameters, steps) → a copy with room for what is added; how many of its keys `steps` knows, what it
- * has under the last of them, and, where that names a private chat, the user's id (see push_user) */
+/* given(parameters, steps) → a copy with room for what is added; how many of its keys `steps` has a function
+ * for; of the first of these the function, the key, and, where its value names a private chat, the user's id
+ * (see names_user) */
 static int f_given(lua_State *L)
 {
-  lua_Integer known = 0, step = 0;
+  lua_Integer known = 0;
   luaL_checktype(L, 1, LUA_TTABLE);
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 2);
   lua_createtable(L, 0, 4);
-  ln_bind_tl_names(L);
-  lua_pushnil(L); /* 5: the user */
-  for (lua_pushnil(L); lua_next(L, 1); lua_settop(L, 6)) {
-    lua_pushvalue(L, 6);
-    lua_pushvalue(L, 7);
+  lua_pushnil(L); /* 4: how many */
+  lua_pushnil(L); /* 5, 6, 7: function, key, user */
+  lua_pushnil(L);
+  lua_pushnil(L);
+  for (lua_pushnil(L); lua_next(L, 1); lua_settop(L, 8)) {
+    lua_pushvalue(L, 8);
+    lua_pushvalue(L, 9);
     lua_rawset(L, 3);
-    lua_pushvalue(L, 6);
-    if (lua_rawget(L, 2) != LUA_TNUMBER) continue;
-    step = lua_tointeger(L, -1);
-    lua_pop(L, 1);
-    if (known++ == 0 && push_user(L, 4)) lua_replace(L, 5);
+    lua_pushvalue(L, 8);
+    if (lua_rawget(L, 2) == LUA_TNIL || known++) continue;
+    lua_replace(L, 5);
+    lua_pushvalue(L, 8);
+    lua_replace(L, 6);
+    ln_bind_tl_names(L);
+    lua_pushvalue(L, 9);
+    if (names_user(L, 10)) lua_replace(L, 7);
   }
-  lua_pushvalue(L, 3);
   lua_pushinteger(L, known);
-  lua_pushinteger(L, step);
-  lua_pushvalue(L, 5);
-  return 4;
+  lua_replace(L, 4);
+  return 5;
 }
 
 /* setMetatable(constructor, metatable | nil): every decoded object of that constructor gets it. */

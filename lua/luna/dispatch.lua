@@ -166,21 +166,21 @@ end
 
 local start
 
--- The lane's next update, where one waits. An idle lane stays for the chat's next message.
+-- The first of the updates that wait in a lane.
 local function startNext(self, lane)
   local first = lane.first
-  if first > lane.last then return end
   local entry = lane[first]
   lane[first], lane.first = nil, first + 1
   self.waiting = self.waiting - 1
   start(self, lane, entry)
 end
 
+-- The lane's next update may begin. An idle lane stays for the chat's next message.
 local function leave(self, entry)
   local lane = entry.lane
   if lane and lane.busy == entry then
     lane.busy, entry.lane = false, nil
-    startNext(self, lane)
+    if lane.first <= lane.last then startNext(self, lane) end
   end
 end
 
@@ -227,7 +227,7 @@ local function free(self)
     local lane = self.ready[self.readyFirst]
     self.ready[self.readyFirst] = nil
     self.readyFirst = self.readyFirst + 1
-    if not lane.busy then startNext(self, lane) end
+    if not lane.busy and lane.first <= lane.last then startNext(self, lane) end
   end
   local room = self.room
   if room and self.running + self.waiting < self.limit then

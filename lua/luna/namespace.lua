@@ -10,6 +10,7 @@ local cancellation = require "luna.cancellation"
 
 local namespace = {}
 
+local type = type
 local MultiReasonException = errors.classes.MultiReasonException
 
 -- name → true, read once.

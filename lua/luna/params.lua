@@ -5,6 +5,7 @@ local tl = require "_luna.tl"
 local errors = require "luna.errors"
 local forms = require "luna.peer_forms"
 local markup = require "luna.markup"
+local RandomId = require "luna.random_id"
 local suggest = require "luna.suggest"
 
 local params = {}
@@ -188,7 +189,7 @@ function steps.cacheTime(_, q, field)
   if q[field] == nil then q[field] = 0 end
 end
 
-local given, inputPeer = tl.given, steps.InputPeer
+local given, keyed, inputPeer = tl.given, RandomId.keyed, steps.InputPeer
 
 -- Steps that have something to do where their parameter is not given.
 local unasked = { [steps.randomIds] = true, [steps.hash] = true, [steps.cacheTime] = true }
@@ -220,11 +221,12 @@ function params.compile(name)
   end
   if has.random_id == "Vector<long>" then list[#list + 1] = { steps.randomIds, "random_id" } end
   method.n, method.keyed = #list, has.random_id == "long"
+  method.plain = method.n == 0 and not method.keyed
   method.at, method.always = {}, false -- always: there are steps that have something to do whatever is given
   for i, step in ipairs(list) do
     local fn, field = step[1], step[2]
-    method[i], method[-i], method.at[field] = fn, field, i
-    if fn == steps.replyTo then method.at.reply_to = i end
+    method[i], method[-i], method.at[field] = fn, field, fn
+    if fn == steps.replyTo then method.at.reply_to = fn end
     if unasked[fn] then method.always = true end
   end
   return method
@@ -233,19 +235,17 @@ end
 --- TL-ready parameters; p itself is never changed. Then what a connection's call makes the random_id of, where it is to make one: key,
 --- text, counts (see random_id.lua); outside of handlers it is just random.
 function params.prepare(core, method, p)
-  local n, keyed = method.n, method.keyed
-  if n == 0 and not keyed then return p end
-  local q, hits, hit, user = given(p, method.at)
-  if hits == 1 and not method.always then
-    local step, field = method[hit], method[-hit]
+  if method.plain then return p end
+  local q, known, step, field, user = given(p, method.at)
+  if known == 1 and not method.always then
     local entry = user and step == inputPeer and core.peers.young[user]
     local input = entry and entry.input
     if input and not entry.min then q[field] = input else step(core, q, field, method) end
-  elseif hits > 0 or method.always then
-    for i = 1, n do method[i](core, q, method[-i], method) end
+  elseif known > 0 or method.always then
+    for i = 1, method.n do method[i](core, q, method[-i], method) end
   end
-  if not keyed or q.random_id ~= nil then return q end
-  local key, text, sent = core.randomId:keyed()
+  if not method.keyed or q.random_id ~= nil then return q end
+  local key, text, sent = keyed(core.randomId)
   if key then return q, key, text, sent end
   q.random_id = crypto.randomId()
   return q

@@ -30,6 +30,7 @@ function Updates:init(core)
   self.core, self.peers, self.dispatch = core, core.peers, core.dispatch
   self.active, self.stopped = false, false
   self.journal = Journal(core)
+  self.fromResult = self.fromResult -- in the object itself, so that each call finds it at once
   self.early = {} -- what came between the log-in and activate
   self.channels = {} -- marked id of a channel → its box
   self.seq, self.date, self.pendingSeq = 0, 0, {}
@@ -240,7 +241,7 @@ end
 Updates.drainSeq = drainSeq
 
 --- A full container. Its ack is owed once all of it is in place; own: it is a call's result.
-function Updates:takeContainer(full, own, conn, ack, raw)
+local function takeContainer(self, full, own, conn, ack, raw)
   local list, journal, dispatch, unit = full.updates, self.journal, self.dispatch, nil
   local n, ordered, seq = #list, true, full.seq
   harvest(self.peers, full)
@@ -329,7 +330,7 @@ function Updates:receive(conn, u, ack, raw, errname)
   end
   -- Handlers do not keep up: from here on the difference brings what comes, as fast as they take it; the server keeps it meanwhile.
   if self.core.dispatch:isFull() then difference.common(self) end
-  self:takeContainer(full, false, conn, ack, raw)
+  takeContainer(self, full, false, conn, ack, raw)
 end
 
 --- Updates inside a call's result.
@@ -344,7 +345,7 @@ function Updates:fromResult(u, request)
     full = expand.container(u, me and me.id, request)
     if not full then return difference.common(self) end
   end
-  self:takeContainer(full, true)
+  takeContainer(self, full, true)
 end
 
 --- messages.affectedMessages and its kin move a box without an update.

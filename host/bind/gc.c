@@ -1,7 +1,8 @@
 /* The pause between two cycles of the garbage collector. A bot's live heap is small (half a megabyte), so
  * Lua's usual pause of twice the heap makes it sweep every sixty messages, which cost a third of an echo.
- * While cycles follow each other quickly the pause is set so that GARBAGE bytes may gather; a bot at rest
- * goes back to Lua's own, and stays small. */
+ * While cycles follow each other quickly GARBAGE bytes may gather after each, whatever Lua's estimate of the
+ * heap is: a factor would be taken of what hundred handlers held when the cycle went by. A bot at rest keeps
+ * to Lua's own, and stays small. */
 #include "bind/gc.h"
 #include "bind/lua_alloc.h"
 
@@ -53,13 +54,13 @@ void ln_gc_tune(lua_State *L, long long now)
 {
   if (!cycle_ended) return;
   cycle_ended = false;
-  size_t live = ln_lua_alloc_used();
-  size_t wanted = USUAL;
-  if (now - last_cycle < QUICK_US && live) wanted = 100 + 100 * GARBAGE / live;
-  if (wanted < USUAL) wanted = USUAL;
-  if (wanted > MOST) wanted = MOST;
+  bool quick = now - last_cycle < QUICK_US;
   last_cycle = now;
-  if ((int)wanted != pause_now) lua_gc(L, LUA_GCINC, pause_now = (int)wanted, 0, 0);
+  if (pause_now != USUAL) lua_gc(L, LUA_GCINC, pause_now = USUAL, 0, 0);
+  if (quick && ln_lua_alloc_used() < GARBAGE && lua_gc(L, LUA_GCISRUNNING)) {
+    lua_gc(L, LUA_GCRESTART); /* from here on … */
+    lua_gc(L, LUA_GCSTEP, -(int)(GARBAGE / 1024));
+  }
   lua_pushcfunction(L, arm);
   if (lua_pcall(L, 0, 0, 0) != LUA_OK) lua_pop(L, 1); /* no memory for it: the pause stays as it is */
 }

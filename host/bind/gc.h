@@ -6,7 +6,7 @@
 
 /* Begins to watch the cycles of this state. */
 void ln_gc_start(lua_State *L);
-/* Before the loop blocks: sets the pause anew where a cycle has ended since. now: µs. */
+/* Before the loop blocks: says anew when the next cycle begins where one has ended since. now: µs. */
 void ln_gc_tune(lua_State *L, long long now);
 
 /* So many coroutines live and more are being made. Each cycle would look at all their stacks only to find

@@ -61,9 +61,15 @@ int ln_socket_with_options(lua_State *L, lua_CFunction method, int index)
   return options_done(L, LUA_OK, index + 1);
 }
 
+/* Most calls have no more than the socket: the count of arguments is sooner had than the type of one. */
+static bool absent(lua_State *L, int index)
+{
+  return lua_gettop(L) < index || lua_isnil(L, index);
+}
+
 double ln_socket_seconds(lua_State *L, int index)
 {
-  if (lua_isnoneornil(L, index)) return -1;
+  if (absent(L, index)) return -1;
   double s = luaL_checknumber(L, index);
   return s > 1e9 ? 1e9 : s;
 }
@@ -145,7 +151,7 @@ static struct ln_buf *arrived(struct ln_socket *s)
 
 static int take(lua_State *L, struct ln_socket *s, struct ln_buf *in)
 {
-  size_t wanted = lua_isnoneornil(L, 2) ? SIZE_MAX : (size_t)lua_tointeger(L, 2);
+  size_t wanted = absent(L, 2) ? SIZE_MAX : (size_t)lua_tointeger(L, 2);
   size_t n = wanted < in->len ? wanted : in->len;
   lua_pushlstring(L, (const char *)ln_buf_data(in), n);
   ln_buf_consume(in, n);
@@ -331,7 +337,7 @@ static struct ln_socket *writable(lua_State *L)
 /* write(bytes, options): when the kernel has taken them all. */
 static int s_write(lua_State *L)
 {
-  if (lua_istable(L, 3)) return ln_socket_with_options(L, s_write, 3);
+  if (!absent(L, 3) && lua_istable(L, 3)) return ln_socket_with_options(L, s_write, 3);
   struct ln_socket *s = writable(L);
   size_t n;
   if (lua_type(L, 2) != LUA_TSTRING)

@@ -101,7 +101,8 @@ void ln_pfs_refused(struct ln_connection *c)
       ln_temp_keys_refused(&c->temp, ln_slice_str(c->refused_why), ln_clock_now(c->clock));
   c->heard = false; /* not a link that worked: the next try waits */
   if (verdict == LN_PERM_KEY_DEAD)
-    ln_link_fatal(c, LN_E_HALT, "the server does not know the session's key any more: log in anew");
+    ln_link_fatal(c, LN_E_HALT,
+                  "the server does not know the session's key any more: log in anew, with another --session");
   else
     ln_link_lost(c, LN_E_RECONNECT, why);
 }

@@ -93,6 +93,8 @@ return {
     "Copy both from https://my.telegram.org: LUNA_API_ID, LUNA_API_HASH." },
   API_ID_PUBLISHED_FLOOD = { "this app id is too well known", "Make one of your own at https://my.telegram.org." },
   AUTH_KEY_UNREGISTERED = { "not logged in", "The session was ended elsewhere, or never logged in: `luna login`." },
+  ENCRYPTED_MESSAGE_INVALID = { "the server does not bind a temporary key (pfs)",
+    "It is tried again; where it stays so, the session's key is lost: log in anew, with another --session." },
   AUTH_KEY_DUPLICATED = { "the session is used from two places", "It is lost: log in anew, each program with a session of its own." },
   SESSION_REVOKED = { "the session was ended elsewhere", "Log in anew: `luna login`." },
   SESSION_EXPIRED = { "the session has expired", "Log in anew: `luna login`." },

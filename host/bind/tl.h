@@ -10,8 +10,8 @@
 #include "tl/schema.h"
 
 /* Each pushes one value, or gives an LN_E_* and pushes nothing. Objects of any supported layer come under
- * their newest name. The whole of bytes has to be the value (LN_E_TRAILING). Users, chats and peers inside of
- * an Updates object are shared, see tl_memo.h. */
+ * their newest name. The whole of bytes has to be the value (LN_E_TRAILING). Users and chats inside of an
+ * Updates object are shared, see tl_memo.h. */
 int ln_bind_tl_decode(lua_State *L, struct ln_slice bytes,
                       const struct ln_tl_type *type); /* type NULL: any object */
 int ln_bind_tl_decode_result(lua_State *L, struct ln_slice bytes, const struct ln_tl_method *method);

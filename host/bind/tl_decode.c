@@ -15,18 +15,17 @@
 struct decoder {
   lua_State *L;
   struct ln_reader r;
-  int names;                      /* stack index of the names */
-  uint32_t tables;                /* made so far */
-  struct ln_bind_tl_memos *memos; /* inside an Updates object, where some are shared; else NULL */
-  int peers;                      /* their stack index */
-  bool request;                   /* of a client */
+  int names;                     /* stack index of the names */
+  uint32_t tables;               /* made so far */
+  struct ln_bind_tl_memo *memos; /* inside an Updates object, where users and chats are shared; else NULL */
+  bool request;                  /* of a client */
 };
 
 static void decode_object(struct decoder *d, const struct ln_tl_type *type, bool methods, int depth);
 
 static void decode_fields(struct decoder *d, const struct ln_tl_def *def, int depth);
 
-static const struct ln_tl_type *shared_user, *shared_chat, *peer_type, *updates_type;
+static const struct ln_tl_type *shared_user, *shared_chat, *updates_type;
 
 static bool is_shared(uint16_t type)
 {
@@ -43,21 +42,6 @@ static void decode_shared(struct decoder *d, const struct ln_tl_type *type, int 
   }
   decode_object(d, type, false, depth);
   if (!d->r.err) ln_bind_tl_memo_put(d->L, d->memos, type, ln_slice(begin, (size_t)(d->r.p - begin)));
-}
-
-static void decode_peer(struct decoder *d, int depth)
-{
-  const uint8_t *begin = d->r.p;
-  struct ln_slice rest = ln_slice(begin, d->r.err ? 0 : ln_reader_left(&d->r));
-  if (ln_bind_tl_memo_get_peer(d->L, d->memos, d->peers, d->names, rest)) {
-    d->r.p += LN_BIND_TL_PEER_BYTES;
-    return;
-  }
-  decode_object(d, peer_type, false, depth);
-  if (d->r.err) return;
-  const struct ln_tl_def *def = ln_tl_by_id(ln_le32(begin));
-  ln_bind_tl_memo_put_peer(d->L, d->memos, d->peers, d->names, def,
-                           ln_slice(begin, (size_t)(d->r.p - begin)));
 }
 
 /* Pushes one value always, nil after an error. */
@@ -91,8 +75,6 @@ static void decode_single(struct decoder *d, const struct ln_tl_field *f, int de
   case LN_TL_OBJECT:
     if (d->memos && is_shared(f->ref))
       decode_shared(d, &ln_tl_types[f->ref], depth + 1);
-    else if (d->memos && &ln_tl_types[f->ref] == peer_type)
-      decode_peer(d, depth + 1);
     else
       decode_object(d, &ln_tl_types[f->ref], false, depth + 1);
     return;
@@ -213,20 +195,12 @@ static int begin(struct decoder *d, lua_State *L, struct ln_slice bytes)
   if (!updates_type) {
     shared_user = ln_tl_type_by_name("User");
     shared_chat = ln_tl_type_by_name("Chat");
-    peer_type = ln_tl_type_by_name("Peer");
     updates_type = ln_tl_type_by_name("Updates");
   }
   ln_reader_init(&d->r, bytes);
   ln_bind_tl_names(L);
   d->names = lua_gettop(L);
   return d->names;
-}
-
-/* Of what is remembered: Updates objects have it. */
-static void share(struct decoder *d)
-{
-  d->memos = ln_bind_tl_memos(d->L);
-  d->peers = lua_gettop(d->L);
 }
 
 /* The value is all that is left. */
@@ -242,7 +216,7 @@ int ln_bind_tl_decode(lua_State *L, struct ln_slice bytes, const struct ln_tl_ty
 {
   struct decoder d;
   begin(&d, L, bytes);
-  if (type && type == updates_type) share(&d);
+  if (type && type == updates_type) d.memos = ln_bind_tl_memos(L);
   decode_object(&d, type, false, 0);
   return end(&d);
 }
@@ -252,7 +226,8 @@ int ln_bind_tl_decode_result(lua_State *L, struct ln_slice bytes, const struct l
   struct decoder d;
   const struct ln_tl_field *result = &ln_tl_results[method->type];
   begin(&d, L, bytes);
-  if (result->kind == LN_TL_OBJECT && !result->vector && &ln_tl_types[result->ref] == updates_type) share(&d);
+  if (result->kind == LN_TL_OBJECT && !result->vector && &ln_tl_types[result->ref] == updates_type)
+    d.memos = ln_bind_tl_memos(L);
   decode_field(&d, result, 0);
   return end(&d);
 }

@@ -6,7 +6,6 @@ local errors = require "luna.errors"
 local helpers = require "luna.helpers"
 local namespace = require "luna.namespace"
 local settings = require "luna.settings"
-local suggest = require "luna.suggest"
 
 local api = {}
 local methods = {} -- methods of an API object itself
@@ -197,7 +196,7 @@ function methods.getUpdates(self, p, opts)
   if p ~= nil and type(p) ~= "table" then error("api:getUpdates wants a table of parameters, got a " .. type(p), 2) end
   for name, value in pairs(p or {}) do
     if not polled[name] then
-      error(('getUpdates: unknown parameter "%s"%s'):format(tostring(name), suggest.hint(tostring(name), polled)), 2)
+      error(('getUpdates: unknown parameter "%s"%s'):format(tostring(name), require("luna.suggest").hint(tostring(name), polled)), 2)
     elseif type(value) ~= "number" then
       error(('getUpdates: parameter "%s" is a %s, not a number'):format(name, type(value)), 2)
     end

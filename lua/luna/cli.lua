@@ -4,7 +4,6 @@ local host = require "_luna.host"
 local task = require "_luna.task"
 local options = require "luna.cli.options"
 local report = require "luna.cli.report"
-local suggest = require "luna.suggest"
 
 local commands = require "luna.cli.commands"
 
@@ -42,7 +41,7 @@ local function main(argv)
   for _, c in ipairs(commands) do known = known or c[1] == name end
   if not known then
     if name:find "^%-" then options.fail(("unknown option %s"):format(name), "options come after the command; luna --help") end
-    options.fail(("unknown command %q%s"):format(name, suggest.hint(name, names())), "luna --help lists the commands")
+    options.fail(("unknown command %q%s"):format(name, require("luna.suggest").hint(name, names())), "luna --help lists the commands")
   end
   local command = require("luna.cli." .. name)
   local args = options.parse(command.spec, name, table.move(argv, 2, #argv, 1, {}))

@@ -1,7 +1,6 @@
 --- What of a traceback says something to who wrote the script: its own frames, each once, without the library's and C's. Called by
 --- luna.dispatch, luna.cli.report and whoever shows an error to a person. Pure.
 local host = require "_luna.host"
-local suggest = require "luna.suggest"
 
 local frames = {}
 
@@ -53,7 +52,7 @@ end
 --- An error's text and traceback as a person reads them: the text with the script's place before it, and the script's frames below, one a
 --- line. What the library itself did wrong keeps all its frames.
 function frames.tidy(text, traceback)
-  text = suggest.explain(text)
+  text = require("luna.suggest").explain(text)
   local limit = text == "not enough memory" and host.memoryLimit() or 0
   if limit > 0 then text = ("not enough memory: all scripts together may hold %d bytes (memoryLimit)"):format(limit) end
   if not traceback or traceback == "" then return text, nil end

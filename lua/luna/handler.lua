@@ -4,7 +4,6 @@ local tl = require "_luna.tl"
 local Class = require "luna.class"
 local errors = require "luna.errors"
 local scope = require "luna.scope"
-local suggest = require "luna.suggest"
 local namespace = require "luna.namespace"
 
 local handler = {}
@@ -52,7 +51,8 @@ function handler.check(class, level)
   while c and c ~= EventHandler do
     for name, value in pairs(c) do
       if type(name) == "string" and name:find "^on%u" and type(value) == "function" and not names()[name] then
-        error(errors.classes.Exception(('%s:%s: there is no such update%s'):format(class.__name, name, suggest.hint(name, names()))), level)
+        local hint = require("luna.suggest").hint(name, names())
+        error(errors.classes.Exception(('%s:%s: there is no such update%s'):format(class.__name, name, hint)), level)
       end
       if type(name) == "string" and name:sub(1, 2) ~= "__" and name ~= "super" and namespace.exists(name) then
         error(errors.classes.Exception(('%s.%s: "%s" is a namespace of the API'):format(class.__name, name, name)), level)

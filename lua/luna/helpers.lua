@@ -3,11 +3,21 @@
 local task = require "_luna.task"
 local core = require "_luna.promise"
 local errors = require "luna.errors"
-local combinators = require "luna.combinators"
-local console = require "luna.console"
-local flock = require "luna.flock"
 local frames = require "luna.frames"
 local Logger = require "luna.logger"
+
+-- A module of functions that is loaded when one of them is first wanted: few bots want them at the start, or at all.
+local function onDemand(module)
+  return setmetatable({}, {
+    __index = function(t, name)
+      local fn = require(module)[name]
+      t[name] = fn
+      return fn
+    end,
+  })
+end
+
+local combinators, console, flock = onDemand "luna.combinators", onDemand "luna.console", onDemand "luna.flock"
 
 local helpers = {
   functions = {}, -- luna.x(…): suspends
@@ -84,9 +94,8 @@ helpers.call = call
 function functions.call(x, ...) return await(call(x, ...)) end
 
 for _, name in ipairs { "all", "some", "any", "first" } do
-  local make = combinators[name]
-  functions[name] = function(items) return await(make(items, 2)) end
-  methods[name] = function(api, items, opts) return helpers.settle(api, opts, make(items, 2)) end
+  functions[name] = function(items) return await(combinators[name](items, 2)) end
+  methods[name] = function(api, items, opts) return helpers.settle(api, opts, combinators[name](items, 2)) end
 end
 
 function functions.timeout(p, s) return await(combinators.timeout(p, s, 2)) end

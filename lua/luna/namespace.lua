@@ -6,7 +6,6 @@ local core_ = require "_luna.promise"
 local params = require "luna.params"
 local errors = require "luna.errors"
 local helpers = require "luna.helpers"
-local cancellation = require "luna.cancellation"
 
 local namespace = {}
 
@@ -80,7 +79,9 @@ local function multiple(core, method, p, opts, level)
 end
 
 local function withToken(token, promise)
-  if not cancellation.isToken(token) then error("the option \"cancellation\" wants a token of a CancellationTokenSource", 4) end
+  if not require("luna.cancellation").isToken(token) then
+    error("the option \"cancellation\" wants a token of a CancellationTokenSource", 4)
+  end
   local id = token:subscribe(function(err) require("luna.promise").cancel(promise, err) end)
   core_.onResolve(promise, function() token:unsubscribe(id) end)
   return promise

@@ -4,9 +4,7 @@ local crypto = require "_luna.crypto"
 local tl = require "_luna.tl"
 local errors = require "luna.errors"
 local forms = require "luna.peer_forms"
-local markup = require "luna.markup"
 local RandomId = require "luna.random_id"
-local suggest = require "luna.suggest"
 
 local params = {}
 
@@ -141,7 +139,7 @@ end
 
 local function keyboard(core, x)
   if type(x) == "table" and x._ ~= nil then return x end
-  return markup.toTL(x, function(user) return forms.inputUser(core.peers, user) end)
+  return require("luna.markup").toTL(x, function(user) return forms.inputUser(core.peers, user) end)
 end
 
 function steps.ReplyMarkup(core, q, field, method)
@@ -276,7 +274,7 @@ local function hint(method, name)
   for _, ours in ipairs(elsewhere[name] or {}) do
     if params.takes(method, ours) then return ('; did you mean "%s"?'):format(ours) end
   end
-  return suggest.hint(name, method.fields)
+  return require("luna.suggest").hint(name, method.fields)
 end
 
 local function misspelt(method, name) return ('%s: it has no parameter "%s"%s'):format(method.name, name, hint(method, name)) end

@@ -6,21 +6,21 @@ local task = require "_luna.task"
 local timer = require "_luna.timer"
 local promise = require "_luna.promise"
 local Class = require "luna.class"
-local ending = require "luna.ending"
 local errors = require "luna.errors"
 local frames = require "luna.frames"
-local live = require "luna.reload.settings"
 local report = require "luna.reload.report"
 local runner = require "luna.runner"
 local settings = require "luna.settings"
 local Logger = require "luna.logger"
-local Watch = require "luna.reload.watch"
 
 local Reload = Class.new "Reload"
 
 local SLOW = 10 -- seconds after which a load that waits is told of
 
 local function core(bot) return bot.api._core end
+
+-- What a version has started ends.
+local function finish(mark, why) require("luna.ending").finish(mark, why) end
 
 local function log(self, level, text) core(self.bots[1]):log(level, "%s", text) end
 
@@ -64,7 +64,7 @@ end
 
 --- From now on a save loads the script anew.
 function Reload:watch()
-  self.watcher = Watch {
+  self.watcher = require "luna.reload.watch" {
     path = self.path, log = function(level, text) log(self, level, text) end, over = function() return over(self) end,
     changed = function(paths)
       if not has(self, paths) then self:now(paths) end
@@ -110,6 +110,7 @@ local function describe(handler, i) return nameOf(handler) or "handler " .. i en
 
 -- Everything of the new version that may wait or raise, before anything is swapped: `record` gets what the swap needs.
 local function prepare(self, record)
+  local live = require "luna.reload.settings"
   for _, bot in ipairs(self.bots) do live.remember(core(bot)) end
   settings.readAgain()
   local value = runner.load(self.path, nil, record)
@@ -160,7 +161,7 @@ end
 local function settle(self, record, say)
   local rest, seen, any = {}, {}, false
   for bot, resolved in pairs(record.settings) do
-    local names, changed = live.apply(core(bot), resolved, say)
+    local names, changed = require("luna.reload.settings").apply(core(bot), resolved, say)
     any = any or changed
     for _, name in ipairs(names) do
       if not seen[name] then rest[#rest + 1] = name end
@@ -193,7 +194,7 @@ local function swap(self, record)
     if not ok then log(self, Logger.ERROR, "what was kept of self.state cannot be read: " .. tostring(why)) end
   end
   self.mark = record.mark
-  ending.finish(mark, "a new version of the script has come")
+  finish(mark, "a new version of the script has come")
   for _, bot in ipairs(record.bots) do
     local c, prepared = core(bot), record.prepared[bot]
     if bot.core then bot.handler, bot.env = prepared.handler, record.env end -- a bot of luna.cli.run
@@ -253,7 +254,7 @@ local function once(self, n)
   noteSettings(record.files)
   local ended = ok and (self.closed or over(self))
   if not ok or ended then
-    if record.mark then ending.finish(record.mark, ended and "the bot has ended" or "the new version of the script has failed") end
+    if record.mark then finish(record.mark, ended and "the bot has ended" or "the new version of the script has failed") end
     for _, bot in ipairs(record.made) do self.remove(bot) end
     if ended then return false, "the bot has ended" end
     if self.wanted == n then -- else it was ended for a newer one
@@ -283,7 +284,7 @@ function Reload:now(paths)
   self.wanted, self.paths = self.wanted + 1, paths
   if self.loading then
     local record = self.record
-    if record and record.mark then ending.finish(record.mark, "a newer version of the script has come") end
+    if record and record.mark then finish(record.mark, "a newer version of the script has come") end
     return self.loading
   end
   local done = promise.new()

@@ -4,7 +4,6 @@ local Class = require "luna.class"
 local errors = require "luna.errors"
 local environment = require "luna.environment"
 local scope = require "luna.scope"
-local ending = require "luna.ending"
 local task = require "_luna.task"
 
 local runner = {}
@@ -46,7 +45,7 @@ end
 local leave = {
   __close = function(self, err)
     task.owner(self.owner)
-    if err ~= nil then ending.finish(self.mark, "the top level of the script has failed") end
+    if err ~= nil then require("luna.ending").finish(self.mark, "the top level of the script has failed") end
   end,
 }
 

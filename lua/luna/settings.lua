@@ -3,7 +3,6 @@
 --- the program's start sets once.
 local host = require "_luna.host"
 local errors = require "luna.errors"
-local suggest = require "luna.suggest"
 
 local settings = {}
 local SettingsException = errors.classes.SettingsException
@@ -95,7 +94,8 @@ local function check(values, rules, path, where, level)
     local rule = type(key) == "string" and rules[key] or nil
     local full = path .. tostring(key)
     if rule == nil then
-      error(SettingsException(('%s: unknown setting "%s"%s'):format(where, full, suggest.hint(tostring(key), rules))), level)
+      local hint = require("luna.suggest").hint(tostring(key), rules)
+      error(SettingsException(('%s: unknown setting "%s"%s'):format(where, full, hint)), level)
     elseif type(rule) == "table" then
       if type(value) ~= "table" then
         error(SettingsException(('%s: setting "%s" is a %s, expected a table'):format(where, full, type(value))), level)

@@ -2,7 +2,6 @@
 --- A command's spec: { usage = "FILE...", about = "…", arguments = { min, max }, { "name", "VALUE" | nil, "what it does", many = true,
 --- choices = {…} }, … }. Called by luna.cli alone.
 local errors = require "luna.errors"
-local suggest = require "luna.suggest"
 
 local options = {}
 
@@ -16,7 +15,7 @@ function options.fail(text, hint) error(UsageException(text, { hint = hint }), 0
 function options.nearFile(path)
   local folder, name = path:match "^(.*/)([^/]+)$"
   local list = require("_luna.system").names(folder or ".")
-  local best = list and suggest.nearest(name or path, list)
+  local best = list and require("luna.suggest").nearest(name or path, list)
   return best and ("; did you mean %s%s?"):format(folder or "", best) or ""
 end
 
@@ -82,7 +81,7 @@ function options.parse(spec, name, words)
       key = key or word:match "^%-%-(.+)$" or ""
       local o = find(spec, key)
       if not o then
-        local hint = suggest.hint("--" .. key, all(spec)):gsub('"', "")
+        local hint = require("luna.suggest").hint("--" .. key, all(spec)):gsub('"', "")
         options.fail(("luna %s: unknown option %s%s"):format(name, word:match "^[^=]+", hint), help)
       end
       if o[2] then

@@ -147,19 +147,43 @@ static int number(sqlite3 *db, const char *sql, int64_t *out)
   return code;
 }
 
+/* Whether each table and index is there, as it was made. Statements are prepared when they are first used:
+ * all of them at once would show the same and take a twentieth of a start. */
+static int whole(sqlite3 *db, bool *is_whole)
+{
+  sqlite3_stmt *st = NULL;
+  int left = 0;
+  for (const char *c = schema; *c; c++) left += *c == ';';
+  int code = sqlite3_prepare_v2(db, "SELECT sql FROM sqlite_master", -1, &st, NULL);
+  while (!code && (code = sqlite3_step(st)) == SQLITE_ROW) {
+    const char *sql = (const char *)sqlite3_column_text(st, 0), *at = sql ? strstr(schema, sql) : NULL;
+    left -= at && at[strlen(sql)] == ';';
+    code = SQLITE_OK;
+  }
+  sqlite3_finalize(st);
+  *is_whole = left == 0;
+  return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
 /* LN_OK also for a file without any content; *empty tells. */
 static int check(const struct ln_store_file *file, sqlite3 *db, bool *empty, char errtext[LN_STORE_ERRTEXT])
 {
   int64_t id = 0, version = 0, pages = 0;
+  bool is_whole = false;
   int code = number(db, "PRAGMA application_id", &id);
   if (!code) code = number(db, "PRAGMA user_version", &version);
   if (!code) code = number(db, "PRAGMA page_count", &pages);
+  if (!code) code = whole(db, &is_whole);
   if (code) return fail_sqlite(file, db, code, errtext);
   *empty = pages == 0;
+  /* Some bytes, but no page: not the making of one that was cut short, which leaves its journal. */
+  if (*empty && file->size > 0 && !file->journal)
+    return fail(file, LN_E_BAD_VALUE, "is not a session (no SQLite file)", errtext);
   if (*empty) return LN_OK;
   if (id != APPLICATION_ID) return fail(file, LN_E_BAD_VALUE, "is not a session of this program", errtext);
   if (version != VERSION)
     return fail(file, LN_E_BAD_VALUE, "was made by another version of this program", errtext);
+  if (!is_whole) return fail(file, LN_E_CORRUPT, "a table is missing", errtext);
   if (!file->unclean && !file->journal && file->size > CHECKED_SIZE) return LN_OK;
 
   sqlite3_stmt *st = NULL;
@@ -193,13 +217,6 @@ static int create(sqlite3 *db)
   return sqlite3_exec(db, sql, NULL, NULL, NULL);
 }
 
-static int prepare_all(struct ln_db *d, int from, int to)
-{
-  for (int i = from; i < to; i++)
-    if (!ln_db_use(d, (enum ln_db_statement)i)) return sqlite3_extended_errcode(d->db);
-  return SQLITE_OK;
-}
-
 static int open_file(const struct ln_store_file *file, enum ln_durability durability, struct ln_db *reader,
                      struct ln_db *writer, char errtext[LN_STORE_ERRTEXT])
 {
@@ -212,8 +229,6 @@ static int open_file(const struct ln_store_file *file, enum ln_durability durabi
     if (code) return fail_sqlite(file, reader->db, code, errtext);
     err = check(file, reader->db, &empty, errtext);
     if (err) return err;
-    code = prepare_all(reader, LN_DB_ACCOUNTS, LN_DB_STATEMENTS);
-    if (code) return fail_sqlite(file, reader->db, code, errtext);
   }
   code = open_connection(file->path, SQLITE_OPEN_READWRITE, writer);
   if (code) return fail_sqlite(file, writer->db, code, errtext);
@@ -229,7 +244,6 @@ static int open_file(const struct ln_store_file *file, enum ln_durability durabi
                         "PRAGMA journal_size_limit = 4194304; PRAGMA wal_autocheckpoint = 500;",
                         NULL, NULL, NULL);
   }
-  if (!code) code = prepare_all(writer, 0, LN_DB_ACCOUNTS);
   if (code) return fail_sqlite(file, writer->db, code, errtext);
   if (!reader->db) {
     code = open_connection(file->path, SQLITE_OPEN_READONLY, reader);

@@ -3,8 +3,8 @@
 local Class = {}
 
 local copied = {
-  "__concat", "__len", "__eq", "__lt", "__le", "__call", "__close", "__unm", "__add", "__sub", "__mul", "__div", "__mod", "__pow",
-  "__pairs",
+  __concat = true, __len = true, __eq = true, __lt = true, __le = true, __call = true, __close = true, __unm = true, __add = true,
+  __sub = true, __mul = true, __div = true, __mod = true, __pow = true, __pairs = true,
 }
 
 -- What `tostring(instance)` says where no class in the line has a `__tostring` of its own: the name given to `extend`.
@@ -36,7 +36,9 @@ local function make(name, parent)
   class.__index = class
   class.__tostring = describe
   if parent then
-    for _, event in ipairs(copied) do class[event] = rawget(parent, event) end
+    for event, fn in next, parent do
+      if copied[event] then class[event] = fn end
+    end
   end
   return setmetatable(class, {
     __index = parent or Class.base,

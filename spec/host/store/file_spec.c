@@ -276,6 +276,33 @@ static void what_is_not_ours_is_left_alone(void **state)
   free(bytes);
 }
 
+static void a_session_without_a_table_or_a_column_is_damaged(void **state)
+{
+  struct fixture *f = *state;
+  static const char *const harm[] = {"DROP TABLE inbox", "DROP INDEX peers_by_username",
+                                     "ALTER TABLE accounts RENAME COLUMN name TO title"};
+  for (size_t i = 0; i < sizeof harm / sizeof *harm; i++) {
+    sqlite3 *db;
+    size_t n;
+    unlink(f->path);
+    fixture_open(f, false);
+    put(f, "k", "v");
+    fixture_close(f);
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "CREATE TABLE of_somebody_else(x)", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    fixture_open(f, false); /* more than we made is no harm */
+    fixture_close(f);
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, harm[i], NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    uint8_t *bytes = read_file(f->path, &n);
+    assert_untouched(f, bytes, n, LN_E_CORRUPT);
+    assert_non_null(strstr(errtext, "a table is missing"));
+    free(bytes);
+  }
+}
+
 static void an_empty_file_becomes_a_session(void **state)
 {
   struct fixture *f = *state;
@@ -425,6 +452,7 @@ int main(void)
       TEST(a_second_process_is_refused),
       TEST(a_killed_process_is_waited_for),
       TEST(what_is_not_ours_is_left_alone),
+      TEST(a_session_without_a_table_or_a_column_is_damaged),
       TEST(an_empty_file_becomes_a_session),
       TEST(damage_never_crashes),
       TEST(a_key_is_wiped_from_no_damaged_file),

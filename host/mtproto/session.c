@@ -20,8 +20,9 @@ static int random_u64(struct ln_session *s, uint64_t *out)
 
 int ln_session_new(const struct ln_session_config *config, int64_t now, struct ln_session **out)
 {
-  struct ln_session *s = ln_calloc(1, sizeof *s);
+  struct ln_session *s = ln_malloc(sizeof *s);
   if (!s) return LN_E_NOMEM;
+  memset(s, 0, LN_SESSION_ZEROED);
   s->key = *config->key;
   s->rng = config->rng;
   s->ops = config->ops;
@@ -85,7 +86,7 @@ void ln_session_free(struct ln_session *s)
   ln_free(s->acks.at);
   ln_free(s->drops.at);
   ln_free(s->wanted.at);
-  ln_cleanse(s, sizeof *s);
+  ln_cleanse(s, LN_SESSION_ZEROED);
   ln_free(s);
 }
 

@@ -82,8 +82,7 @@ struct ln_session {
   int64_t old_session_until;
   struct ln_msgid msgid;
   uint32_t content_sent; /* half of the next seqno */
-  uint64_t sent[LN_SENT_RING];
-  uint32_t sent_n;
+  uint32_t sent_n;       /* of all that went out: `sent` has the last of them */
   bool prefix_done;
 
   /* requests */
@@ -103,7 +102,6 @@ struct ln_session {
   struct ln_ids acks, drops, wanted; /* wanted: for msg_resend_req */
   int64_t acks_due;
   int64_t check_due; /* the earliest check_at may be this */
-  uint64_t asking[LN_MAX_ASKED];
   size_t n_asking;
   struct ln_state_query *queries[LN_MAX_QUERIES];
   size_t next_query;
@@ -121,7 +119,6 @@ struct ln_session {
   uint64_t salts_best;
 
   /* incoming */
-  struct ln_window seen;
   int64_t offset_us;
   bool synchronised; /* this session has heard the server's clock */
   uint64_t newest_id;
@@ -136,7 +133,15 @@ struct ln_session {
   int64_t bugs_since;
   unsigned bugs;
   bool destroy_asked;
+
+  /* Lists of ids as long as their counts say. What is beyond is never read nor written, here and below: a
+   * session that sends little has no pages for it. */
+  uint64_t sent[LN_SENT_RING];
+  uint64_t asking[LN_MAX_ASKED];
+  struct ln_window seen; /* incoming */
 };
+
+#define LN_SESSION_ZEROED offsetof(struct ln_session, sent)
 
 /* session.c */
 int64_t ln_session_server_us(const struct ln_session *s);

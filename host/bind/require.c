@@ -9,8 +9,9 @@
 
 static int find_embedded(const char *name)
 {
-  size_t low = 0, high = 0;
-  while (ln_embedded_modules[high].name) high++;
+  static size_t count;
+  while (ln_embedded_modules[count].name) count++;
+  size_t low = 0, high = count;
   while (low < high) {
     size_t mid = (low + high) / 2;
     int order = strcmp(name, ln_embedded_modules[mid].name);

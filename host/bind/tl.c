@@ -495,9 +495,12 @@ static int f_set_metatable(lua_State *L)
   const struct ln_tl_def *d = ln_tl_constructor_by_name(name);
   luaL_argcheck(L, d, 1, "no constructor of this name");
   lua_settop(L, 2);
-  uint16_t place = 0; /* variants of other layers have the same name, and so the same metatable */
-  for (size_t i = 0; i < ln_tl_n_constructors && i < sizeof dressed / sizeof *dressed; i++) {
-    if (ln_tl_defs[i].name != d->name) continue;
+  size_t i = (size_t)(d - ln_tl_defs);
+  uint16_t place =
+      0; /* variants of other layers have the same name, stand beside it, and get the same metatable */
+  while (i > 0 && ln_tl_defs[i - 1].name == d->name) i--;
+  for (; i < ln_tl_n_constructors && ln_tl_defs[i].name == d->name && i < sizeof dressed / sizeof *dressed;
+       i++) {
     if (!place) place = dressed[i] ? dressed[i] : ++places_used;
     dressed[i] = place;
   }

@@ -402,6 +402,17 @@ function Person:expectNothing(peer, seconds) end
 ---@return { message?: string, alert?: boolean, url?: string, copied?: string, user_id?: integer }|tl.message|luna.TestResults
 function Person:click(message, label, column) end
 
+---Pays an invoice of a bot, in its chat and in Stars (XTR). The bot gets updateBotPrecheckoutQuery, and once it has agreed the service message
+---messageActionPaymentSentMe; the person's own of it, messageActionPaymentSent, is given. Where the bot refuses: nil and its words.
+---```lua
+---local receipt = alice:pay(alice:expect(bot, { media = "invoice" }))
+---assert.equal(5, receipt.action.total_amount)
+---```
+---@param message tl.Message
+---@return tl.messageService? receipt
+---@return string? refusal
+function Person:pay(message) end
+
 ---Types `@bot query` into a chat: the list of what the bot answers, with next_offset, cache_time, gallery and switch_pm.
 ---```lua
 ---local results = alice:inline(bot, "tea", { chat = group })

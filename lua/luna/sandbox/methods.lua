@@ -4,7 +4,7 @@ local methods = {}
 
 for _, name in ipairs {
   "auth", "help", "users", "account", "contacts", "updates", "messages", "inline", "reactions", "polls", "scheduled", "history", "dialogs",
-  "chats", "channels", "forums", "bots", "upload", "quiet",
+  "chats", "channels", "forums", "bots", "upload", "payments", "quiet",
 } do
   for method, fn in pairs(require("luna.sandbox.methods." .. name)) do
     if methods[method] then error("two handlers of " .. method) end

@@ -16,7 +16,7 @@ local function fresh(seed)
     version = 1, secret = seed or crypto.random(32), serial = 0,
     nextUser = 5000000001, nextChat = 4000001, nextChannel = 2000000001, nextCore = 1,
     users = {}, usernames = {}, phones = {}, tokens = {}, chats = {}, channels = {},
-    cores = {}, boxes = {}, auths = {}, keys = {}, files = {}, bound = {}, polls = {}, scheduled = {},
+    cores = {}, boxes = {}, auths = {}, keys = {}, files = {}, bound = {}, polls = {}, scheduled = {}, charges = {},
   }
 end
 
@@ -24,12 +24,12 @@ end
 function Model:init(opts)
   self.state = opts.state or fresh(opts.seed)
   local s = self.state
-  s.polls, s.scheduled = s.polls or {}, s.scheduled or {} -- a file of an earlier version has none
+  s.polls, s.scheduled, s.charges = s.polls or {}, s.scheduled or {}, s.charges or {} -- a file of an earlier version has none
   self.dcs = opts.dcs or { 2 }
   self.log = opts.log or function() end
   self.sessions = {} -- user id → set of sessions that get its updates
   self.watchers = {} -- user id → fn(entry): the test kit's people
-  self.queries, self.codes, self.exports, self.parts, self.waiting = {}, {}, {}, {}, {}
+  self.queries, self.checkouts, self.codes, self.exports, self.parts, self.waiting = {}, {}, {}, {}, {}, {}
   self.inline = { queries = {}, cache = {}, order = {} } -- see inline.lua
   self.partBytes = 0
   self.hashes = {}

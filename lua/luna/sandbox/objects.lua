@@ -183,8 +183,13 @@ end
 
 --- The media that a core keeps, as a viewer sees it.
 function objects.media(model, viewer, media, seen)
-  if not media or media._ ~= "messageMediaPoll" then return media end
-  return polls.media(model.state.polls[media.id], viewer, seen)
+  if not media then return nil end
+  if media._ == "messageMediaPoll" then return polls.media(model.state.polls[media.id], viewer, seen) end
+  if media._ ~= "messageMediaInvoice" then return media end
+  local out = {}
+  for k, v in pairs(media) do out[k] = v end
+  out.invoice = nil -- what is the bot's alone
+  return out
 end
 
 --- A message of an owner's box, for a viewer: the owner himself, or a reader of the owner's channel. layer: of the session that reads it.
@@ -212,6 +217,9 @@ function objects.ofCore(model, owner, viewer, core, id, layer, seen)
   if core.action then
     message._ = "messageService"
     message.action = core.action
+    if core.action._ == "messageActionPaymentSentMe" and viewer == core.by then -- the bot has the payload and the charge
+      message.action = { _ = "messageActionPaymentSent", currency = core.action.currency, total_amount = core.action.total_amount }
+    end
     for _, uid in ipairs(core.action.users or {}) do seen[uid] = true end
     if core.action.user_id then seen[core.action.user_id] = true end
     return message

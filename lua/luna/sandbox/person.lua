@@ -18,6 +18,7 @@ local kinds = require "luna.media"
 local media = require "luna.sandbox.media"
 local objects = require "luna.sandbox.objects"
 local patterns = require "luna.pattern"
+local payments = require "luna.sandbox.payments"
 local polls = require "luna.sandbox.polls"
 local reactions = require "luna.sandbox.reactions"
 local scheduled = require "luna.sandbox.scheduled"
@@ -85,7 +86,10 @@ local function placeOf(self, x)
 end
 
 -- What a refusal means where its name alone does not say it.
-local reasons = { BOT_RESPONSE_TIMEOUT = "the bot has not answered within 10 s" }
+local reasons = {
+  BOT_RESPONSE_TIMEOUT = "the bot has not answered within 10 s",
+  BOT_PRECHECKOUT_TIMEOUT = "the bot has not called messages.setBotPrecheckoutResults within 10 s",
+}
 
 -- Runs an action as this person; a refusal is an error at the test's line.
 local function act(self, fn, ...)
@@ -579,6 +583,14 @@ function Person:click(message, label, column)
   local deed = deeds[kind]
   if deed then return deed(self, button, peer, core.via or core.by) end
   return error(("%s: a button of the kind %s cannot be pressed in a test"):format(self.name, kind), 2)
+end
+
+--- Pays an invoice of a bot in its chat, in Stars, once the bot has agreed: the receipt; or nil and the bot's words where it refuses.
+function Person:pay(message)
+  local peer, id = own(self, message, 2)
+  local entry, core = act(self, payments.pay, self.world.model, by(self), peer, id)
+  if not entry then return nil, core end
+  return self:view(actions.owner(by(self), peer), core)
 end
 
 local asked = { offset = true, chat = true, location = true }

@@ -103,6 +103,8 @@ local function mediaWords(m)
     words[#words + 1] = ("%s %d"):format(m.emoticon, m.value)
   elseif kind == "contact" then
     words[#words + 1] = ("%s %s"):format(m.first_name, m.phone_number)
+  elseif kind == "invoice" then
+    words[#words + 1] = ("%s, %d %s"):format(m.title, m.total_amount, m.currency)
   elseif kind == "venue" then
     words[#words + 1] = m.title
   end
@@ -158,6 +160,9 @@ function actions.messageActionChatCreate(a, from, name)
   return "makes the group" .. (#a.users > 0 and made:gsub("^adds", " with") or "")
 end
 function actions.messageActionTopicCreate(a) return ("begins the topic %q"):format(a.title) end
+local function amount(a) return ("%d %s"):format(a.total_amount, a.currency) end
+function actions.messageActionPaymentSentMe(a) return "pays " .. amount(a) end
+function actions.messageActionPaymentRefunded(a) return "gives back " .. amount(a) end
 function actions.messageActionChannelCreate() return "makes it" end
 function actions.messageActionChatEditTitle(a) return ("calls it %q"):format(a.title) end
 

@@ -178,6 +178,14 @@ function make.inlineCallback(model, viewer, e, _, seen)
   }
 end
 
+function make.checkout(_, _, e, _, seen)
+  seen[e.from] = true
+  return {
+    _ = "updateBotPrecheckoutQuery", query_id = e.query, user_id = e.from, payload = e.payload, currency = e.currency,
+    total_amount = e.amount,
+  }
+end
+
 function make.inlineQuery(_, _, e, _, seen)
   seen[e.from] = true
   return {
@@ -270,7 +278,7 @@ function updates.container(model, viewer, entries, layer)
 end
 
 -- What no difference tells: it waits for an account without a session.
-local passing = { callback = true, inlineCallback = true, inlineQuery = true, inlineSend = true }
+local passing = { checkout = true, callback = true, inlineCallback = true, inlineQuery = true, inlineSend = true }
 
 local lost = {} -- what a fault keeps from being pushed
 

@@ -5,6 +5,7 @@ local boxes = require "luna.sandbox.boxes"
 local buttons = require "luna.sandbox.buttons"
 local incoming = require "luna.sandbox.incoming"
 local media = require "luna.sandbox.media"
+local payments = require "luna.sandbox.payments"
 local peers = require "luna.sandbox.peers"
 local polls = require "luna.sandbox.polls"
 local scheduled = require "luna.sandbox.scheduled"
@@ -27,10 +28,15 @@ messages["messages.sendMessage"] = function(ctx, p)
   return reply(ctx, entries)
 end
 
+-- Media that are more than what they show.
+local makers = { inputMediaPoll = polls.make, inputMediaInvoice = payments.make }
+
 messages["messages.sendMedia"] = function(ctx, p)
   local peer = peers.marked(ctx, p.peer)
   local m = common(ctx, p)
-  m.media = p.media._ == "inputMediaPoll" and polls.make(ctx.model, ctx.user, p.media) or media.take(ctx, p.media)
+  local make = makers[p.media._]
+  m.media = make and make(ctx.model, ctx.user, p.media) or media.take(ctx, p.media)
+  if p.media._ == "inputMediaInvoice" then m.markup = m.markup or payments.keyboard(m.media) end
   return reply(ctx, (incoming.send(ctx, peer, m, p.schedule_date)))
 end
 

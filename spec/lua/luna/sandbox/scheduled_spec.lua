@@ -122,3 +122,26 @@ describe("a person who schedules", function()
     assert.matches("scheduled_spec.lua:%d+: Alice: the sandbox refuses it: SCHEDULE_DATE_TOO_LATE", why)
   end)
 end)
+
+describe("scheduled messages over a restart of the sandbox", function()
+  it("are sent in time", function()
+    local snapshot, sandbox = require "luna.sandbox.snapshot", require "luna.sandbox"
+    local first = sandbox.world()
+    local alice, bob = first:user "Alice", first:user "Bob"
+    alice:schedule(bob, "later", 60)
+    local bytes = snapshot.encode(first.model.state)
+    local now = first.model:now()
+    first:close()
+    local world = sandbox.world { wall = now + 10 }
+    local model = require "luna.sandbox.model" { state = snapshot.decode(bytes) }
+    local server = require "luna.sandbox.server" { model = model, key = require "luna.sandbox.world_key", log = function() end }
+    finally(function() server:close() end)
+    local boxes = require "luna.sandbox.boxes"
+    local function got() return #(boxes.dialog(model, bob.id, alice.id) or { ids = {} }).ids end
+    world:clock():advance(45)
+    assert.equal(0, got())
+    world:clock():advance(10)
+    assert.equal(1, got())
+    assert.equal("later", boxes.core(model, bob.id, 1).text)
+  end)
+end)

@@ -21,7 +21,7 @@ local function due(self)
 end
 
 local function finishWhenDone(self)
-  if due(self) or self.working then
+  if due(self) or self.working or #self.held > 0 then
     timer.after(POLL, finishWhenDone, self)
     return
   end
@@ -33,7 +33,7 @@ end
 local function complain(why) Logger.log(("a line was not sent: %s"):format(why), Logger.WARNING, "chat") end
 
 local function send(self, line)
-  local ok, why = self.person:send(line)
+  local ok, why = self:send(line)
   if not ok then complain(why) end
 end
 

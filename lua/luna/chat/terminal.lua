@@ -137,7 +137,7 @@ return function(self)
     if name and commands[name] then return command(name, rest) end
     local near = name and suggest.nearest(name, commands)
     if near then return show(dim(("there is no :%s; did you mean :%s?"):format(name, near))) end
-    local ok, why = self.person:send(line)
+    local ok, why = self:send(line)
     if not ok then show(dim("not sent: " .. why)) end
   end, true)
   editor = host.edit { prompt = "you> ", history = history, onLine = self.input.deliver }

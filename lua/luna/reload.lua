@@ -40,12 +40,12 @@ local function over(self)
 end
 
 --- opts: path, record (as runner.load filled it), bots: a list of { api = }, in the order of the script's handlers. Of luna.cli.run, where
---- bots may come and go: make(handler, record) gives a new one, or raises; start(bot) logs it in; remove(bot) ends it; settled(): settings
---- have changed.
+--- bots may come and go: make(handler, record) gives a new one, or raises; start(bot) logs it in; remove(bot) ends it; failed(err): the
+--- only one could not log in; settled(): settings have changed.
 function Reload:init(opts)
   self.path, self.bots = opts.path, opts.bots
   self.mark, self.files = opts.record.mark, opts.record.files
-  self.make, self.start, self.remove, self.settled = opts.make, opts.start, opts.remove, opts.settled
+  self.make, self.start, self.remove, self.failed, self.settled = opts.make, opts.start, opts.remove, opts.failed, opts.settled
   self.wanted, self.count = 0, 0
   for _, bot in ipairs(self.bots) do core(bot).dispatch.current.texts = self.files.texts end
   noteSettings(self.files)
@@ -142,12 +142,13 @@ local function prepare(self, record)
   end
 end
 
--- A bot that is new with this version. Where it cannot log in, the next reload tries again.
+-- A bot that is new with this version. Where it cannot log in, the next reload tries again; where there is no other, that is the end.
 local function start(self, bot)
   local ok, why = xpcall(self.start, report.trace, bot)
   if ok then return end
   for i, other in ipairs(self.bots) do
-    if other == bot and #self.bots > 1 then
+    if other == bot then
+      if #self.bots == 1 then return self.failed(why.err) end
       table.remove(self.bots, i)
       self.remove(bot)
       local text = ("%s: %s was not started, the other handlers run: %s"):format(self.path, bot.name, tostring(why.err))

@@ -249,6 +249,27 @@ describe("a running bot whose file is saved", function()
     assert.equal(0, run.ends())
   end)
 
+  it("ends with an error where the only one that is left cannot log in", function()
+    cli.script(folder, "bot.lua", several "Shop")
+    local run = begin(folder, "bot.lua")
+    run.says("a", "bot: Shop a 1")
+    cli.script(folder, "bot.lua", several("Bank", "Shop"):gsub("return list", [[
+      local host, task = require "_luna.host", require "_luna.task"
+      function Bank:init(api)
+        api._core.boot = function()
+          while not host.readFile "go" do task.sleep(0.01) end
+          error(luna.Exception "the token is refused")
+        end
+      end
+      return list]]))
+    run.reloads(1)
+    cli.script(folder, "bot.lua", several "Bank") -- it has yet to log in
+    run.sees("out", "Shop stops: stop\n")
+    cli.script(folder, "go", "")
+    run.sees("err", "the token is refused\n")
+    assert.equal(1, run.ends())
+  end)
+
   it("runs the rest of a version one of whose handlers cannot start", function()
     cli.script(folder, "bot.lua", bot "one")
     local run = begin(folder, "bot.lua")

@@ -273,6 +273,7 @@ local function follow(self, path, record, bots)
       turnChat(self)
     end,
     remove = function(bot) remove(self, bot) end,
+    failed = function(err) self.finish(report.print(err)) end,
     settled = function() guards(self) end,
   }
   self.reloaders[#self.reloaders + 1] = reloader

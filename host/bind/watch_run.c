@@ -3,6 +3,7 @@
  * ticks the ends of runs are looked at. Callbacks are called one after another by a runner, a task that is
  * kept; one that waits keeps its runner for itself, and another goes on. */
 #include "bind/watch.h"
+#include "bind/lua_alloc.h"
 #include "bind/luv.h"
 #include "bind/promise.h"
 
@@ -23,6 +24,14 @@ static bool has_due(const struct ln_watch_link *phase)
   return phase ? !ln_watch_link_empty(phase) : ln_defer_due();
 }
 
+/* What the runner does now is that watcher's. */
+static void work_for(struct ln_task *t, const struct ln_watch *w)
+{
+  t->owner = w->owner;
+  t->clock = w->clock;
+  ln_lua_alloc_hold(ln_task_is_script(t));
+}
+
 /* Pushes callback and arguments of what comes next, and gives their count; 0: there is none. `fresh`: the
  * table of slots at index 2 may be another one by now. */
 static int take_due(lua_State *L, struct ln_task *t, bool fresh)
@@ -32,8 +41,7 @@ static int take_due(lua_State *L, struct ln_task *t, bool fresh)
   if (!m->phase) {
     struct ln_watch *w = ln_defer_take(L);
     if (!w) return 0;
-    t->owner = w->owner;
-    t->clock = w->clock;
+    work_for(t, w);
     ln_watch_end(w);
     return 3;
   }
@@ -44,8 +52,7 @@ static int take_due(lua_State *L, struct ln_task *t, bool fresh)
     ln_watch_push_slots(L);
     lua_replace(L, 2);
   }
-  t->owner = w->owner;
-  t->clock = w->clock;
+  work_for(t, w);
   return ln_watch_take(L, w, 2);
 }
 
@@ -98,6 +105,7 @@ static int step(lua_State *L, int status, lua_KContext ctx)
   struct ln_task *t = h->current;
   for (;;) {
     if (ctx == CALLED) {
+      ln_lua_alloc_hold(false); /* the script's part is over */
       bool failed = status != LUA_OK && status != LUA_YIELD;
       if (failed || !lua_isnil(L, -1)) {
         if (failed || ln_promise_test(L, -1)) {

@@ -52,6 +52,29 @@ describe("memoryLimit", function()
     assert.same({ 0, ("tidy: held 9000\n"):rep(5) }, { r.status, r.out }, r.err)
   end)
 
+  it("holds for luna.loop's callbacks as for handlers", function()
+    local script = cli.script(folder, "looper.lua", [[
+      local luna = require "luna"
+      local Bot = luna.EventHandler:extend "Bot"
+      Bot.settings = { memoryLimit = 24 << 20, handlerBudget = 60 }
+      function Bot:onUpdateNewMessage(update)
+        local message = update.message
+        if message.out then return end
+        local done = luna.Deferred()
+        luna.loop.setErrorHandler(function(err) done:resolve(tostring(err):match "not enough memory" or tostring(err)) end)
+        luna.loop.defer(function()
+          local list = {}
+          for i = 1, 3000000 do list[i] = { i } end
+          done:resolve "it was not held"
+        end)
+        message:reply(luna.await(done:promise()))
+      end
+      return Bot
+    ]])
+    local r = cli.run { "run", script, "--sandbox", input = "one\ntwo\n" }
+    assert.equal(("looper: not enough memory\n"):rep(2), r.out, r.err)
+  end)
+
   it("lets what the library does go on where a script keeps all there is", function()
     local r = cli.run { "run", bot("miser", "{ memoryLimit = 12 << 20 }"), "--sandbox", input = "keep\na\nb\nkeep\nfree\nhello\n" }
     assert.equal("miser: hello\n", r.out, r.err)

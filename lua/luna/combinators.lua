@@ -26,24 +26,18 @@ local function gather(items, level, name)
   if core.is(items) or type(items) ~= "table" then
     error(("%s wants a table of promises and functions, got %s"):format(name, kind(items)), level + 1)
   end
-  local n, named = 0, false
+  local order, names, n = {}, {}, 0
   for key in pairs(items) do
     if math.type(key) == "integer" and key >= 1 then
+      order[#order + 1] = key
       if key > n then n = key end
     else
-      named = true
+      names[#names + 1] = key
     end
   end
+  table.sort(order) -- the keys may be ids, far apart
+  table.move(names, 1, #names, #order + 1, order)
   -- Checked before anything starts: a wrong item must not leave the ones before it running.
-  local order = {}
-  for i = 1, n do
-    if items[i] ~= nil then order[#order + 1] = i end
-  end
-  if named then
-    for key in pairs(items) do
-      if not (math.type(key) == "integer" and key >= 1) then order[#order + 1] = key end
-    end
-  end
   for _, key in ipairs(order) do
     if not core.is(items[key]) and type(items[key]) ~= "function" then
       combinators.toPromise(items[key], ("item %s of %s"):format(key, name), level + 1)
@@ -51,7 +45,7 @@ local function gather(items, level, name)
   end
   local promises = {}
   for _, key in ipairs(order) do promises[key] = combinators.toPromise(items[key], ("item %s of %s"):format(key, name), level + 1) end
-  return promises, order, not named and n or nil
+  return promises, order, #names == 0 and n or nil
 end
 
 local function counted(values, n)
@@ -144,8 +138,9 @@ local function finish(p, ok, ...)
 end
 
 local function seconds(s, name, level)
-  if type(s) ~= "number" then error(("%s wants a number of seconds, got %s"):format(name, kind(s)), level + 1) end
-  return s
+  if type(s) ~= "number" or s ~= s or s < 0 then
+    error(("%s wants a number of seconds, got %s"):format(name, type(s) == "number" and tostring(s) or kind(s)), level + 1)
+  end
 end
 
 --- Waits for p at most s seconds, else raises a TimeoutException; p goes on.

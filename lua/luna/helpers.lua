@@ -144,6 +144,8 @@ end
 function functions.callForkDefer(x) return fork(nil, deferred(x, 2)) end
 function methods.callForkDefer(api, x) return fork(api, deferred(x, 2)) end
 
+function helpers.isOption(name) return optionTypes[name] ~= nil end
+
 local function option(key, value, level, method)
   local wanted = optionTypes[key]
   if not wanted then

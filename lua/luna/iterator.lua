@@ -191,6 +191,8 @@ function Emitter:fail(err)
   fail(self._state, err == nil and Exception "failed without a reason" or err)
 end
 
+function Emitter.__call() error("an emitter is not an iterator: for value in emitter:iterate() do … end", 2) end
+
 -- Runs fn(emit) at once in a task of its own, whose end is the iterator's.
 local function produce(s, fn)
   local p = task.spawn(fn, function(value) return (emit(s, value, 2)) end)
@@ -233,6 +235,9 @@ function M.fromTable(values, delay)
       if not (math.type(key) == "integer" and key >= 1 and key <= n) then
         error(("fromTable wants a sequence; this table has the key %s"):format(tostring(key)), 2)
       end
+    end
+    for i = 1, n do
+      if values[i] == nil then error(("fromTable wants a sequence; this table has a hole at %d"):format(i), 2) end
     end
     local i = 0
     step = function()
@@ -280,14 +285,14 @@ function M.map(iterator, fn)
   end)
 end
 
---- Of the values for which fn(value) is true.
+--- Of the values for which fn(value) is true, or a promise of it.
 function M.filter(iterator, fn)
   check(iterator, "argument 1 of filter", 2)
   if type(fn) ~= "function" then error(("filter wants a function, got a %s"):format(type(fn)), 2) end
   return produced(function(send)
     while await(iterator:advance()) do
       local value = iterator:getCurrent()
-      if fn(value) then await(send(value)) end
+      if await(fn(value)) then await(send(value)) end
     end
   end)
 end

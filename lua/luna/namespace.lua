@@ -10,7 +10,7 @@ local helpers = require "luna.helpers"
 local namespace = {}
 
 local type = type
-local MultiReasonException = errors.classes.MultiReasonException
+local MultiReasonException, CancelledException = errors.classes.MultiReasonException, errors.classes.CancelledException
 
 -- name → true, read once.
 local known
@@ -36,16 +36,22 @@ local function rethrow(method, err, p, level)
   error(err, 0)
 end
 
--- One call in a task of its own; a wrong parameter is raised at once rather than put into the promise.
-local function async(core, method, p, opts, level)
+-- One call in a task of its own; nil and the error where a parameter is wrong, which is told at once rather than by the promise.
+local function begin(core, method, p, opts)
   local promise = task.spawn(core.call, core, method, p, opts)
   if core_.state(promise) == "failed" then
     local err = select(1, core_.values(promise))
     if params.isBadCall(method, err) then
       core_.markHandled(promise)
-      rethrow(method, err, p, level + 1)
+      return nil, err
     end
   end
+  return promise
+end
+
+local function async(core, method, p, opts, level)
+  local promise, err = begin(core, method, p, opts)
+  if not promise then rethrow(method, err, p, level + 1) end
   return promise
 end
 
@@ -58,7 +64,18 @@ local function multiple(core, method, p, opts, level)
   end
   for i = 1, n do
     if type(p[i]) ~= "table" then error(("%s: item %d of multiple is a %s"):format(method.name, i, type(p[i])), level + 1) end
-    promises[i] = async(core, method, p[i], opts, level + 1)
+  end
+  for i = 1, n do
+    local promise, err = begin(core, method, p[i], opts)
+    if not promise then -- those before it have not left yet, and shall not
+      for k = 1, i - 1 do
+        core_.markHandled(promises[k])
+        core_.cancel(promises[k], CancelledException "another call of the same multiple is wrong")
+      end
+      local why = params.isBadCall(method, err, p[i]):sub(#method.name + 3)
+      error(("%s: item %d of multiple: %s"):format(method.name, i, why), level + 1)
+    end
+    promises[i] = promise
   end
   return task.spawn(function()
     local reasons, values = {}, {}
@@ -94,6 +111,7 @@ local function general(core, method, p, opts, level, wantsPromise)
     if wantsPromise == nil then wantsPromise = opts.async end
   end
   if wantsPromise == nil then wantsPromise = core.async end
+  if not wantsPromise then helpers.waitable(level + 1) end
   if not wantsPromise and not p.multiple and not (opts and opts.cancellation) then
     local ok, result = pcall(core.call, core, method, p, opts)
     if ok then return result end

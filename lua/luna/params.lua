@@ -271,6 +271,9 @@ local files = {
 -- What is said behind a name that a method does not have, or "".
 local function hint(method, name)
   if files[name] and method.name:find "^messages%.send" then return "; " .. files[name] end
+  if require("luna.helpers").isOption(name) then
+    return ("; it is an option, which stands in a second table: ({…}, { %s = … })"):format(name)
+  end
   for _, ours in ipairs(elsewhere[name] or {}) do
     if params.takes(method, ours) then return ('; did you mean "%s"?'):format(ours) end
   end

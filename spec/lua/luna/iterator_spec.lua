@@ -61,6 +61,9 @@ describe("luna.Emitter", function()
     assert.equal(it_, emitter:iterate())
     assert.is_nil(it_.emit)
     assert.is_nil(it_.complete)
+    assert.matches("iterator_spec.lua:%d+: an emitter is not an iterator: for value in emitter:iterate%(%) do", raised(function()
+      for value in emitter do error(value) end
+    end))
   end)
 
   it("emits what a promise resolves to", function() -- EmitSuccessfulPromise, EmitPendingPromise
@@ -305,6 +308,8 @@ describe("luna.iterator.fromTable", function()
     end
     assert.matches("fromTable wants", raised(function() iterator.fromTable(nil) end))
     assert.matches("delay", raised(function() iterator.fromTable({}, -1) end))
+    assert.matches("iterator_spec.lua:%d+: fromTable wants a sequence; this table has a hole at 2",
+      raised(function() iterator.fromTable { 1, nil, 3 } end))
   end)
 end)
 
@@ -358,6 +363,11 @@ describe("the transformations", function()
       return v & 1 == 1
     end)))
     assert.equal(3, count)
+  end)
+
+  it("filter, by what a promise says", function() -- what asks the API in async mode gives one
+    local odd = iterator.filter(iterator.fromTable { 1, 2, 3 }, function(v) return luna.Success(v ~= 2) end)
+    assert.same({ 1, 3 }, iterator.toArray(odd))
   end)
 
   it("toArray and discard wait for the end", function() -- ToArray, Discard

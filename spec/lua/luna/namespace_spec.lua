@@ -68,6 +68,31 @@ describe("a method of a namespace", function()
     fails(function() string.gsub("x", "x", function() api.help.getConfig {} end) end, "cannot wait inside string.gsub")
   end)
 
+  it("sends nothing where it cannot wait for the answer, whatever the options", function()
+    local core, api = connected(function() return empty end)
+    core.conn.callAsync = core.conn.call
+    local token = luna.CancellationTokenSource():getToken()
+    for _, opts in ipairs { {}, { cancellation = token }, { queue = "q" }, { timeout = 5 } } do
+      local ok, err = pcall(string.gsub, "x", "x", function() api.messages.sendMessage({ peer = "me", message = "x" }, opts) end)
+      assert.is_false(ok)
+      assert.matches("namespace_spec.lua:%d+: cannot wait inside string.gsub", err)
+    end
+    local ok, err = pcall(string.gsub, "x", "x", function()
+      api.messages.sendMessage { multiple = true, { peer = "me", message = "x" } }
+    end)
+    assert.is_false(ok)
+    assert.matches("namespace_spec.lua:%d+: cannot wait inside string.gsub", err)
+    luna.sleep(0)
+    assert.equal(0, #core.sent)
+  end)
+
+  it("says where an option stands", function()
+    local _, api = connected(function() return empty end)
+    local ok, err = pcall(api.messages.sendMessage, { peer = "me", message = "x", async = true })
+    assert.is_false(ok)
+    assert.matches('it has no parameter "async"; it is an option, which stands in a second table: ({…}, { async = … })', err, 1, true)
+  end)
+
   it("gives a promise for async, by the call or by the mode", function()
     local core, api = connected(function() return { _ = "nearestDc", country = "DE", this_dc = 1, nearest_dc = 1 } end)
     local p = api.help.getNearestDc({}, { async = true })
@@ -97,6 +122,32 @@ describe("a method of a namespace", function()
     assert.is_true(luna.is(err, luna.MultiReasonException))
     assert.equal("BAD", err.reasons[1].rpc)
     assert.equal("updates", err.values[2]._)
+  end)
+
+  it("several at once, of which one is wrong: none is sent", function()
+    local core, api = connected(function() return empty end)
+    core.conn.call = function(_, name, p) -- leaves with its turn, unless it is cancelled before
+      tl.encodeMethod(name, p)
+      luna.sleep(0)
+      core.sent[#core.sent + 1] = p
+      return empty
+    end
+    for _, wrong in ipairs { { peer = "me", mesage = "b" }, { peer = "me" }, { peer = "me", message = 7 } } do
+      for _, opts in ipairs { {}, { async = true } } do
+        local ok, err = pcall(function()
+          local r = api.messages.sendMessage({ multiple = true, { peer = "me", message = "a" }, wrong }, opts)
+          return r
+        end)
+        assert.is_false(ok)
+        assert.matches('namespace_spec.lua:%d+: messages.sendMessage: item 2 of multiple: .*"message"', err)
+      end
+    end
+    local ok, err = pcall(function() api.messages.sendMessage { multiple = true, { peer = "me", message = "a" }, 5 } end)
+    assert.is_false(ok)
+    assert.matches("namespace_spec.lua:%d+: messages.sendMessage: item 2 of multiple is a number", err)
+    luna.sleep(0)
+    luna.sleep(0)
+    assert.equal(0, #core.sent)
   end)
 
   it("is cancelled by a token", function()

@@ -312,6 +312,17 @@ describe("combinators", function()
     assert.equal(0, #luna.all {})
   end)
 
+  it("may be keyed by ids, which costs nothing for the numbers between them", function()
+    local alice, bob = 5000000001, 7000000000
+    local names = luna.all { [bob] = later "Bob", [alice] = later "Alice" }
+    assert.same({ "Alice", "Bob" }, { names[alice], names[bob] })
+    local errs, values = luna.any { [bob] = luna.Failure "gone", [alice] = luna.Success "Alice" }
+    assert.same({ "gone", "Alice" }, { errs[bob], values[alice] })
+    local started = {}
+    luna.all { [bob] = function() started[#started + 1] = "Bob" end, [3] = function() started[#started + 1] = "third" end }
+    assert.same({ "third", "Bob" }, started) -- in the order of the keys
+  end)
+
   it("some: fails only when all fail", function() -- SomeTest
     local errs, values = luna.some { failing "x", later(2) }
     assert.equal("x", errs[1].message)
@@ -366,6 +377,11 @@ describe("combinators", function()
     assert.error_matches(function() luna.callFork(nil) end, "argument 1 of callFork is nil, .*is the name right")
     assert.error_matches(function() luna.any(nil) end, "any wants a table of promises and functions, got nil")
     assert.error_matches(function() luna.timeout(function() end) end, "timeout wants a number of seconds, got nil")
+    assert.matches("promise_spec.lua:%d+: timeout wants a number of seconds, got %-1$", raised(function()
+      local r = luna.timeout(luna.Success(1), -1)
+      return r
+    end))
+    assert.matches("timeoutWithDefault wants a number of seconds, got %-?nan", raised(luna.timeoutWithDefault, luna.Success(1), 0 / 0, 1))
   end)
 
   it("start nothing when an item is wrong", function()

@@ -148,6 +148,54 @@ static int values_ipairs(lua_State *L)
   return 3;
 }
 
+static int xpcall_done(lua_State *L, int status, lua_KContext ctx)
+{
+  (void)ctx;
+  if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - 2;
+  lua_pushboolean(L, 0);
+  if (lua_getfield(L, LUA_REGISTRYINDEX, LN_REFUSED) == LUA_TSTRING) {
+    lua_pushnil(L);
+    lua_setfield(L, LUA_REGISTRYINDEX, LN_REFUSED);
+    if (status == LUA_ERRERR) return 2;
+  }
+  lua_pop(L, 1);
+  lua_pushvalue(L, -2);
+  return 2;
+}
+
+/* xpcall, which tells a message handler that waits that it cannot. Its error calls the handler anew, until
+ * Lua gives up with "error in error handling", which says nothing. */
+static int values_xpcall(lua_State *L)
+{
+  int n = lua_gettop(L);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_pushboolean(L, 1);
+  lua_pushvalue(L, 1);
+  lua_rotate(L, 3, 2);
+  return xpcall_done(L, lua_pcallk(L, n - 2, LUA_MULTRET, 2, 2, xpcall_done), 2);
+}
+
+/* Whether the functions from level 1 on are a message handler's. Then pushes where it waits. */
+bool ln_coroutine_in_handler(lua_State *L)
+{
+  lua_Debug ar, in;
+  for (int level = 2; lua_getstack(L, level, &ar); level++) {
+    if (!lua_getinfo(L, "f", &ar)) return false;
+    bool found = lua_tocfunction(L, -1) == values_xpcall && lua_getlocal(L, &ar, 2) != NULL;
+    for (int inner = level - 1; found && inner > 0 && lua_getstack(L, inner, &in); inner--) {
+      lua_getinfo(L, "Slf", &in);
+      bool same = lua_rawequal(L, -1, -2);
+      lua_pop(L, 1);
+      if (!same) continue;
+      lua_pop(L, 2);
+      lua_pushfstring(L, "%s:%d: ", in.short_src, in.currentline);
+      return true;
+    }
+    lua_pop(L, found ? 2 : 1);
+  }
+  return false;
+}
+
 void ln_coroutine_install(lua_State *L)
 {
   static const luaL_Reg functions[] = {
@@ -158,4 +206,6 @@ void ln_coroutine_install(lua_State *L)
   lua_getglobal(L, "ipairs");
   lua_pushcclosure(L, values_ipairs, 1);
   lua_setglobal(L, "ipairs");
+  lua_pushcfunction(L, values_xpcall);
+  lua_setglobal(L, "xpcall");
 }

@@ -367,7 +367,7 @@ static int await(lua_State *L, int index, struct ln_promise *p, double seconds)
   p->handled = true;
   if (p->state == LN_PROMISE_FAILED) {
     if (push_values(L, index, p) == 0) lua_pushnil(L);
-    return lua_error(L);
+    return ln_task_raise(L);
   }
   if (p->state == LN_PROMISE_RESOLVED) {
     if (seconds < 0) return push_values(L, index, p);

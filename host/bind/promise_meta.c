@@ -3,6 +3,20 @@
  * Called by promise.c. */
 #include "bind/promise.h"
 
+/* Raises where the value at `index` has no fields; the key is at `key`. */
+static void check_fields(lua_State *L, int index, int key, const char *event)
+{
+  if (lua_type(L, index) == LUA_TTABLE) return;
+  index = lua_absindex(L, index);
+  int type = luaL_getmetafield(L, index, event);
+  if (type != LUA_TNIL) {
+    lua_pop(L, 1);
+    return;
+  }
+  const char *name = luaL_tolstring(L, key, NULL);
+  luaL_error(L, "the promise resolved to a %s value, which has no field '%s'", luaL_typename(L, index), name);
+}
+
 /* upvalues: new promise, key [, value] */
 static int field_ready(lua_State *L)
 {
@@ -15,6 +29,7 @@ static int field_ready(lua_State *L)
     return 0;
   }
   lua_settop(L, 2);
+  check_fields(L, 2, lua_upvalueindex(2), set ? "__newindex" : "__index");
   lua_pushvalue(L, lua_upvalueindex(2));
   if (set) {
     lua_pushvalue(L, lua_upvalueindex(3));
@@ -65,9 +80,11 @@ static int m_newindex(lua_State *L)
   struct ln_promise *p = luaL_checkudata(L, 1, LN_PROMISE_NAME);
   lua_settop(L, 3);
   if (p->state == LN_PROMISE_RESOLVED) {
-    if (p->n == 0) return luaL_error(L, "the promise resolved to nothing that has fields");
     lua_getiuservalue(L, 1, 1);
+    if (p->n == 0) lua_pushnil(L);
     if (p->n > 1) lua_rawgeti(L, 4, 1);
+    check_fields(L, -1, 2, "__newindex");
+    if (lua_isnil(L, 2)) return luaL_error(L, "the name of a field is nil");
     lua_pushvalue(L, 2);
     lua_pushvalue(L, 3);
     lua_settable(L, -3);

@@ -187,6 +187,17 @@ int ln_task_annotate(lua_State *L)
   return 1;
 }
 
+int ln_task_raise(lua_State *L)
+{
+  if (lua_type(L, -1) == LUA_TTABLE) {
+    luaL_checkstack(L, LUA_MINSTACK, NULL);
+    lua_pushcfunction(L, ln_task_annotate);
+    lua_insert(L, -2);
+    lua_call(L, 1, 1);
+  }
+  return lua_error(L);
+}
+
 /* 1 promise, 2 message handler, 3 the function and its arguments; then 3… results or the error */
 static int body_done(lua_State *L, int status, lua_KContext ctx)
 {
@@ -448,8 +459,8 @@ static void push_blocker(lua_State *L)
         lua_pop(L, 1);
       }
       lua_pop(L, 2);
-      if (ar.name) {
-        lua_pushstring(L, ar.name);
+      if (ar.name) { /* of Lua's iterators ipairs' alone calls what a script wrote */
+        lua_pushstring(L, strcmp(ar.name, "for iterator") ? ar.name : "ipairs");
         return;
       }
       continue;
@@ -468,6 +479,13 @@ void ln_task_check_wait(lua_State *L)
   struct ln_host *h = ln_host_get();
   struct ln_task *t = h->current;
   if (!t || h->blocked || !lua_isyieldable(L)) {
+    if (ln_coroutine_in_handler(L)) {
+      lua_pushliteral(L, "cannot wait inside the message handler of xpcall");
+      lua_concat(L, 2);
+      lua_pushvalue(L, -1);
+      lua_setfield(L, LUA_REGISTRYINDEX, LN_REFUSED);
+      lua_error(L);
+    }
     push_blocker(L);
     luaL_error(L, "cannot wait inside %s", lua_tostring(L, -1));
     return;
@@ -487,7 +505,7 @@ int ln_task_woken(lua_State *L)
   t->wait_L = NULL;
   if (t->wake_error) {
     t->wake_error = false;
-    return lua_error(L);
+    return ln_task_raise(L);
   }
   return n;
 }

@@ -17,6 +17,7 @@ struct ln_wait {                                /* what a task waits for: one co
 };
 
 #define LN_ANNOTATOR "luna.annotator" /* registry: function(err, traceback) → err */
+#define LN_REFUSED "luna.refused"     /* registry: what was last said to a message handler that would wait */
 
 struct ln_task { /* a hundred thousand may sleep: each field here is paid for by all of them */
   lua_State *L;  /* its thread, anchored by its slab; its slot 1 holds the promise of its result, where it has
@@ -99,11 +100,14 @@ void ln_task_resume(struct ln_task *t);
 /* What comes now is another's work: a new id, no name, no hooks, a budget of its own. */
 void ln_task_renew(struct ln_task *t);
 int ln_task_annotate(lua_State *L); /* message handler: adds the traceback to error objects */
+/* Raises what is on top where it is awaited, which an error object is told before. */
+int ln_task_raise(lua_State *L);
 
 void ln_task_free_all(struct ln_host *h); /* the state is closed: only their structs are left */
 int luaopen__luna_task(lua_State *L);
 /* coroutine.create/resume/wrap/yield of ours, which pass the host's waits outward (coroutine.c). */
 void ln_coroutine_install(lua_State *L);
+bool ln_coroutine_in_handler(lua_State *L); /* a message handler runs: pushes "file:line: " of it */
 /* watchdog.c */
 int ln_watchdog_start(void);
 void ln_watchdog_stop(void);

@@ -133,6 +133,7 @@ function methods.loop(self, x, ...)
   if x ~= nil and type(x) ~= "function" and not core_.is(x) then
     error(("api:loop wants a function or a promise, got a %s"):format(type(x)), 2)
   end
+  helpers.waitable(2)
   if x == nil and core.state == "stopped" then errors.throw(errors.classes.Exception "this API object has been stopped") end
   local done = core_.new()
   core.loops[#core.loops + 1] = done

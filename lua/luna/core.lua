@@ -217,6 +217,7 @@ function Core:start()
     core_.await(self.started)
     return self
   end
+  task.checkWait() -- before anything begins
   self.state = "starting"
   self.started = task.spawn(function()
     scope.enter(self.scope, 0)

@@ -221,8 +221,8 @@ end
 --- Runs fn(…) by the mode: at once, or in a task of its own for a promise.
 function helpers.run(api, opts, fn, ...)
   local async = helpers.isAsync(api, helpers.options(opts, 2))
-  if not async and not isBounded(opts) then return fn(...) end
   if not async then waitable(2) end
+  if not async and not isBounded(opts) then return fn(...) end
   local p = bounded(opts, task.spawn(fn, ...))
   if async then return p end
   return await(p)

@@ -8,7 +8,7 @@ local errors = require "luna.errors"
 
 local M = {}
 
-local await = core.await
+local await, isYieldable, waitable = core.await, task.isYieldable, require("luna.helpers").waitable
 local Exception, CancelledException = errors.classes.Exception, errors.classes.CancelledException
 
 --- The shared state. --------------------------------------------------------------------------------------------------------------
@@ -130,9 +130,16 @@ function Iterator:getCurrent()
   return (getCurrent(self._state, 2)) -- no tail call: it counts levels
 end
 
+-- Waits for the next value of a function that a script calls, two levels above.
+local function hasMore(iterator)
+  local p = iterator:advance()
+  if not isYieldable() and core.is(p) and core.state(p) == "pending" then waitable(3) end
+  return await(p)
+end
+
 -- for value in iterator do … end
 local function nextValue(self)
-  if not await(self:advance()) then return nil end
+  if not hasMore(self) then return nil end
   local value = self:getCurrent()
   if value == nil then
     error("the iterator emitted nil, which would end the for loop: take its values by advance() and getCurrent()", 2)
@@ -368,7 +375,7 @@ end
 function M.toArray(iterator)
   check(iterator, "argument 1 of toArray", 2)
   local list, n, holes = {}, 0, false
-  while await(iterator:advance()) do
+  while hasMore(iterator) do
     n = n + 1
     local value = iterator:getCurrent()
     list[n] = value
@@ -382,7 +389,7 @@ end
 function M.discard(iterator)
   check(iterator, "argument 1 of discard", 2)
   local n = 0
-  while await(iterator:advance()) do n = n + 1 end
+  while hasMore(iterator) do n = n + 1 end
   return n
 end
 

@@ -4,6 +4,7 @@ local core = require "_luna.promise"
 local task = require "_luna.task"
 local Class = require "luna.class"
 local errors = require "luna.errors"
+local frames = require "luna.frames"
 
 local promise = {}
 
@@ -79,9 +80,11 @@ promise.defer = task.defer
 -- What the host asks Lua for. A list of promises waits for all of them together: the first failure is raised.
 core.setAll(function(list) return require("luna.combinators").all(list) end)
 core.setInvalidYield(function(value)
-  local err = errors.classes.InvalidYieldError(
-    ("only a promise or a list of promises can be yielded here, not a %s"):format(type(value)))
-  err.traceback = debug.traceback(nil, 2)
+  local traceback = debug.traceback(nil, 2)
+  local at = frames.position(traceback)
+  local err = errors.classes.InvalidYieldError(("%sonly a promise or a list of promises can be yielded here, not %s"):format(
+    at and at .. ": " or "", value == nil and "nil" or "a " .. type(value)))
+  err.traceback = traceback
   return err
 end)
 task.setErrorAnnotator(errors.annotate)

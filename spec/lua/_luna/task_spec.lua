@@ -156,6 +156,32 @@ describe("task", function()
     end)
     assert.is_false(ok)
     assert.matches("cannot wait", why)
+    ok, why = pcall(function()
+      for _ in ipairs(setmetatable({}, { __index = function() task.sleep(0) end })) do error "here?" end
+    end)
+    assert.is_false(ok)
+    assert.matches("cannot wait inside ipairs", why)
+  end)
+
+  it("refuses to wait in a message handler, whose own error Lua would not tell", function()
+    local here = debug.getinfo(1, "l").currentline
+    local function notify()
+      task.sleep(0)
+      return "told"
+    end
+    for _, fail in ipairs { function() error "x" end, function() return nil + 1 end, function()
+      task.sleep(0)
+      error {}
+    end } do
+      local ok, why = xpcall(fail, notify)
+      assert.is_false(ok)
+      assert.matches("task_spec.lua:" .. here + 2 .. ": cannot wait inside the message handler of xpcall", why)
+    end
+    assert.same({ false, "error in error handling" }, { xpcall(error, error) }) -- and this is Lua's again
+    local ok, why = xpcall(error, function(err) return { err, pcall(notify) } end, "x")
+    assert.is_false(ok)
+    assert.same({ "x", false }, { why[1], why[2] })
+    assert.same({ true, "told" }, { xpcall(notify, notify) })
   end)
 
   it("raises a cancellation at the wait, and keeps it for the next where there is none", function()
@@ -255,9 +281,17 @@ describe("promise", function()
     promise.resolve(p, { a = { b = "found" } })
     assert.equal("found", promise.await(deep))
     assert.same({ a = { b = "found", c = 5 } }, promise.await(p))
-    local ok, why = pcall(promise.await, promise.success(5).field)
+    local ok, why = pcall(promise.await, promise.success({}).field.other)
     assert.is_false(ok)
-    assert.matches("index", why)
+    assert.equal("the promise resolved to a nil value, which has no field 'other'", why)
+    local number = promise.success(5)
+    for _, set in ipairs { function() number.field = 1 end, function() promise.success().field = 1 end } do
+      ok, why = pcall(set)
+      assert.is_false(ok)
+      assert.matches("task_spec.lua:%d+: the promise resolved to a %a+ value, which has no field 'field'", why)
+    end
+    assert.error_matches(function() promise.success({})[nil] = 1 end, "^the name of a field is nil$")
+    assert.equal("function", type(promise.await(promise.success("text").upper)))
     ok, why = pcall(promise.await, promise.failure("no").field)
     assert.same({ false, "no" }, { ok, why })
   end)

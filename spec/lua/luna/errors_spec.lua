@@ -1,4 +1,6 @@
+local luna = require "luna"
 local errors = require "luna.errors"
+local here = debug.getinfo(1, "S").source:match "^@(.*)"
 local classes = errors.classes
 
 describe("luna.errors", function()
@@ -60,6 +62,56 @@ describe("luna.errors", function()
     errors.annotate(err, "second")
     assert.equal("first\nawaited in:\nsecond", err.traceback)
     assert.equal("text", errors.annotate("text", "first"))
+  end)
+
+  it("keeps the way for who catches it, too", function()
+    local function throw()
+      luna.sleep(0)
+      error(luna.Exception "deep") -- throw
+    end
+    local function through() return (luna.all { throw, luna.Success(1) }) end -- through
+    local start = luna.Deferred()
+    local way = {}
+    for name, wait in pairs {
+      task = function() return (luna.call(throw)) end, -- task
+      two = function() return (luna.call(through)) end, -- two
+      failed = function() return (luna.await(luna.Failure(luna.Exception "at once"))) end, -- failed
+      deferred = function() return (luna.await(start:promise())) end, -- deferred
+      yielded = function() return (coroutine.yield(luna.Failure(luna.Exception "x"))) end, -- yielded
+      late = function() return (luna.timeout(function() luna.sleep(1) end, 0.001)) end, -- late
+    } do
+      if name == "deferred" then luna.loop.defer(function() start:fail(luna.Exception "later") end) end
+      local ok, err = pcall(wait)
+      assert.is_false(ok)
+      way[name] = err.traceback
+    end
+    local lines, n = {}, 0
+    for line in io.lines(here) do
+      n = n + 1
+      local name = line:match " %-%- (%l+)$"
+      if name then lines[name] = "errors_spec.lua:" .. n .. ": in" end
+    end
+    for name, through_ in pairs {
+      task = { "throw", "task" }, two = { "throw", "through", "two" }, failed = { "failed" }, deferred = { "deferred" },
+      yielded = { "yielded" }, late = { "late" },
+    } do
+      local from = 1
+      for _, place in ipairs(through_) do
+        from = way[name]:find(lines[place], from, true)
+        assert.is_truthy(from, name .. " does not come by " .. place .. ":\n" .. way[name])
+      end
+    end
+  end)
+
+  it("comes with one way, however often it is raised", function()
+    local err = luna.Exception "x"
+    local p = luna.Failure(err)
+    for _ = 1, 3 do assert.is_false(pcall(luna.await, p)) end
+    local _, times = err.traceback:gsub("errors_spec.lua:", "")
+    local once = luna.Exception "y"
+    for _ = 1, 1 do assert.is_false(pcall(luna.await, luna.Failure(once))) end
+    local _, time = once.traceback:gsub("errors_spec.lua:", "")
+    assert.equal(time, times)
   end)
 
   it("is not made of what is no error", function()

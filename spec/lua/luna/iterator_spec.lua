@@ -256,6 +256,26 @@ describe("generic for", function()
     end))
   end)
 
+  it("says at the script's line that it cannot wait", function()
+    local function values() return luna.Producer(function(emit)
+      luna.sleep(0)
+      emit(1)
+    end) end
+    for _, fn in ipairs {
+      function() for v in values() do error(v) end end,
+      function() return (iterator.toArray(values())) end,
+      function() return (iterator.discard(values())) end,
+    } do
+      assert.matches("^[^\n]*iterator_spec.lua:%d+: cannot wait inside string.gsub$", raised(string.gsub, "x", "x", fn))
+    end
+    local emitter = luna.Emitter()
+    emitter:emit(1)
+    emitter:complete()
+    local seen
+    local _ = ("x"):gsub("x", function() seen = iterator.toArray(emitter:iterate()) end)
+    assert.same({ 1 }, seen) -- where there is nothing to wait for
+  end)
+
   it("does not take a nil for the end", function()
     local p = luna.Producer(function(emit) emit(nil) end)
     assert.matches("emitted nil", raised(function()

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -267,16 +268,22 @@ int ln_signal_number(lua_State *L, int index)
     int number;
   } names[] = {{"SIGINT", SIGINT},   {"SIGTERM", SIGTERM}, {"SIGHUP", SIGHUP},   {"SIGUSR1", SIGUSR1},
                {"SIGUSR2", SIGUSR2}, {"SIGQUIT", SIGQUIT}, {"SIGCHLD", SIGCHLD}, {"SIGWINCH", SIGWINCH},
-               {"SIGALRM", SIGALRM}, {"SIGCONT", SIGCONT}};
-  int number = 0;
+               {"SIGALRM", SIGALRM}, {"SIGCONT", SIGCONT}, {"SIGPIPE", SIGPIPE}, {"SIGTSTP", SIGTSTP},
+               {"SIGTTIN", SIGTTIN}, {"SIGTTOU", SIGTTOU}, {"SIGURG", SIGURG},   {"SIGIO", SIGIO},
+               {"SIGKILL", SIGKILL}, {"SIGSTOP", SIGSTOP}, {"SIGSEGV", SIGSEGV}, {"SIGBUS", SIGBUS},
+               {"SIGFPE", SIGFPE},   {"SIGILL", SIGILL},   {"SIGABRT", SIGABRT}, {"SIGVTALRM", SIGVTALRM}};
+  lua_Integer number = 0;
   if (lua_type(L, index) == LUA_TSTRING) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
       if (strcmp(lua_tostring(L, index), names[i].name) == 0) number = names[i].number;
-    if (!number) luaL_argerror(L, index, "no signal of this name");
+    if (!number)
+      luaL_argerror(L, index, "no signal of this name: a number, or a name as \"SIGINT\", is expected");
+  } else if (lua_type(L, index) == LUA_TNUMBER) {
+    number = luaL_checkinteger(L, index);
   } else {
-    number = (int)luaL_checkinteger(L, index);
+    luaL_typeerror(L, index, "number or name of a signal");
   }
-  return number;
+  return number < 0 || number > INT_MAX ? 0 : (int)number;
 }
 
 /* onSignal(number or name, fn) → handle for offSignal. Does not keep the program alive. Silent while a script

@@ -3,6 +3,7 @@
  * string, which is held until it has gone. */
 #include "bind/socket.h"
 #include "bind/modules.h"
+#include "bind/watch.h"
 #include "base/alloc.h"
 
 #define FULL ((size_t)64 << 10)   /* unread bytes, above which no more are taken from the kernel */
@@ -415,6 +416,7 @@ static void on_close(void *ctx, int err, const char *why)
   s->rest = *in; /* what came before is read before the error */
   *in = was;
   ln_socket_unlink(&s->link);
+  ln_watch_forget_fd(ln_stream_fd(s->stream));
   snprintf(s->address, sizeof s->address, "%s", ln_stream_peer(s->stream));
   s->stream = NULL;
   s->err = err;
@@ -452,6 +454,7 @@ void ln_socket_close(struct ln_socket *s)
     return;
   }
   ln_socket_unlink(&s->link);
+  ln_watch_forget_fd(ln_stream_fd(stream));
   s->stream = NULL;
   ln_stream_close(stream);
   tell_all(s);
@@ -459,7 +462,9 @@ void ln_socket_close(struct ln_socket *s)
 
 static int s_close(lua_State *L)
 {
-  ln_socket_close(check(L));
+  struct ln_socket *s = check(L);
+  if (s->stream) ln_watch_closed(L, ln_stream_fd(s->stream));
+  ln_socket_close(s);
   return 0;
 }
 

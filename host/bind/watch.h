@@ -162,6 +162,10 @@ void ln_watch_collect_always(void);                      /* those that are alway
 bool ln_watch_has_always(void);
 bool ln_watch_has_signal(int signo); /* a script's watcher of it is active */
 int ln_watch_fd(lua_State *L, int index);
+/* Its owner has closed that descriptor: its watchers are cancelled. */
+void ln_watch_closed(lua_State *L, int fd);
+/* It closed by itself: its watchers hear of it still, another stream may get the number. */
+void ln_watch_forget_fd(int fd);
 
 /* --- watch_run.c --- */
 

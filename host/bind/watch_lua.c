@@ -125,23 +125,24 @@ static int f_cancel(lua_State *L)
   return 0;
 }
 
-struct marked {
+struct owned {
   lua_State *L;
-  lua_Integer mark;
+  lua_Integer owner, mask;
 };
 
-static void cancel_marked(struct ln_watch *w, void *ctx)
+static void cancel_owned(struct ln_watch *w, void *ctx)
 {
-  struct marked *m = ctx;
-  if ((w->owner & 0xffffffff) == m->mark) ln_watch_cancel(m->L, w);
+  struct owned *o = ctx;
+  if ((w->owner & o->mask) == o->owner) ln_watch_cancel(o->L, w);
 }
 
-/* cancelMarked(mark): all watchers whose owner has this lower half: those of one version of a script. */
-static int f_cancel_marked(lua_State *L)
+/* cancelOwned(owner, mask): all watchers whose owner is that in the bits of mask: those of one version of a
+ * script, or of one client. */
+static int f_cancel_owned(lua_State *L)
 {
-  struct marked m = {L, luaL_checkinteger(L, 1)};
+  struct owned o = {L, luaL_checkinteger(L, 1), luaL_checkinteger(L, 2)};
   luaL_checkstack(L, 4, NULL);
-  ln_watch_each(cancel_marked, &m);
+  ln_watch_each(cancel_owned, &o);
   return 0;
 }
 
@@ -407,7 +408,7 @@ int luaopen__luna_loop(lua_State *L)
                                        {"read", f_read},
                                        {"write", f_write},
                                        {"fail", f_fail},
-                                       {"cancelMarked", f_cancel_marked},
+                                       {"cancelOwned", f_cancel_owned},
                                        {"setOutcome", f_set_outcome},
                                        {NULL, NULL}};
   ln_watch_open(L);

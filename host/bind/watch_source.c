@@ -52,8 +52,8 @@ int ln_watch_fd(lua_State *L, int index)
   if (file) {
     if (!file->closef) luaL_argerror(L, index, "attempt to use a closed file");
     fd = fileno(file->f);
-  } else if (lua_isinteger(L, index)) {
-    lua_Integer n = lua_tointeger(L, index);
+  } else if (lua_type(L, index) == LUA_TNUMBER) {
+    lua_Integer n = luaL_checkinteger(L, index);
     fd = n >= 0 && n <= INT32_MAX ? (int)n : -1;
   } else if (luaL_getmetafield(L, index, "__fd") != LUA_TNIL) {
     lua_pushvalue(L, index);
@@ -67,9 +67,74 @@ int ln_watch_fd(lua_State *L, int index)
   return fd;
 }
 
+/* --- streams that are closed while they are watched --- */
+
+struct closed {
+  lua_State *L;
+  const struct ln_watch_source *source;
+};
+
+static void cancel_closed(struct ln_watch *w, void *ctx)
+{
+  struct closed *c = ctx;
+  if (w->source == c->source) ln_watch_cancel(c->L, w);
+}
+
+void ln_watch_closed(lua_State *L, int fd)
+{
+  struct closed c = {L, fd < 0 ? NULL : ln_map_get(&by_fd, (uint64_t)fd)};
+  if (!c.source) return;
+  luaL_checkstack(L, 4, NULL);
+  ln_watch_each(cancel_closed, &c);
+}
+
+void ln_watch_forget_fd(int fd)
+{
+  if (fd >= 0) ln_map_remove(&by_fd, (uint64_t)fd);
+}
+
+static char closers; /* registry: { [file] = the function that closes it }, weak keys */
+
+/* In the place of that function, in a file that is or was watched. */
+static int close_watched(lua_State *L)
+{
+  luaL_Stream *file = luaL_checkudata(L, 1, LUA_FILEHANDLE);
+  int fd = fileno(file->f);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &closers);
+  lua_pushvalue(L, 1);
+  lua_rawget(L, -2);
+  lua_CFunction close = lua_tocfunction(L, -1);
+  lua_settop(L, 1);
+  int n = close(L);
+  if (!file->closef) ln_watch_closed(L, fd); /* else it cannot be closed: a standard file */
+  return n;
+}
+
+static void notice_close(lua_State *L, int index)
+{
+  luaL_Stream *file = luaL_testudata(L, index, LUA_FILEHANDLE);
+  if (!file || file->closef == close_watched) return;
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &closers) == LUA_TNIL) {
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "k");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &closers);
+  }
+  lua_pushvalue(L, index);
+  lua_pushcfunction(L, file->closef);
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
+  file->closef = close_watched;
+}
+
 struct ln_watch_source *ln_watch_stream(lua_State *L, int index)
 {
   int fd = ln_watch_fd(L, index);
+  notice_close(L, index);
   struct ln_watch_source *s = fd < 0 ? NULL : ln_map_get(&by_fd, (uint64_t)fd);
   if (s) return s;
   s = ln_calloc(1, sizeof *s);
@@ -88,11 +153,21 @@ struct ln_watch_source *ln_watch_stream(lua_State *L, int index)
   return s;
 }
 
+/* Those that nobody can catch, those of an instruction that would be run again at once, and the watchdog's.
+ */
+static bool cannot_watch(int signo)
+{
+  static const int signals[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS,   SIGFPE,
+                                SIGILL,  SIGABRT, SIGTRAP, SIGVTALRM};
+  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+    if (signo == signals[i]) return true;
+  return signo < 1 || signo >= SIGNALS || (signo > SIGSYS && signo < SIGRTMIN); /* libc has those */
+}
+
 struct ln_watch_source *ln_watch_signal(lua_State *L, int index)
 {
   int signo = ln_signal_number(L, index);
-  if (signo < 1 || signo >= SIGNALS || signo == SIGKILL || signo == SIGSTOP || signo == SIGVTALRM)
-    luaL_argerror(L, index, "this signal cannot be watched");
+  if (cannot_watch(signo)) luaL_argerror(L, index, "this signal cannot be watched");
   struct ln_watch_source *s = by_signal[signo];
   if (s) return s;
   s = ln_calloc(1, sizeof *s);
@@ -153,7 +228,7 @@ void ln_watch_source_release(struct ln_watch_source *s)
   if (is_signal(s)) {
     by_signal[s->number] = NULL;
   } else {
-    ln_map_remove(&by_fd, (uint64_t)s->number);
+    if (ln_map_get(&by_fd, (uint64_t)s->number) == s) ln_map_remove(&by_fd, (uint64_t)s->number);
     if (by_fd.len == 0) ln_map_deinit(&by_fd);
     ln_poll_close(s->poll);
   }

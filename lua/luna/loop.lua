@@ -73,7 +73,13 @@ scope.ends[#scope.ends + 1] = function(mark)
     own[mark] = nil
     if next(own) == nil then handlers[b] = nil end
   end
-  core.cancelMarked(mark)
+  core.cancelOwned(mark, 0xffffffff)
+end
+
+-- And what the handlers of a client have, with the client.
+scope.frees[#scope.frees + 1] = function(id)
+  handlers[id], states[id] = nil, nil
+  core.cancelOwned(id << 32, -1 << 32)
 end
 
 --- setState(key, value | nil), getState(key): a place for what belongs to the loop rather than to a module.

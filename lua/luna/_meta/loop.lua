@@ -40,7 +40,8 @@ function loop.delay(ms, fn, data) end
 ---@return string id
 function loop.every(ms, fn, data) end
 
----Calls fn(id, stream, data) when a stream can be read: a Lua file, a socket or a descriptor.
+---Calls fn(id, stream, data) when a stream can be read: a Lua file, a socket or a descriptor. Closing the file or socket cancels its
+---watchers.
 ---@param stream any
 ---@param fn fun(id: string, stream: any, data: any)
 ---@param data? any

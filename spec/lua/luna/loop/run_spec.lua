@@ -352,47 +352,56 @@ end)
 describe("errors", function()
   after_each(function() loop.setErrorHandler(nil) end)
 
-  local function thrown(register)
-    local err = luna.Exception "from a callback"
-    register(function(id)
-      loop.cancel(id)
-      error(err, 0)
-    end)
-    local ok, why = pcall(loop.run)
-    assert.is_false(ok)
-    assert.equal(err, why)
-  end
-
-  it("of any kind of watcher come out of run", function() -- RethrowsFromCallbacks, *Exception*
-    local path = os.tmpname()
-    local file = io.open(path, "w+")
-    thrown(loop.defer)
-    thrown(function(fn) loop.delay(1, fn) end)
-    thrown(function(fn) loop.every(1, fn) end)
-    thrown(function(fn) loop.onReadable(file, fn) end)
-    thrown(function(fn) loop.onWritable(file, fn) end)
+  local path, file
+  before_each(function()
+    path = os.tmpname()
+    file = io.open(path, "w+")
+  end)
+  after_each(function()
     file:close()
     os.remove(path)
   end)
 
-  it("come out of run after a wait, and as failed promises too", function()
-    for _, fn in ipairs {
-      function()
-        luna.sleep(0.001)
-        error("late", 0)
-      end,
-      function() return luna.Failure "late" end,
-      function()
-        local d = luna.Deferred()
-        loop.delay(1, function() d:fail "late" end)
-        return d:promise()
-      end,
-    } do
-      local ok, why = pcall(loop.run, fn)
-      assert.is_false(ok)
-      assert.equal("late", why)
-    end
-  end)
+  local thrown = luna.Exception "from a callback"
+  local registers = {
+    defer = loop.defer,
+    delay = function(fn) return loop.delay(1, fn) end,
+    every = function(fn) return loop.every(1, fn) end,
+    onReadable = function(fn) return loop.onReadable(file, fn) end,
+    onWritable = function(fn) return loop.onWritable(file, fn) end,
+    onSignal = function(fn)
+      loop.delay(1, function() os.execute(("kill -USR1 %d"):format(require("_luna.host").pid())) end)
+      return loop.onSignal("SIGUSR1", fn)
+    end,
+  }
+  local ways = {
+    ["at once"] = function() error(thrown, 0) end,
+    ["after a wait"] = function()
+      luna.sleep(0.001)
+      error(thrown, 0)
+    end,
+    ["as a failed promise"] = function() return luna.Failure(thrown) end,
+    ["as a promise that fails later"] = function()
+      local d = luna.Deferred()
+      loop.delay(1, function() d:fail(thrown) end)
+      return d:promise()
+    end,
+    ["as the promise of a task"] = function() return require("_luna.task").spawn(function() error(thrown, 0) end) end,
+  }
+  for way, fn in pairs(ways) do
+    it("of any kind of watcher come out of run, " .. way, function() -- RethrowsFromCallbacks, *Exception*
+      for name, register in pairs(registers) do
+        register(function(id)
+          loop.cancel(id)
+          return fn()
+        end)
+        local ok, why = pcall(loop.run)
+        assert.is_false(ok, name)
+        assert.equal(thrown, why)
+        loop.run() -- nothing is left of it
+      end
+    end)
+  end
 
   it("leave what else was to run in that tick for later", function()
     local ran = 0
@@ -485,6 +494,28 @@ describe("bots of one process", function()
     loop.run()
     loop.setErrorHandler(nil)
     assert.equal("c", seen)
+  end)
+
+  it("have nothing left once their client has ended", function()
+    local scope = require "luna.scope"
+    local id, other = scope.new {}, scope.new {}
+    as(id, function()
+      loop.every(1, failing)
+      loop.disable(loop.onSignal("SIGUSR1", failing))
+      loop.setState("x", 1)
+      loop.setErrorHandler(failing)
+    end)
+    local stays = as(other, function() return loop.delay(60000, failing) end)
+    scope.free(id)
+    as(id, function()
+      local info = loop.getInfo()
+      for _, kind in ipairs { "repeat", "on_signal" } do assert.same({ enabled = 0, disabled = 0 }, info[kind]) end
+      assert.is_nil(loop.getState "x")
+      assert.is_nil(loop.setErrorHandler(nil))
+    end)
+    loop.cancel(stays) -- still there: of another
+    as(other, function() assert.equal(0, loop.getInfo().delay.enabled) end)
+    scope.free(other)
   end)
 
   it("a stop of one ends its own run", function()

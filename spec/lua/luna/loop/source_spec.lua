@@ -198,15 +198,71 @@ describe("streams", function()
     os.remove(path)
   end)
 
-  it("closed while they are watched, end nothing but that", function()
+  it("closed while they are watched, take their watchers with them", function()
     local broken = fifo()
-    local id = loop.onReadable(broken, function(id) loop.cancel(id) end)
+    local ids = { loop.onReadable(broken, failing), loop.onWritable(broken, nothing), loop.onReadable(broken, failing) }
+    loop.disable(ids[2])
     loop.defer(function() broken:close() end) -- active by then, not yet polled
     loop.run()
-    loop.cancel(id)
+    for _, kind in ipairs { "on_readable", "on_writable" } do assert.same({ enabled = 0, disabled = 0 }, loop.getInfo()[kind]) end
+    for _, id in ipairs(ids) do
+      assert.is_true(luna.is(select(2, pcall(loop.enable, id)), luna.InvalidWatcherError))
+      loop.cancel(id)
+    end
     local ok, why = pcall(loop.read, broken)
     assert.is_false(ok)
     assert.matches("closed file", why)
+  end)
+
+  it("closed in a callback, or as a process's output, too", function()
+    local ends = 0
+    for _, open in ipairs { fifo, function() return io.popen "echo; exec sleep 0" end } do
+      local s = open()
+      if open == fifo then loop.write(s, "x") end
+      loop.onReadable(s, function(_, given)
+        ends = ends + 1
+        assert.is_true(given:close())
+      end)
+      loop.run()
+    end
+    assert.equal(2, ends)
+    local standard = loop.onWritable(io.stderr, nothing)
+    io.stderr:close() -- which Lua refuses
+    loop.cancel(standard)
+    assert.is_nil(io.stderr:close())
+    assert.equal("file", io.type(io.stderr))
+  end)
+
+  it("another one may have the number of one that was closed while it was watched", function()
+    local first = fifo()
+    loop.onReadable(first, failing)
+    luna.sleep(0.001)
+    first:close()
+    local second, got = fifo(), nil
+    loop.onReadable(second, function(id)
+      got = loop.read(second)
+      loop.cancel(id)
+    end)
+    loop.write(second, "mine")
+    loop.run()
+    second:close()
+    assert.equal("mine", got)
+    local third = fifo()
+    loop.onReadable(third, failing)
+    luna.sleep(0.001)
+    third:close()
+    local server = luna.socket.listen "tcp://127.0.0.1:0"
+    local peer = luna.callFork(function()
+      local s <close> = server:accept()
+      return s:read()
+    end)
+    local client = luna.socket.connect(server.localAddress)
+    client:write "hello"
+    assert.equal("hello", luna.await(peer))
+    loop.onReadable(client, failing)
+    client:close()
+    loop.run()
+    server:close()
   end)
 
   it("refuse what is no stream, at the caller's line", function()
@@ -351,8 +407,15 @@ describe("signals", function()
   end)
 
   it("refuse what cannot be watched", function()
-    for _, bad in ipairs { "SIGKILL", 9, 19, "SIGNOTHING", 0, 1000, {}, "" } do
-      assert.is_false(pcall(loop.onSignal, bad, nothing))
+    for _, bad in ipairs { 9, 19, 11, 0, -1, 32, 1000, 2 ^ 32 + 2, "SIGKILL", "SIGSEGV" } do
+      local ok, why = pcall(function() loop.onSignal(bad, nothing) end)
+      assert.is_false(ok)
+      assert.matches("source_spec.lua:%d+: .*this signal cannot be watched", why)
+    end
+    for _, bad in ipairs { "SIGNOTHING", "INT", "", "2", {}, true } do
+      local ok, why = pcall(function() loop.onSignal(bad, nothing) end)
+      assert.is_false(ok)
+      assert.matches("source_spec.lua:%d+: .*name", why)
     end
     assert.same({ enabled = 0, disabled = 0 }, loop.getInfo().on_signal)
   end)

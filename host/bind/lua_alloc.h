@@ -14,9 +14,15 @@ void *ln_lua_alloc(void *ud, void *p, size_t old_size, size_t new_size);
 size_t ln_lua_alloc_used(void);
 size_t ln_lua_alloc_limit(void);
 void ln_lua_alloc_set_limit(size_t bytes);
+extern bool ln_lua_held; /* of lua_alloc.c, for ln_lua_alloc_hold */
 /* Whether what runs from now on is held to the limit; gives what was so before. The library's own work is
  * not: it has to go on, to report the error for one, where a script keeps all there is. */
-bool ln_lua_alloc_hold(bool held);
+static inline bool ln_lua_alloc_hold(bool held)
+{
+  bool before = ln_lua_held;
+  ln_lua_held = held;
+  return before;
+}
 /* After lua_close: gives the chunks back. */
 void ln_lua_alloc_end(void);
 

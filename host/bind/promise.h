@@ -33,6 +33,18 @@ struct ln_promise *ln_promise_test(lua_State *L, int index);  /* NULL where it i
 /* Settles the promise at `index` with the n values on top (popped); failed: one value, the error. Runs
  * callbacks, wakes waiters. Once only: false where it was settled. */
 bool ln_promise_settle(lua_State *L, int index, int n, bool failed);
+/* The same with no value for one whose outcome nobody waits for yet; false where somebody does. */
+static inline bool ln_promise_done(struct ln_promise *p)
+{
+  if (p->state != LN_PROMISE_PENDING || p->adopts || p->carries || p->waiters) return false;
+  p->n = 0;
+  p->state = LN_PROMISE_RESOLVED;
+  if (p->has_task) {
+    p->has_task = false;
+    p->owner = p->task->owner;
+  }
+  return true;
+}
 int luaopen__luna_promise(lua_State *L);
 int ln_promise_on_resolve(lua_State *L); /* (promise, fn): fn(err, values…) is called once it is settled */
 void ln_promise_fill_meta(lua_State *L); /* the metamethods, into the table on top */

@@ -27,9 +27,8 @@ struct ln_task_slab {
 };
 _Static_assert(sizeof(void *) > 8 || sizeof(struct ln_task) <= 120, "a hundred thousand of them may sleep");
 
-int ln_gate_resume(lua_State *co, lua_State *from, int nargs, int *nres)
+static inline int gate(struct ln_host *h, lua_State *co, lua_State *from, int nargs, int *nres)
 {
-  struct ln_host *h = ln_host_get();
   if (h->depth++ == 0) ln_watchdog_enter();
   if (ln_breaks_armed) ln_breaks_arm(co);
   ln_watchdog_running(co);
@@ -37,6 +36,11 @@ int ln_gate_resume(lua_State *co, lua_State *from, int nargs, int *nres)
   ln_watchdog_running(from);
   h->depth--;
   return status;
+}
+
+int ln_gate_resume(lua_State *co, lua_State *from, int nargs, int *nres)
+{
+  return gate(ln_host_get(), co, from, nargs, nres);
 }
 
 struct ln_task *ln_task_current(lua_State *L)
@@ -67,6 +71,7 @@ static void slab_new(lua_State *L)
   h->slabs = s;
   for (int i = SLAB - 1; i >= 0; i--) {
     s->tasks[i].place = (uint8_t)i;
+    s->tasks[i].cancel_ref = LUA_NOREF;
     s->tasks[i].next = h->pool_bare;
     h->pool_bare = &s->tasks[i];
   }
@@ -100,8 +105,22 @@ static void anchor(lua_State *L, const struct ln_task *t)
   lua_pop(L, 1);
 }
 
+static __attribute__((noinline)) struct ln_task *task_fresh(lua_State *L, struct ln_host *h)
+{
+  lua_State *fresh = lua_newthread(L);
+  if (!h->pool_bare) slab_new(L);
+  if (h->n_live % CROWD == CROWD - 1) ln_gc_crowd(L, h->n_live);
+  struct ln_task *t = h->pool_bare;
+  h->pool_bare = t->next;
+  anchor(L, t);
+  *(struct ln_task **)lua_getextraspace(fresh) = t;
+  t->L = fresh;
+  return t;
+}
+
 /* Raises where memory is short. A thread is let go only where the pool is full. */
-static struct ln_task *task_new(lua_State *L, struct ln_clock *clock, lua_Integer owner)
+static inline __attribute__((always_inline)) struct ln_task *task_new(lua_State *L, struct ln_clock *clock,
+                                                                      lua_Integer owner)
 {
   struct ln_host *h = ln_host_get();
   struct ln_task *t = h->pool;
@@ -109,14 +128,7 @@ static struct ln_task *task_new(lua_State *L, struct ln_clock *clock, lua_Intege
     h->pool = t->next;
     h->n_pool--;
   } else {
-    lua_State *fresh = lua_newthread(L);
-    if (!h->pool_bare) slab_new(L);
-    if (h->n_live % CROWD == CROWD - 1) ln_gc_crowd(L, h->n_live);
-    t = h->pool_bare;
-    h->pool_bare = t->next;
-    anchor(L, t);
-    *(struct ln_task **)lua_getextraspace(fresh) = t;
-    t->L = fresh;
+    t = task_fresh(L, h);
   }
   h->n_live++;
   t->id = ++h->next_task_id;
@@ -124,13 +136,6 @@ static struct ln_task *task_new(lua_State *L, struct ln_clock *clock, lua_Intege
   t->next = NULL;
   t->owner = owner;
   t->clock = clock;
-  t->wait_L = NULL;
-  t->wake_n = 0;
-  t->wake_error = false;
-  t->wait = NULL;
-  t->ctx = NULL;
-  t->cancel_ref = LUA_NOREF;
-  t->timed = false;
   return t;
 }
 
@@ -159,7 +164,6 @@ static void task_end(struct ln_task *t)
   drop_name(h->L, t);
   if (ln_breaks_armed) ln_breaks_forget(t);
   ln_watchdog_leave(t->L);
-  lua_settop(t->L, 0);
   if (h->n_pool < MAX_POOL) {
     t->next = h->pool;
     h->pool = t;
@@ -204,7 +208,8 @@ static int body_done(lua_State *L, int status, lua_KContext ctx)
   (void)ctx;
   bool ok = status == LUA_OK || status == LUA_YIELD;
   ln_lua_alloc_hold(false); /* here and below: the script's part is over */
-  ln_promise_settle(L, 1, ok ? lua_gettop(L) - 2 : 1, !ok);
+  int n = ok ? lua_gettop(L) - 2 : 1;
+  if (n || !ln_promise_done(lua_touserdata(L, 1))) ln_promise_settle(L, 1, n, !ok);
   return 0;
 }
 
@@ -290,7 +295,7 @@ static void run(struct ln_task *t, lua_State *from, int nargs)
   h->current = t;
   h->blocked = 0;
   t->state = LN_TASK_RUNNING;
-  int status = ln_gate_resume(t->L, from, nargs, &nres);
+  int status = gate(h, t->L, from, nargs, &nres);
   h->current = before;
   h->blocked = blocked;
   ln_lua_alloc_hold(held);
@@ -304,7 +309,12 @@ static void run(struct ln_task *t, lua_State *from, int nargs)
       ln_log(LN_LOG_ERROR, "task", "a task ended badly: %s", text ? text : "an error without a text");
       fail_result(t);
     }
-    if (status != LUA_OK) lua_resetthread(t->L);
+    if (status != LUA_OK) {
+      lua_resetthread(t->L);
+      lua_settop(t->L, 0);
+      t->wait_L = NULL;
+      t->wake_error = false;
+    }
     task_end(t);
   }
 }
@@ -364,8 +374,8 @@ void ln_task_spawn(lua_State *L, int n, bool later)
 }
 
 /* A task with `function` and room for n arguments on its stack. */
-static struct ln_task *begin_task(lua_State *L, lua_CFunction function, int n, struct ln_clock *clock,
-                                  lua_Integer owner)
+static inline __attribute__((always_inline)) struct ln_task *
+begin_task(lua_State *L, lua_CFunction function, int n, struct ln_clock *clock, lua_Integer owner)
 {
   struct ln_task *t = task_new(L, clock, owner);
   if (n + 2 > LUA_MINSTACK && !lua_checkstack(t->L, n + 2)) {
@@ -391,7 +401,6 @@ static void start_task(lua_State *L, struct ln_task *t, int n, bool later)
 
 void ln_task_spawn_as(lua_State *L, int n, bool later, struct ln_clock *clock, lua_Integer owner)
 {
-  luaL_checkstack(L, 4, NULL);
   struct ln_promise *p = ln_promise_push(L);
   struct ln_task *t = begin_task(L, body, n + 3, clock, owner);
   lua_xmove(L, t->L, 1);

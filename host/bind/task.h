@@ -6,6 +6,8 @@
 
 #include "bind/host.h"
 
+#include <signal.h>
+
 enum ln_task_state { LN_TASK_NEW, LN_TASK_RUNNING, LN_TASK_WAITING, LN_TASK_READY, LN_TASK_DONE };
 
 struct ln_promise;
@@ -54,7 +56,8 @@ static inline bool ln_task_is_script(const struct ln_task *t)
 }
 
 /* Begins a task for the function and its n arguments on top of L (popped); pushes the promise of its result
- * on L. It runs at once where it can be nested, else (or with `later`) from the loop. */
+ * on L, which has room for four values more. It runs at once where it can be nested, else (or with `later`)
+ * from the loop. */
 void ln_task_spawn(lua_State *L, int n, bool later);
 /* The same with a clock and an owner of its own. */
 void ln_task_spawn_as(lua_State *L, int n, bool later, struct ln_clock *clock, lua_Integer owner);
@@ -111,10 +114,18 @@ bool ln_coroutine_in_handler(lua_State *L); /* a message handler runs: pushes "f
 /* watchdog.c */
 int ln_watchdog_start(void);
 void ln_watchdog_stop(void);
-void ln_watchdog_enter(void);           /* an outermost resume begins */
-void ln_watchdog_again(void);           /* the same, between two pieces of work of one resume */
-void ln_watchdog_running(lua_State *L); /* this thread's Lua runs now */
-void ln_watchdog_leave(lua_State *L);   /* a task ended or waits: lift the stop */
+void ln_watchdog_enter(void); /* an outermost resume begins */
+void ln_watchdog_again(void); /* the same, between two pieces of work of one resume */
+/* This thread's Lua runs now. */
+extern lua_State *volatile ln_watchdog_lua; /* these three for this one */
+extern volatile sig_atomic_t ln_watchdog_stops;
+void ln_watchdog_changed(lua_State *L);
+static inline void ln_watchdog_running(lua_State *L)
+{
+  ln_watchdog_lua = L;
+  if (!L || ln_watchdog_stops) ln_watchdog_changed(L);
+}
+void ln_watchdog_leave(lua_State *L); /* a task ended or waits: lift the stop */
 void ln_watchdog_set_budget(double seconds);
 void ln_watchdog_set_slow(double seconds);
 /* fn: whether the running task shall be stopped; asked ten times a second while one computes. NULL: nobody

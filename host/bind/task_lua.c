@@ -41,7 +41,7 @@ struct ln_task *ln_task_check(lua_State *L, int index)
 
 static int f_spawn(lua_State *L)
 {
-  luaL_checktype(L, 1, LUA_TFUNCTION);
+  if (!lua_isfunction(L, 1)) luaL_checktype(L, 1, LUA_TFUNCTION);
   ln_task_spawn(L, lua_gettop(L) - 1, false);
   return 1;
 }

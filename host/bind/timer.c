@@ -45,7 +45,7 @@ static int fire(lua_State *L)
   lua_getfield(L, table, "n");
   int count = (int)lua_tointeger(L, -1);
   lua_pop(L, 1);
-  luaL_checkstack(L, count, NULL);
+  luaL_checkstack(L, count + 4, NULL);
   for (int i = 1; i <= count; i++) lua_rawgeti(L, table, i);
   ln_task_spawn_as(L, count - 1, true, t->clock, t->owner);
   return 0;

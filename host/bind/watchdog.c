@@ -28,14 +28,15 @@ static struct {
   atomic_long
       cpu_ticks; /* of these, processor time of the loop's thread: waiting in the kernel is no computing */
   clockid_t cpu; /* that thread's clock */
-  lua_State *volatile running;
   atomic_long slow_ticks, budget_ticks; /* set by the loop's thread, read by both */
-  volatile sig_atomic_t stop;           /* sticky, until the task ends or waits */
   bool (*interrupt)(void);              /* asked by the hook, on the loop's thread */
   atomic_bool interruptible;
   bool told_slow;
   bool started;
 } w;
+
+lua_State *volatile ln_watchdog_lua;
+volatile sig_atomic_t ln_watchdog_stops; /* sticky, until the task ends or waits */
 
 enum { OVER_BUDGET = 1, INTERRUPTED };
 
@@ -59,13 +60,13 @@ static void hook(lua_State *L, lua_Debug *ar)
     return;
   }
   long ticks = atomic_load(&w.over_ticks);
-  if (w.stop == INTERRUPTED || (!w.stop && w.interrupt && w.interrupt())) {
-    w.stop = INTERRUPTED;
+  if (ln_watchdog_stops == INTERRUPTED || (!ln_watchdog_stops && w.interrupt && w.interrupt())) {
+    ln_watchdog_stops = INTERRUPTED;
     lua_sethook(L, hook, LUA_MASKCOUNT, HOOK_COUNT);
     lua_pushliteral(L, "interrupted");
     lua_error(L);
   }
-  if (!w.stop && atomic_load(&w.cpu_ticks) < w.budget_ticks) {
+  if (!ln_watchdog_stops && atomic_load(&w.cpu_ticks) < w.budget_ticks) {
     lift(L);
     if (w.told_slow || ticks < w.slow_ticks) return;
     w.told_slow = true;
@@ -78,7 +79,7 @@ static void hook(lua_State *L, lua_Debug *ar)
     }
     return;
   }
-  w.stop = OVER_BUDGET;
+  ln_watchdog_stops = OVER_BUDGET;
   lua_sethook(L, hook, LUA_MASKCOUNT, HOOK_COUNT);
   luaL_error(L, "stopped: it ran for %f seconds without a wait (handlerBudget)", seconds_of(w.budget_ticks));
 }
@@ -86,7 +87,7 @@ static void hook(lua_State *L, lua_Debug *ar)
 static void on_signal(int signo)
 {
   (void)signo;
-  lua_State *L = w.running;
+  lua_State *L = ln_watchdog_lua;
   if (L && atomic_load(&w.inside))
     lua_sethook(L, hook, LUA_MASKCOUNT | (ln_breaks_armed ? LUA_MASKLINE : 0), 1);
 }
@@ -180,7 +181,7 @@ int ln_watchdog_start(void)
 void ln_watchdog_stop(void)
 {
   if (!w.started) return;
-  w.running = NULL;
+  ln_watchdog_lua = NULL;
   atomic_store(&w.run, false);
   sem_post(&w.wake);
   pthread_join(w.thread, NULL);
@@ -199,7 +200,7 @@ void ln_watchdog_again(void)
 void ln_watchdog_enter(void)
 {
   ln_watchdog_again();
-  w.stop = 0;
+  ln_watchdog_stops = 0;
   atomic_store(&w.inside, true); /* in order with the look at `asleep`, as the thread's are */
   if (atomic_load(&w.asleep)) {
     atomic_store(&w.asleep, false);
@@ -207,21 +208,20 @@ void ln_watchdog_enter(void)
   }
 }
 
-void ln_watchdog_running(lua_State *L)
+void ln_watchdog_changed(lua_State *L)
 {
-  w.running = L;
   if (!L)
     atomic_store_explicit(&w.inside, false, memory_order_release);
-  else if (w.stop)
+  else
     lua_sethook(L, hook, LUA_MASKCOUNT, 1);
 }
 
 void ln_watchdog_leave(lua_State *L)
 {
-  if (!lua_gethook(L) && !w.stop) return;
+  if (!lua_gethook(L) && !ln_watchdog_stops) return;
   lift(L);
-  if (w.stop) { /* what runs on around it has its own budget */
-    w.stop = 0;
+  if (ln_watchdog_stops) { /* what runs on around it has its own budget */
+    ln_watchdog_stops = 0;
     atomic_fetch_add_explicit(&w.entry, 1, memory_order_relaxed);
     atomic_store_explicit(&w.over_ticks, 0, memory_order_relaxed);
     atomic_store_explicit(&w.cpu_ticks, 0, memory_order_relaxed);

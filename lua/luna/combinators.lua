@@ -11,17 +11,22 @@ local MultiReasonException = errors.classes.MultiReasonException
 
 local function kind(x) return x == nil and "nil" or core.is(x) and "a promise" or "a " .. type(x) end
 
---- A promise of x, or an error at `level` above the caller that says what to do about a value which is neither promise nor function.
---- what: whose it is: "argument 1 of timeout".
-function combinators.toPromise(x, what, level)
-  if core.is(x) then return x end
-  if type(x) == "function" then return task.spawn(x) end
+-- Raises at `level` above the caller what to do about a value that is neither promise nor function.
+local function check(x, what, level)
+  if core.is(x) or type(x) == "function" then return end
   local todo = x == nil and "is the name right?"
     or "the call has already finished; wrap it in function() … end or pass { async = true }"
   error(("%s is %s, not a promise or a function: %s"):format(what, kind(x), todo), level + 1)
 end
 
--- The items as promises, and the length where it is a sequence (nil: a table with names).
+--- A promise of x, or that error. what: whose it is: "argument 1 of rethrow".
+function combinators.toPromise(x, what, level)
+  check(x, what, level + 1)
+  return core.is(x) and x or task.spawn(x)
+end
+
+-- The items as promises, their keys in order, the length where it is a sequence (nil: a table with names), and the promise of the result.
+-- Cancelling it ends the functions that are begun here, which nobody else could end; promises that came in are their owner's.
 local function gather(items, level, name)
   if core.is(items) or type(items) ~= "table" then
     error(("%s wants a table of promises and functions, got %s"):format(name, kind(items)), level + 1)
@@ -39,13 +44,21 @@ local function gather(items, level, name)
   table.move(names, 1, #names, #order + 1, order)
   -- Checked before anything starts: a wrong item must not leave the ones before it running.
   for _, key in ipairs(order) do
-    if not core.is(items[key]) and type(items[key]) ~= "function" then
-      combinators.toPromise(items[key], ("item %s of %s"):format(key, name), level + 1)
-    end
+    local item = items[key]
+    if not core.is(item) and type(item) ~= "function" then check(item, ("item %s of %s"):format(key, name), level + 1) end
   end
-  local promises = {}
-  for _, key in ipairs(order) do promises[key] = combinators.toPromise(items[key], ("item %s of %s"):format(key, name), level + 1) end
-  return promises, order, #names == 0 and n or nil
+  local promises, begun, out = {}, {}, nil
+  for _, key in ipairs(order) do
+    local item = items[key]
+    local p = core.is(item) and item or task.spawn(item)
+    promises[key] = p
+    if p ~= item then begun[#begun + 1] = p end
+  end
+  out = core.new(#begun > 0 and function(err)
+    core.fail(out, err)
+    for _, p in ipairs(begun) do core.cancel(p, err) end
+  end or nil)
+  return promises, order, #names == 0 and n or nil, out
 end
 
 local function counted(values, n)
@@ -69,8 +82,8 @@ function combinators.all(items, level)
       return joined
     end
   end
-  local promises, order, n = gather(items, (level or 1) + 1, "all")
-  local out, values, left = core.new(), {}, #order
+  local promises, order, n, out = gather(items, (level or 1) + 1, "all")
+  local values, left = {}, #order
   if left == 0 then
     core.resolve(out, counted(values, n))
     return out
@@ -85,8 +98,8 @@ function combinators.all(items, level)
 end
 
 local function collect(items, level, mayAllFail, name)
-  local promises, order, n = gather(items, level + 1, name)
-  local out, reasons, values, left, failed = core.new(), {}, {}, #order, 0
+  local promises, order, n, out = gather(items, level + 1, name)
+  local reasons, values, left, failed = {}, {}, #order, 0
   if left == 0 then
     if not mayAllFail then error(name .. " wants at least one promise or function", level + 1) end
     core.resolve(out, counted(reasons, n), counted(values, n))
@@ -99,7 +112,7 @@ local function collect(items, level, mayAllFail, name)
     else
       values[key] = value
     end
-    if left > 0 then return end
+    if left > 0 or core.state(out) ~= "pending" then return end
     if failed == #order and not mayAllFail then
       core.fail(out, MultiReasonException(reasons))
     else
@@ -117,9 +130,9 @@ function combinators.any(items, level) return (collect(items, (level or 1) + 1, 
 
 --- The first success; fails with a MultiReasonException when all fail. Does not cancel the losers.
 function combinators.first(items, level)
-  local promises, order = gather(items, (level or 1) + 1, "first")
+  local promises, order, _, out = gather(items, (level or 1) + 1, "first")
   if #order == 0 then error("first wants at least one promise or function", (level or 1) + 1) end
-  local out, reasons, left = core.new(), {}, #order
+  local reasons, left = {}, #order
   for _, key in ipairs(order) do
     core.onResolve(promises[key], function(err, ...)
       if core.state(out) ~= "pending" then return end
@@ -131,42 +144,34 @@ function combinators.first(items, level)
   return out
 end
 
-local function finish(p, ok, ...)
-  if ok then return true, ... end
-  core.markHandled(p) -- nobody will look at it any more; it goes on
-  return false
-end
-
-local function seconds(s, name, level)
+-- A promise of the values of x, or of late(s) where they are not there within s seconds: x goes on then. A function that is begun here ends
+-- where the promise is cancelled.
+local function within(x, s, late, name, level)
+  check(x, "argument 1 of " .. name, level + 1)
   if type(s) ~= "number" or s ~= s or s < 0 then
     error(("%s wants a number of seconds, got %s"):format(name, type(s) == "number" and tostring(s) or kind(s)), level + 1)
   end
+  local p = core.is(x) and x or task.spawn(x)
+  local function settled(ok, inTime, ...)
+    if ok and inTime then return ... end
+    if ok then
+      core.markHandled(p) -- nobody will look at it any more
+      return late(s)
+    end
+    if p ~= x then core.cancel(p, inTime) end -- nothing, where it is p's own error
+    error(inTime, 0)
+  end
+  return task.spawn(function() return settled(pcall(core.awaitTimeout, p, s)) end)
 end
 
+local function raise(s) errors.throw(TimeoutException(("no result within %g s"):format(s))) end
+
 --- Waits for p at most s seconds, else raises a TimeoutException; p goes on.
-function combinators.timeout(p, s, level)
-  p = combinators.toPromise(p, "argument 1 of timeout", (level or 1) + 1)
-  seconds(s, "timeout", (level or 1) + 1)
-  return task.spawn(function()
-    local function pass(ok, ...)
-      if not ok then errors.throw(TimeoutException(("no result within %g s"):format(s))) end
-      return ...
-    end
-    return pass(finish(p, core.awaitTimeout(p, s)))
-  end)
-end
+function combinators.timeout(p, s, level) return (within(p, s, raise, "timeout", (level or 1) + 1)) end
 
 --- The same with a value instead of the error.
 function combinators.timeoutWithDefault(p, s, default, level)
-  p = combinators.toPromise(p, "argument 1 of timeoutWithDefault", (level or 1) + 1)
-  seconds(s, "timeoutWithDefault", (level or 1) + 1)
-  return task.spawn(function()
-    local function pass(ok, ...)
-      if not ok then return default end
-      return ...
-    end
-    return pass(finish(p, core.awaitTimeout(p, s)))
-  end)
+  return (within(p, s, function() return default end, "timeoutWithDefault", (level or 1) + 1))
 end
 
 return combinators

@@ -72,7 +72,8 @@ local API = {}
 ---@return luna.API
 function API:start(options) end
 
----From now on what waits returns a promise at once, on this API object and its handlers; false takes it back.
+---From now on what waits returns a promise at once, on this API object and its handlers; false takes it back. `luna.*` and the methods of
+---messages (`message:reply`, `message:ask`) go on waiting: with them it is `{ async = true }`.
 ---```lua
 ---api:async(true)
 ---local user = luna.await(api.users.getUsers{ id = { "me" } })[1]

@@ -83,7 +83,8 @@ function luna.await(promise) end
 ---@return "pending"|"resolved"|"failed"
 function luna.stateOf(promise) end
 
----Ends what stands behind a promise by a CancelledException at its wait; of an API call the server is told.
+---Ends what stands behind a promise by a CancelledException at its wait; of an API call the server is told. Of all, some, any, first and
+---timeout it ends the functions that they have begun: promises that were handed to them go on.
 ---@param promise luna.Promise
 ---@param reason? any
 ---@return boolean cancelled whether there was something to cancel

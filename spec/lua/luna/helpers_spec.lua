@@ -96,14 +96,17 @@ describe("the options of a helper", function()
     assert.equal("of its own", raised(api.first, api, { function() error("of its own", 0) end }, { timeout = 2 }).reasons[1])
   end)
 
-  it("ends the work behind a helper, and leaves what a combinator was given", function()
+  it("ends the work behind a helper, and leaves the promises that a combinator was given", function()
     ended = nil
-    raised(api.first, api, { slow }, { timeout = 1 })
+    local given = luna.callFork(slow)
+    raised(api.first, api, { given }, { timeout = 1 })
     luna.sleep(0)
     assert.is_nil(ended)
-    raised(api.sleep, api, 3600, { timeout = 1 })
     luna.sleep(3600)
     assert.is_true(ended)
+    raised(api.first, api, { slow }, { timeout = 1 }) -- nobody else holds it
+    luna.sleep(0)
+    assert.is_true(luna.is(ended, luna.CancelledException))
   end)
 
   it("refuses what only calls have, at the caller's line", function()

@@ -408,6 +408,74 @@ describe("combinators", function()
   end)
 end)
 
+describe("a combinator that is cancelled", function()
+  local function begun(log, name)
+    return function()
+      local guard <close> = setmetatable({}, { __close = function(_, err) log[#log + 1] = name .. ": " .. tostring(err) end })
+      luna.sleep(1)
+      return guard
+    end
+  end
+  local makers = {
+    all = function(api, fn, opts) return api:all({ fn, luna.Deferred():promise() }, opts) end,
+    some = function(api, fn, opts) return api:some({ fn }, opts) end,
+    any = function(api, fn, opts) return api:any({ x = fn }, opts) end,
+    first = function(api, fn, opts) return api:first({ fn }, opts) end,
+    timeout = function(api, fn, opts) return api:timeout(fn, 5, opts) end,
+    timeoutWithDefault = function(api, fn, opts) return api:timeoutWithDefault(fn, 5, "default", opts) end,
+  }
+  local api = luna.API(nil, { sandbox = true })
+
+  it("ends the functions that it has begun", function()
+    for name, make in pairs(makers) do
+      local log = {}
+      local p = make(api, begun(log, name), { async = true })
+      assert.is_true(luna.cancel(p, "enough"))
+      local err = raised(luna.await, p)
+      assert.is_true(luna.is(err, luna.CancelledException), name)
+      luna.sleep(0)
+      assert.same({ name .. ": the operation was cancelled: enough" }, log)
+    end
+  end)
+
+  it("by its time limit or its token, too", function()
+    local log = {}
+    local err = raised(api.all, api, { begun(log, "a"), begun(log, "b") }, { timeout = 0.001 })
+    assert.is_true(luna.is(err, luna.TimeoutException))
+    local source = luna.CancellationTokenSource()
+    luna.loop.defer(function() source:cancel "token" end)
+    err = raised(api.first, api, { begun(log, "c") }, { cancellation = source:getToken() })
+    assert.equal("token", err.reason)
+    luna.sleep(0)
+    for i, line in ipairs(log) do log[i] = line:sub(1, 1) end
+    assert.same({ "a", "b", "c" }, log)
+  end)
+
+  it("leaves promises to who made them, and goes on where it is late", function()
+    local log, theirs = {}, luna.Deferred()
+    local p = api:all({ begun(log, "mine"), theirs:promise() }, { async = true })
+    luna.cancel(p)
+    assert.equal("pending", luna.stateOf(theirs:promise()))
+    luna.sleep(0)
+    assert.equal(1, #log)
+    assert.is_false(luna.cancel(api:all({ theirs:promise() }, { async = true }))) -- nothing of its own
+    local done
+    raised(luna.timeout, function()
+      luna.sleep(0.01)
+      done = true
+    end, 0.001)
+    luna.sleep(0.02)
+    assert.is_true(done)
+  end)
+
+  it("begins nothing for a time that is none", function()
+    local started
+    raised(luna.timeout, function() started = true end, "2")
+    raised(luna.timeoutWithDefault, function() started = true end, -1)
+    assert.is_nil(started)
+  end)
+end)
+
 describe("cancellation tokens", function()
   it("tell their subscribers once, and raise", function() -- DoubleCancelOnlyInvokesOnce, UnsubscribeWorks
     local source = luna.CancellationTokenSource()

@@ -130,7 +130,7 @@ static void wake_waiters(lua_State *L, int index, struct ln_promise *p)
     }
     bool failed = p->state == LN_PROMISE_FAILED;
     int n = 0;
-    luaL_checkstack(L, p->n + 2, NULL);
+    if (p->n > 8) luaL_checkstack(L, p->n + 2, NULL); /* as in ln_promise_settle */
     if (t->timed && !failed) {
       lua_pushboolean(L, 1);
       n = 1;
@@ -140,7 +140,8 @@ static void wake_waiters(lua_State *L, int index, struct ln_promise *p)
       lua_pushnil(L);
       n = 1;
     }
-    if (!lua_checkstack(t->wait_L, n + 1)) luaL_error(L, "too many values");
+    if (n > 8 && !lua_checkstack(t->wait_L, n + 1))
+      luaL_error(L, "too many values"); /* as in limit_reached */
     lua_xmove(L, t->wait_L, n);
     ln_task_wake(t, n, failed);
   }

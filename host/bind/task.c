@@ -483,11 +483,10 @@ static void push_blocker(lua_State *L)
   lua_pushstring(L, "a C function");
 }
 
-void ln_task_check_wait(lua_State *L)
+/* t: its error is what stands in the way of the wait; NULL: a C function. */
+static __attribute__((noinline)) void refuse_wait(lua_State *L, struct ln_task *t)
 {
-  struct ln_host *h = ln_host_get();
-  struct ln_task *t = h->current;
-  if (!t || h->blocked || !lua_isyieldable(L)) {
+  if (!t) {
     if (ln_coroutine_in_handler(L)) {
       lua_pushliteral(L, "cannot wait inside the message handler of xpcall");
       lua_concat(L, 2);
@@ -499,11 +498,17 @@ void ln_task_check_wait(lua_State *L)
     luaL_error(L, "cannot wait inside %s", lua_tostring(L, -1));
     return;
   }
-  if (t->cancel_ref != LUA_NOREF) {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, t->cancel_ref);
-    drop_error(L, t);
-    lua_error(L);
-  }
+  lua_rawgeti(L, LUA_REGISTRYINDEX, t->cancel_ref);
+  drop_error(L, t);
+  lua_error(L);
+}
+
+void ln_task_check_wait(lua_State *L)
+{
+  struct ln_host *h = ln_host_get();
+  struct ln_task *t = h->current;
+  bool can = t && !h->blocked && lua_isyieldable(L);
+  if (!can || t->cancel_ref != LUA_NOREF) refuse_wait(L, can ? t : NULL);
 }
 
 int ln_task_woken(lua_State *L)

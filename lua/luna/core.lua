@@ -155,6 +155,7 @@ end
 function Core.callWith(self, method, p, opts)
   local conn = self.conn
   if not conn or self.state ~= "up" then
+    params.check(method, p)
     self:ready()
     conn = self.conn or self:noConnection()
   end

@@ -249,6 +249,28 @@ function params.prepare(core, method, p)
   return q
 end
 
+-- What stands for a parameter that a step makes, while there is no account to make it of.
+local standIns = {
+  InputPeer = { _ = "inputPeerEmpty" }, InputUser = { _ = "inputUserEmpty" }, InputChannel = { _ = "inputChannelEmpty" },
+  InputMedia = { _ = "inputMediaEmpty" }, long = 0, int = 0,
+}
+
+--- Raises for parameters that are wrong whatever the account is: a call before the login shall not log in for their sake.
+function params.check(method, p)
+  local q = { random_id = method.keyed and 0 or nil }
+  for name, value in next, p do
+    if not method.at[name] then q[name] = value end
+  end
+  for name, step in next, method.at do
+    local t = method.fields[name]
+    if t and (p[name] ~= nil or unasked[step]) then q[name] = standIns[t] or t:find "^Vector" and {} or nil end
+  end
+  local ok, err = pcall(tl.encodeMethod, method.name, q)
+  if ok then return end
+  local name = err:match 'parameter "([^"]+)"'
+  if name and not method.at[name] then error(err, 0) end
+end
+
 local comforts = { parse_mode = true, reply_to_msg_id = true, multiple = true }
 
 --- Whether a method has a parameter of that name, of the schema or ours.

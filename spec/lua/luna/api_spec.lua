@@ -49,6 +49,30 @@ describe("luna.API", function()
     assert.equal("auth.importBotAuthorization", server.seen[1])
   end)
 
+  it("does not log in for a call that is wrong, or that cannot wait", function()
+    local server = miniServer()
+    local object = api(server)
+    for _, opts in ipairs { {}, { async = true }, { cancellation = luna.CancellationTokenSource():getToken() } } do
+      local ok, err = pcall(function()
+        local r = object.messages.sendMessage({ peer = "@alice", mesage = "x" }, opts)
+        return r
+      end)
+      assert.is_false(ok)
+      assert.matches('api_spec.lua:%d+: messages.sendMessage: it has no parameter "mesage"; did you mean "message"', err)
+    end
+    for name, call in pairs {
+      call = function() object.help.getNearestDc {} end, start = function() object:start() end, loop = function() object:loop() end,
+      getSelf = function() object:getSelf() end,
+    } do
+      local ok, err = pcall(string.gsub, "x", "x", call)
+      assert.is_false(ok)
+      assert.matches("api_spec.lua:%d+: cannot wait inside string.gsub", err, nil, nil, name)
+    end
+    task.sleep(0)
+    assert.equal("new", object._core.state)
+    assert.equal(0, #server.seen)
+  end)
+
   it("a saved session needs no log-in, and keeps peers and state", function()
     local server, path = miniServer(), sessionPath()
     local object = api(server, nil, path)

@@ -25,6 +25,35 @@ describe("luna.params", function()
     assert.equal(5, prepare("messages.sendMessage", { peer = 50, message = "hi", random_id = 5 }).random_id)
   end)
 
+  it("sees what is wrong whatever the account is, and nothing else", function()
+    local function wrong(name, p)
+      local ok, err = pcall(params.check, params.compile(name), p)
+      return not ok and err or nil
+    end
+    local misspelt = { peer = 50, message = "", mesage = "" }
+    assert.matches('^messages.sendMessage: it has no parameter "mesage"', wrong("messages.sendMessage", misspelt))
+    assert.matches('^messages.sendMessage: missing parameter "message"', wrong("messages.sendMessage", { peer = "@alice" }))
+    assert.matches('^messages.sendMessage: parameter "message"', wrong("messages.sendMessage", { peer = "@alice", message = 7 }))
+    assert.matches('^help.getConfig: it has no parameter "hsh"', wrong("help.getConfig", { hsh = 1 }))
+    for name, p in pairs {
+      ["messages.sendMessage"] = { peer = "@nobody", message = "<b>x</b>", parse_mode = "HTML", reply_to_msg_id = 7,
+        reply_markup = { inline_keyboard = { { { text = "a", callback_data = "b" } } } } },
+      ["messages.sendMedia"] = { peer = { _ = "message", id = 1, peer_id = { _ = "peerUser", user_id = 50 } }, message = "",
+        media = { path = "x" } },
+      ["messages.sendMultiMedia"] = { peer = 50, multi_media = { { media = { path = "x" } } } },
+      ["messages.forwardMessages"] = { from_peer = 50, to_peer = "@alice", id = { 1, 2 } },
+      ["messages.getMessages"] = { id = { 1, 2 } },
+      ["messages.setBotCallbackAnswer"] = { query_id = 1 },
+      ["messages.setInlineBotResults"] = { query_id = 1, results = { { type = "article", id = "1", title = "x", message_text = "y" } } },
+      ["users.getUsers"] = { id = { "me" } },
+      ["channels.inviteToChannel"] = { channel = "@news", users = { 50 } },
+      ["messages.getDialogs"] = { offset_date = 0, offset_id = 0, offset_peer = "me", limit = 5 },
+      ["help.getConfig"] = {},
+    } do
+      assert.is_nil(wrong(name, p), name)
+    end
+  end)
+
   it("does not keep a button's answer unless it is told to", function()
     assert.equal(0, prepare("messages.setBotCallbackAnswer", { query_id = 1 }).cache_time)
     assert.equal(9, prepare("messages.setBotCallbackAnswer", { query_id = 1, cache_time = 9 }).cache_time)

@@ -2,6 +2,7 @@
 #include "bind/host.h"
 #include "base/err.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -11,10 +12,19 @@
 #include <sys/prctl.h>
 #endif
 
+/* A program may be started without its standard files; the next file that it opened, a session perhaps, would
+ * be taken for one of them. */
+static void standard_files(void)
+{
+  for (int fd = 0; fd <= 2; fd++)
+    if (fcntl(fd, F_GETFD) < 0) (void)open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY);
+}
+
 int main(int argc, char **argv)
 {
   struct ln_host *host = NULL;
   struct rlimit no_core = {0, 0};
+  standard_files();
 #ifdef M_ARENA_MAX
   mallopt(M_ARENA_MAX, 1); /* an arena for each thread of the pool would only lie there */
 #endif

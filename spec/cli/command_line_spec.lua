@@ -125,6 +125,23 @@ describe("luna", function()
     assert.equal(3, cli.run({ "run", "-", input = "os.exit(3)" }).status)
   end)
 
+  it("runs where it is given no standard files at all", function()
+    local path = folder .. "/said.txt"
+    local script = cli.script(folder, "closed.lua", [[
+      local luna = require "luna"
+      local file = io.open(os.getenv "SAID", "w")
+      print "to nobody"
+      luna.echo "to nobody"
+      luna.logger "to nobody"
+      file:write(tostring(luna.readLine "? "), " ", tostring(luna.readLine()))
+      file:close()
+    ]])
+    local _, kind, status = os.execute(("SAID='%s' '%s' run '%s' <&- >&- 2>&-"):format(path, cli.program, script))
+    assert.same({ "exit", 0 }, { kind, status })
+    local file <close> = assert(io.open(path))
+    assert.equal("nil nil", file:read "a")
+  end)
+
   it("ends by os.exit in a handler, which does not go on, and without an error", function()
     local script = cli.script(folder, "quitter.lua", [[
       local luna = require "luna"

@@ -93,15 +93,27 @@ helpers.call = call
 --- luna.call(x, …): waits for what the function x returns, the promise x, or gives the value x.
 function functions.call(x, ...) return await(call(x, ...)) end
 
+-- Raises what is wrong with a call's options or where it stands, before anything has begun.
+local function allowed(api, opts, level)
+  if not helpers.isAsync(api, helpers.options(opts, level + 1)) then waitable(level + 1) end
+end
+
 for _, name in ipairs { "all", "some", "any", "first" } do
   functions[name] = function(items) return await(combinators[name](items, 2)) end
-  methods[name] = function(api, items, opts) return helpers.settle(api, opts, combinators[name](items, 2)) end
+  methods[name] = function(api, items, opts)
+    allowed(api, opts, 2)
+    return helpers.settle(api, opts, combinators[name](items, 2))
+  end
 end
 
 function functions.timeout(p, s) return await(combinators.timeout(p, s, 2)) end
 function functions.timeoutWithDefault(p, s, v) return await(combinators.timeoutWithDefault(p, s, v, 2)) end
-function methods.timeout(api, p, s, opts) return helpers.settle(api, opts, combinators.timeout(p, s, 2)) end
+function methods.timeout(api, p, s, opts)
+  allowed(api, opts, 2)
+  return helpers.settle(api, opts, combinators.timeout(p, s, 2))
+end
 function methods.timeoutWithDefault(api, p, s, v, opts)
+  allowed(api, opts, 2)
   return helpers.settle(api, opts, combinators.timeoutWithDefault(p, s, v, 2))
 end
 
@@ -244,13 +256,15 @@ end
 
 function methods.readLine(api, prompt, opts)
   if type(prompt) == "table" and opts == nil then prompt, opts = nil, prompt end
+  allowed(api, opts, 2)
   patience()
   return helpers.settle(api, opts, console.readLine(prompt, helpers.lineSource))
 end
 
 function methods.echo(api, text, opts)
+  local async = helpers.isAsync(api, helpers.options(opts, 2))
   console.echo(text)
-  if helpers.isAsync(api, helpers.options(opts, 2)) then return core.success() end
+  if async then return core.success() end
 end
 
 function methods.flock(api, path, mode, poll, opts)

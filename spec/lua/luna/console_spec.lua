@@ -42,6 +42,15 @@ describe("luna.readLine", function()
     luna.echo(luna.await(q) .. luna.readLine())
   ]], "ab")
 
+  test("does nothing where it is called wrongly", "printf 'a\\nb\\n' |", [[
+    local api = luna.API()
+    local ok, err = pcall(function() api:readLine("never shown", { timeot = 1 }) end)
+    luna.echo(ok and "" or err:match ": (.*)" .. "\n")
+    pcall(table.sort, { 2, 1 }, function() api:readLine "never shown" end)
+    pcall(api.echo, api, "never shown", { timeot = 1 })
+    luna.echo(luna.readLine())
+  ]], 'unknown option "timeot"; did you mean "timeout"?\na')
+
   -- The input stays open, and nobody wants more of it.
   test("does not hold the program", "mkfifo $f; exec 3<>$f; echo line >&3; <&3", [[
     luna.echo(luna.readLine())

@@ -66,6 +66,7 @@ end
 --- `keepsStore` was set when it was stopped.
 function Core:init(session, opts)
   self.settings, self.opts = settings.resolve(opts), opts
+  if opts.where == "luna.API" then self:openLog() end -- what the script says from here on goes there
   self.session = session
   self.name = opts.name or opts.stem or self.settings.name or "luna"
   self.async, self.state = false, "new"
@@ -77,6 +78,12 @@ function Core:init(session, opts)
   self.updates = Updates(self)
   -- A plain function, so that a call needs no closure: core.call(core, method, p).
   self.call = Core.callWith
+end
+
+--- Where the settings say that the log goes.
+function Core:openLog()
+  if self.settings.logger and not self.hasLog then Logger.configure(self.settings.logger) end
+  self.hasLog = true
 end
 
 --- A line of the log: a format and what goes into it, or a text and the table that luna.logger takes.
@@ -265,7 +272,7 @@ function Core:boot()
   if s.botToken then host.secret(s.botToken) end
   host.secret(s.app.hash)
   if s.phone then host.secret((s.phone:gsub("%D", ""))) end
-  if s.logger then Logger.configure(s.logger) end
+  self:openLog()
   local login = require "luna.login"
   self.dcs:keys()
   if not self.store then

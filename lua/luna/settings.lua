@@ -31,6 +31,10 @@ local function typed(...)
   end
 end
 local function positive(v) return type(v) == "number" and v > 0, "a number above 0" end
+local function logLevel(v)
+  local Logger = require "luna.logger"
+  return (pcall(Logger.level, v)), "FATAL_ERROR, ERROR, WARNING, NOTICE, VERBOSE or ULTRA_VERBOSE"
+end
 local LEAST = 4 << 20 -- the library itself takes about one
 local function bytes(v) return math.tointeger(v) ~= nil and v >= LEAST, ("a number of bytes, %d or more"):format(LEAST) end
 local function notNegative(v) return type(v) == "number" and v >= 0, "a number of seconds" end
@@ -66,7 +70,7 @@ local schema = {
   updates = { order = oneOf { "chat", "none", "all" }, catchUp = typed "boolean", pending = positive },
   floodTimeout = notNegative, durability = oneOf { "full", "normal", "off" },
   slowCallback = positive, handlerBudget = positive, memoryLimit = bytes,
-  logger = { level = typed("string", "integer"), target = typed("string", "function"), json = typed "boolean" },
+  logger = { level = logLevel, target = typed("string", "function"), json = typed "boolean" },
   device = { model = typed "string", system = typed "string", app = typed "string", lang = typed "string" },
   untrusted = function(v) return v == false, "false: a script that is not trusted cannot be held in yet, run nothing but your own" end,
 }

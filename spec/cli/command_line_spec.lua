@@ -89,6 +89,9 @@ describe("luna", function()
     fails(1, "object%.lua:2: out of luck", {
       "run", cli.script(folder, "object.lua", "local luna = require 'luna'\nerror(luna.Exception 'out of luck')\n"),
     })
+    fails(2, '^luna: .*settings%.lua:2: luna%.API: unknown setting "botTokn"; did you mean "botToken"%?$', {
+      "run", cli.script(folder, "settings.lua", "local luna = require 'luna'\nluna.API { botTokn = '1' }\n"),
+    })
     fails(1, "five%.lua returned a number", { "run", cli.script(folder, "five.lua", "return 5") })
     fails(1, 'onUpdateNewMesage: there is no such update; did you mean "onUpdateNewMessage"', {
       "run", cli.script(folder, "typo.lua", (handler:gsub("onAny", "onUpdateNewMesage"))),

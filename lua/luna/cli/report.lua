@@ -32,7 +32,11 @@ function report.print(err)
   local wrongUse = errors.isException(err) and (status == 2 or err.compile or err.hint)
   -- What the library raises on purpose, outside of any script, says all in its text.
   if errors.isException(err) and #frames.own(traceback) == 0 then traceback = nil end
-  if not wrongUse then text, traceback = frames.tidy(text, traceback) end
+  if not wrongUse then
+    text, traceback = frames.tidy(text, traceback)
+  elseif traceback and errors.is(err, errors.classes.SettingsException) then
+    text = frames.tidy(text, traceback) -- a script's luna.API{…}, whose line it is
+  end
   -- A command says its own name: "luna new: there is a file …".
   local lines = { text:find "^luna %l+: " and text or "luna: " .. text }
   if errors.isException(err) and err.hint then lines[#lines + 1] = "luna: " .. err.hint end

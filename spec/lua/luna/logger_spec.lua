@@ -33,6 +33,16 @@ describe("luna.Logger", function()
     return text
   end
 
+  it("is where luna.API's settings say from that line on, though nothing is connected", function()
+    local api = luna.API { logger = { target = path, level = "verbose" } }
+    api:logger("kept", "verbose")
+    assert.matches("VERBOSE luna: kept\n$", content())
+    local ok, err = pcall(luna.API, { logger = { target = "/nonexistent/log" } })
+    assert.is_false(ok)
+    assert.is_true(luna.is(err, luna.SettingsException))
+    assert.matches("the log cannot be written: /nonexistent/log", tostring(err), 1, true)
+  end)
+
   it("writes to a file, with time, level and who speaks", function()
     Logger.configure { target = path }
     Logger.log "one"

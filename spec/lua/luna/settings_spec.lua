@@ -56,6 +56,7 @@ describe("luna.settings", function()
       { { handlerBudget = 0 }, 'setting "handlerBudget" is 0, expected a number above 0' },
       { { memoryLimit = 1e6 }, 'setting "memoryLimit" is 1000000.0, expected a number of bytes, 4194304 or more' },
       { { memoryLimit = 2 ^ 23 + 0.5 }, 'setting "memoryLimit" is 8388608.5, expected a number of bytes' },
+      { { logger = { level = "loud" } }, 'setting "logger.level" is "loud", expected FATAL_ERROR, ERROR' },
       { { connection = 5 }, 'setting "connection" is a number, expected a table' },
       { { dc = { [2] = "nowhere" } }, 'setting "dc" is a table, expected a table like' },
       { { floodTimeout = -1 }, "a number of seconds" },

@@ -19,7 +19,9 @@ function info.object(core, marked)
     local result = core:invoke("channels.getChannels", { id = { marked } })
     found = result.chats and result.chats[1]
   end
-  if not found then errors.throw(errors.classes.PeerException(("the server does not know the peer %d"):format(marked))) end
+  if not found or found._ == "userEmpty" or found._ == "chatEmpty" then
+    errors.throw(errors.classes.PeerException(("the server does not know the peer %d"):format(marked)))
+  end
   return found
 end
 

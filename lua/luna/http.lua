@@ -26,35 +26,46 @@ function Client:init(defaults, level)
   self.cookies = options.cookies(self.defaults.cookies, Cookies, level)
 end
 
+local weak = { __mode = "v" }
+
+-- Ends the plan's exchange when its token says so, until plan.release is called: by us, or by the answer that comes of it, whose body is
+-- under the token as well. The token does not keep an answer that was forgotten.
+local function follow(plan)
+  local token, held = plan.cancellation, setmetatable({ plan }, weak)
+  local id = token:subscribe(function(err)
+    local own = held[1]
+    if not own then return end
+    own.cancelled = err
+    if own.current then own.current:close() end
+  end)
+  function plan.release() token:unsubscribe(id) end
+end
+
+-- What is the answer's from here on is left to it.
+local function over(plan, failed)
+  if failed or plan.whole then plan.release() end
+end
+
+local function pass(plan, good, ...)
+  over(plan, not good)
+  if good then return ... end
+  error((...), 0)
+end
+
 -- Runs the exchange by the mode: at once in this task, or in one of its own for a promise.
 local function run(self, plan, opts)
   local async = opts and opts.async
   if async == nil then async = self.api ~= nil and self.api._core.async end
-  local token = plan.cancellation
-  if token then
-    local id
-    local function unsubscribing(...)
-      token:unsubscribe(id)
-      return ...
-    end
-    id = token:subscribe(function(err)
-      plan.cancelled = err
-      if plan.current then plan.current:close() end
-    end)
+  if plan.cancellation then
+    follow(plan)
     if plan.cancelled then
       if async then return core.failure(plan.cancelled) end
       error(plan.cancelled, 0)
     end
-    if async then
-      local p = task.spawn(exchange.run, plan)
-      core.onResolve(p, function() token:unsubscribe(id) end)
-      return p
-    end
-    local function pass(good, ...)
-      if good then return ... end
-      error((...), 0)
-    end
-    return pass(unsubscribing(pcall(exchange.run, plan)))
+    if not async then return pass(plan, pcall(exchange.run, plan)) end
+    local p = task.spawn(exchange.run, plan)
+    core.onResolve(p, function(err) over(plan, err ~= nil) end)
+    return p
   end
   if async then return task.spawn(exchange.run, plan) end
   return exchange.run(plan)

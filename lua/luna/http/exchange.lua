@@ -206,7 +206,10 @@ function exchange.run(plan)
     })
     local nextStep = redirected(plan, step, response)
     if not nextStep then
-      if not plan.whole then return response end
+      if not plan.whole then
+        response._release = plan.release
+        return response
+      end
       if status >= 400 then
         response:close()
         local text = ("%s %s: %d %s"):format(step.method, options.shown(step.url), status, reason)

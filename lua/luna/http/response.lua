@@ -1,8 +1,8 @@
 --- An answer of HTTP. status, reason, headers, url, version, redirects are there from the start; the body comes as it is read: what nobody
 --- reads makes the server wait. Fields never wait, methods may. Owns the host's exchange, which ends with it.
-local task = require "_luna.task"
 local Class = require "luna.class"
 local errors = require "luna.errors"
+local helpers = require "luna.helpers"
 
 local Response = Class.new "HTTPResponse"
 local BODY_MAX = 64 << 20 -- of body(), unless maxSize says otherwise
@@ -13,12 +13,13 @@ function Response:init(plan, r, fields)
   self._plan, self._raw = plan, r
 end
 
+local plain = { _core = { async = false } } -- in the place of an API object, for a client that is of none
+
 -- By the mode of the client and the options of the call: at once, or as a promise.
 local function run(self, opts, fn, ...)
-  local async = opts and opts.async
-  if async == nil then async = self._plan.api ~= nil and self._plan.api._core.async end
-  if async then return task.spawn(fn, self, ...) end
-  return fn(self, ...)
+  local api = self._plan.api or plain
+  if opts == nil and not api._core.async then return fn(self, ...) end
+  return helpers.run(api, opts, fn, self, ...)
 end
 
 local function checkEnd(self, r)
@@ -29,7 +30,9 @@ local function checkEnd(self, r)
 end
 
 local function opened(self)
-  if self._closed then error(self._plan.cancelled or errors.classes.HTTPException("the answer is closed", { name = "CLOSED" }), 0) end
+  local cancelled = self._plan.cancelled
+  if cancelled and self._raw:status() == "closed" then error(cancelled, 0) end
+  if self._closed then error(errors.classes.HTTPException("the answer is closed", { name = "CLOSED" }), 0) end
   return self._raw
 end
 
@@ -40,7 +43,10 @@ local function readPiece(self, n)
     local status = r:status()
     local piece = status ~= "closed" and r:take(n) or ""
     if piece ~= "" then return piece end
-    if checkEnd(self, r) then return nil end
+    if checkEnd(self, r) then
+      self:release()
+      return nil
+    end
     r:wait "data"
   end
 end
@@ -81,16 +87,17 @@ end
 
 --- json(options?): the body, decoded.
 function Response:json(opts)
-  local own, async = nil, nil
+  local own, ours = nil, nil
   for k, v in pairs(opts or {}) do
-    if k == "async" then
-      async = v
+    if k == "async" or k == "timeout" or k == "cancellation" then
+      ours = ours or {}
+      ours[k] = v
     else
       own = own or {}
       own[k] = v
     end
   end
-  return run(self, async ~= nil and { async = async } or nil, decoded, own)
+  return run(self, ours, decoded, own)
 end
 
 local function saved(self, path)
@@ -136,9 +143,17 @@ end
 function Response:close()
   if self._closed then return end
   self._closed = true
+  self:release()
   self._raw:close()
 end
 Response.__close = Response.close
+
+-- The token that the request was given (exchange.run hands it over) need not know of it any more.
+function Response:release()
+  local release = self._release
+  if release then release() end
+end
+Response.__gc = Response.release
 
 -- Names of amphp's http-client.
 function Response:getStatus() return self.status end

@@ -18,7 +18,8 @@ describe("luna.info", function()
     alice:send(bot, "hello")
     world:clock():advance(1)
     for _, x in ipairs {
-      alice.id, tostring(alice.id), "alice_informed", "@alice_informed", "https://t.me/alice_informed", "tg://resolve?domain=alice_informed",
+      alice.id, tostring(alice.id), "alice_informed", "@alice_informed", "https://t.me/alice_informed",
+      "tg://resolve?domain=alice_informed",
       { _ = "peerUser", user_id = alice.id }, { _ = "user", id = alice.id }, met[1], met[1].message,
     } do
       local info = api:getInfo(x)

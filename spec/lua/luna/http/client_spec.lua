@@ -367,10 +367,32 @@ describe("HTTP #http", function()
     assert.is_true(luna.is(err, luna.CancelledException))
     assert.equal("enough", err.reason)
     assert.is_true(luna.is(errorOf(client.get, client, url "/hello", { cancellation = source:getToken() }), luna.CancelledException))
-    luna.cancel(body)
-    assert.is_true(luna.is(errorOf(luna.await, body), luna.CancelledException))
+    assert.equal("enough", errorOf(luna.await, body).reason)
+    assert.equal("enough", errorOf(r.read, r).reason)
     server.open "cancel1"
     server.open "cancel2"
+  end)
+
+  test("is under its token to the end of the body, and no longer", function()
+    local source = luna.CancellationTokenSource()
+    local read = client:get(url "/hello", { cancellation = source:getToken() })
+    assert.equal("hello", read:body())
+    local half = client:get(url "/chain?n=2", { cancellation = source:getToken() }) -- over redirects
+    local forgotten = setmetatable({ client:get(url "/endless", { cancellation = source:getToken() }) }, { __mode = "v" })
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(forgotten[1])
+    source:cancel "enough"
+    assert.equal("enough", errorOf(half.body, half).reason)
+    assert.equal("hello", read:body())
+  end)
+
+  test("takes a time limit for its body", function()
+    local r = client:get(url "/half?name=late")
+    assert.matches('unknown option "tiemout"; did you mean "timeout"?', tostring(errorOf(r.body, r, { tiemout = 1 })), 1, true)
+    assert.equal("first", r:read { timeout = 20 })
+    assert.is_true(luna.is(errorOf(r.body, r, { timeout = 0.05 }), luna.TimeoutException))
+    server.open "late"
   end)
 
   test("ends with the task that waits for it", function()

@@ -23,7 +23,7 @@
 ---@field ca? string a PEM file
 ---@field cert? string a PEM file
 ---@field key? string a PEM file
----@field pin? string a public key's hash
+---@field pin? string a public key's hash, "sha256//BASE64"
 ---@field auth? { [1]: string, [2]: string } user and password
 ---@field bearer? string
 ---@field userAgent? string

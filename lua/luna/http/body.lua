@@ -2,9 +2,18 @@
 --- reader (a function: the next piece, or nil) each time it may be sent again, `once` says that it may not.
 local crypto = require "_luna.crypto"
 local core = require "_luna.promise"
+local host = require "_luna.host"
+local errors = require "luna.errors"
 
 local body = {}
 local PIECE = 65536
+
+-- The next piece of a file; a file that cannot be read has no end that could be taken for the body's.
+local function readPiece(f)
+  local piece, why = f:read(PIECE)
+  if not piece and why then error(errors.classes.Exception("the body cannot be read: " .. why), 0) end
+  return piece
+end
 
 -- An open file from where it stands: its length is known, and it can be sent again.
 local function file(f)
@@ -16,7 +25,7 @@ local function file(f)
   end
   return function()
     if at then f:seek("set", at) end
-    return function() return f:read(PIECE) end
+    return function() return readPiece(f) end
   end, length, not at
 end
 
@@ -85,14 +94,18 @@ local function part(p, i, boundary, level)
   local content, length, once
   local filename = p.filename
   if p.path ~= nil then
+    if type(p.path) ~= "string" then wrong("has a path that is a " .. type(p.path)) end
     local f, why = io.open(p.path, "rb")
     if not f then wrong("cannot be read: " .. tostring(why)) end
-    length = f:seek "end"
+    local stat = host.stat(p.path)
+    if stat and stat.type == "directory" then wrong(("cannot be read: %s is a folder"):format(p.path)) end
+    length = stat and stat.type == "file" and f:seek "end" or nil
     f:close()
     content = function()
-      local h = assert(io.open(p.path, "rb"))
+      local h, wrong_ = io.open(p.path, "rb")
+      if not h then error(errors.classes.Exception("the body cannot be read: " .. wrong_), 0) end
       return function()
-        local piece = h:read(PIECE)
+        local piece = readPiece(h)
         if not piece then h:close() end
         return piece
       end
@@ -158,8 +171,23 @@ local function multipart(plan, t, level)
   if not plan.headers:get "Content-Type" then plan.headers:set("Content-Type", "multipart/form-data; boundary=" .. boundary) end
 end
 
---- Puts `body`, or `source`, `length`, `once`, and the Content-Type into the plan. Raises at `level`.
-function body.plan(plan, opts, level, formEncode)
+-- The header Content-Length is of the client's making; what says the same is left out.
+local function checkLength(plan, level)
+  local said = plan.headers:get "Content-Length"
+  if not said then return end
+  local length = plan.source and plan.length or plan.body and #plan.body
+  if plan.source and not length then
+    plan.length = math.tointeger(tonumber(said))
+    length = plan.length
+  end
+  if said ~= tostring(length) then
+    error(('the header "Content-Length" is "%s", but the body has %s bytes'):format(said, length or "no"), level + 1)
+  end
+  plan.headers:remove "Content-Length"
+end
+
+-- The body as the options give it.
+local function content(plan, opts, level, formEncode)
   local given
   for _, name in ipairs { "body", "form", "json", "multipart" } do
     if opts[name] ~= nil then
@@ -194,6 +222,7 @@ function body.plan(plan, opts, level, formEncode)
     kind "application/octet-stream"
     return
   end
+  if io.type(x) == "closed file" then error("the body is a closed file", level + 1) end
   plan.source, plan.length, plan.once = stream(x)
   if not plan.source then
     error(("the body is a %s; it may be a string, a table, a function, a file, an iterator, or have a read method")
@@ -201,6 +230,12 @@ function body.plan(plan, opts, level, formEncode)
   end
   plan.length = opts.contentLength or plan.length
   kind "application/octet-stream"
+end
+
+--- Puts `body`, or `source`, `length`, `once`, and the Content-Type into the plan. Raises at `level`.
+function body.plan(plan, opts, level, formEncode)
+  content(plan, opts, level + 1, formEncode)
+  checkLength(plan, level + 1)
 end
 
 return body

@@ -35,6 +35,11 @@ exchange.failure = failure
 
 -- Feeds a streamed body when it is asked for, so that a way that fails before leaves it untouched.
 local function feed(plan, r)
+  local length, sent = plan.length, 0
+  local function wrong(what)
+    local text = ("the body is %s than the %d bytes that were announced"):format(what, length)
+    error(errors.classes.HTTPException(text, { name = "BODY", url = options.shown(plan.url) }), 0)
+  end
   task.spawn(function()
     r:wait "want"
     if not r:wants() then return end
@@ -44,25 +49,31 @@ local function feed(plan, r)
       while true do
         local piece = nextPiece()
         if piece == nil then break end
+        sent = sent + #piece
+        if length and sent > length then wrong "longer" end
         if not r:write(piece) then return end
         r:wait "room"
       end
+      if length and sent < length then wrong "shorter" end
     end)
     if not ok then plan.bodyError = err end
     r:finish(ok)
   end)
 end
 
--- Tells the script how far it is, a few times a second and at the end.
+-- Tells the script how far it is, a few times a second and at the end. What it raises ends the request.
 local function tell(plan, r)
   local over = false
   local function once()
     if over or r:status() == "closed" then return end
     over = r:status() ~= "running"
-    plan.progress(r:progress())
+    local ok, err = pcall(plan.progress, r:progress())
+    if ok then return end
+    over, plan.cancelled = true, err
+    r:close()
   end
   -- For who closes the exchange in the turn in which it ended.
-  plan.tellLast = function() task.spawn(once) end
+  plan.tellLast = once
   task.spawn(function()
     repeat
       r:wait "progress"

@@ -8,7 +8,7 @@ local function key(name) return name:lower() end
 -- What would end a line would let a value speak for itself on the wire.
 local function checked(name, value)
   if type(name) ~= "string" or not name:find "^[%w!#$%%&'*+.^_`|~-]+$" then
-    error(('"%s" is no name of a header'):format(tostring(name)), 3)
+    error(('"%s" is no name of a header'):format((tostring(name):gsub("%c", "?"))), 3)
   end
   if type(value) == "number" then value = tostring(value) end
   if type(value) ~= "string" then error(('the header "%s" is a %s, not a string'):format(name, type(value)), 3) end

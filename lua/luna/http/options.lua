@@ -34,6 +34,16 @@ end
 local function doh(v) return type(v) == "string" and v:lower():find "^https://" ~= nil, "an https URL" end
 local versions = { ["1.1"] = true, ["2"] = true, ["2-prior"] = true }
 
+-- A file that is named has to be there: libcurl would blame the server.
+local function file(v)
+  if type(v) ~= "string" then return false, "a file's name" end
+  local f, why = io.open(v, "rb")
+  if not f then return false, "a file that can be read: " .. why end
+  f:close()
+  return true
+end
+local function pin(v) return type(v) == "string" and v:find "^sha256//[%w+/]+=*" ~= nil, 'a public key\'s hash, "sha256//BASE64"' end
+
 -- For a request and, where the second is true, for a client's defaults.
 local rules = {
   method = { typed "string" }, body = { any }, form = { typed "table" }, json = { any }, multipart = { typed "table" },
@@ -44,7 +54,7 @@ local rules = {
   maxSize = { size, true }, redirects = { count, true }, insecureRedirects = { typed "boolean", true },
   private = { typed "boolean", true }, compressed = { typed "boolean", true },
   version = { function(v) return versions[v] == true, 'one of "1.1", "2", "2-prior"' end, true },
-  ca = { typed "string", true }, cert = { typed "string", true }, key = { typed "string", true }, pin = { typed "string", true },
+  ca = { file, true }, cert = { file, true }, key = { file, true }, pin = { pin, true },
   auth = { typed "table", true }, bearer = { typed "string", true }, userAgent = { typed "string", true },
   proxies = { strings, true }, doh = { doh, true },
 }
@@ -167,7 +177,10 @@ function options.plan(client, url, opts, level)
   local defaults = client.defaults
   local plan = { client = client, api = client.api, url = url, progress = opts.progress, cancellation = opts.cancellation }
   plan.method = (opts.method or "GET"):upper()
-  if not plan.method:find "^[%u]+$" then error(('"%s" is no method of HTTP'):format(opts.method), level + 1) end
+  if not plan.method:find "^[%u]+$" then error(('"%s" is no method of HTTP'):format(opts.method:gsub("%c", "?")), level + 1) end
+  if opts.contentLength and (type(opts.body) == "string" or opts.body == nil) then
+    error('the option "contentLength" is for a body that is streamed', level + 1)
+  end
   if opts.query then
     local text, at = options.formEncode(opts.query), url:find("#", 1, true)
     local base, fragment = url:sub(1, (at or 0) - 1), at and url:sub(at) or ""
@@ -176,6 +189,7 @@ function options.plan(client, url, opts, level)
   for _, name in ipairs { "timeout", "ca", "cert", "key", "pin", "auth", "bearer", "proxies", "doh", "version", "maxSize" } do
     pick(plan, opts, defaults, name)
   end
+  if plan.key and not plan.cert then error('the option "key" is of no use without "cert"', level + 1) end
   pick(plan, opts, defaults, "connectTimeout", 10)
   pick(plan, opts, defaults, "inactivityTimeout", 30)
   pick(plan, opts, defaults, "redirects", 10)

@@ -1,5 +1,6 @@
 --- An answer of HTTP. status, reason, headers, url, version, redirects are there from the start; the body comes as it is read: what nobody
 --- reads makes the server wait. Fields never wait, methods may. Owns the host's exchange, which ends with it.
+local host = require "_luna.host"
 local Class = require "luna.class"
 local errors = require "luna.errors"
 local helpers = require "luna.helpers"
@@ -69,7 +70,10 @@ function Response:readAll(limit)
   r:collect(limit)
   r:wait "done"
   checkEnd(self, r)
-  if self._plan.tellLast then self._plan.tellLast() end
+  if self._plan.tellLast then
+    self._plan.tellLast()
+    opened(self)
+  end
   self._body, self.info = r:take(), r:info()
   self:close()
   return self._body
@@ -101,14 +105,17 @@ function Response:json(opts)
 end
 
 local function saved(self, path)
-  local part = path .. ".part"
+  local stat = host.stat(path)
+  if stat and stat.type == "directory" then error(errors.classes.Exception(path .. ": Is a directory"), 0) end
+  local direct = stat ~= nil and stat.type ~= "file" -- a device or a FIFO is written to, not replaced
+  local part = direct and path or path .. ".part"
   local file, why = io.open(part, "wb")
   if not file then error(errors.classes.Exception(tostring(why)), 0) end
   local done, total = false, 0
   local guard <close> = setmetatable({}, { __close = function() -- luacheck: ignore guard
     if not done then
       file:close()
-      os.remove(part)
+      if not direct then os.remove(part) end
     end
   end })
   for piece in self:pieces() do
@@ -118,10 +125,10 @@ local function saved(self, path)
   end
   done = true
   local closed, wrong = file:close()
-  if closed then closed, wrong = os.rename(part, path) end
+  if closed and not direct then closed, wrong = os.rename(part, path) end
   if not closed then
-    os.remove(part)
-    error(errors.classes.Exception(tostring(wrong)), 0)
+    if not direct then os.remove(part) end
+    error(errors.classes.Exception(("%s: %s"):format(path, wrong)), 0)
   end
   return total
 end

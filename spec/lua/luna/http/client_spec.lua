@@ -335,6 +335,10 @@ describe("HTTP #http", function()
     assert.is_true(err.name == "CERTIFICATE" or err.name == "CONNECT")
     err = errorOf(secure.get, secure, server.https .. "/hello", { pin = "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" })
     assert.equal("CERTIFICATE", err.name)
+    for option, value in pairs { ca = "/nonexistent.pem", cert = "/nonexistent.pem", pin = "sha256" } do
+      err = errorOf(function() secure:get(server.https .. "/hello", { [option] = value }) end)
+      assert.matches('client_spec.lua:%d+: the option "' .. option .. '" is "' .. value, err)
+    end
     assert.matches("TLS", tostring(errorOf(client.get, client, "https://127.0.0.1:" .. server.ports.http .. "/hello").name))
   end)
 

@@ -134,6 +134,62 @@ describe("HTTP streams #http", function()
     assert.equal(100000, up[#up][3])
   end)
 
+  test("end with the error of what is told their progress", function()
+    local told = 0
+    local function failing()
+      told = told + 1
+      error(luna.Exception "seen enough")
+    end
+    local r = client:get(url "/big", { query = { n = MANY }, progress = failing })
+    assert.equal("seen enough", tostring(errorOf(r.save, r, "/dev/null")))
+    assert.equal("seen enough", tostring(errorOf(client.fetch, client, url "/hello", { progress = failing })))
+    assert.equal("seen enough", tostring(errorOf(function() return client:post(url "/echo", "x", { progress = failing }):body() end)))
+    assert.equal(3, told)
+  end)
+
+  test("are as long as was said, or fail", function()
+    local function ten() return (("x"):rep(10)) end
+    local function pieces(n)
+      return function()
+        n = n - 1
+        return n >= 0 and ten() or nil
+      end
+    end
+    assert.equal("shorter than the 100 bytes", tostring(errorOf(client.post, client, url "/echo", pieces(5), { contentLength = 100 }))
+      :match "shorter than the %d+ bytes")
+    local r = errorOf(function() return client:post(url "/echo", pieces(50), { contentLength = 100 }):body() end)
+    assert.equal("longer than the 100 bytes", tostring(r):match "longer than the %d+ bytes")
+    assert.matches("streamed", errorOf(client.post, client, url "/echo", "x", { contentLength = 1 }))
+    assert.matches('"5", but the body has 2 bytes', errorOf(client.post, client, url "/echo", "xy", { headers = { ["Content-Length"] = 5 } }))
+    assert.matches('"5", but the body has no bytes', errorOf(client.get, client, url "/echo", { headers = { ["content-length"] = 5 } }))
+    local seen = client:post(url "/echo", pieces(2), { headers = { ["Content-Length"] = 20 } }):json()
+    assert.same({ "20", nil }, { seen.headers["content-length"], seen.headers["transfer-encoding"] })
+    assert.equal("2", client:post(url "/echo", "xy", { headers = { ["Content-Length"] = 2 } }):json().headers["content-length"])
+  end)
+
+  test("of what cannot be read are not sent as if they were empty", function()
+    local folder = io.open(server.folder)
+    assert.matches("the body cannot be read: Is a directory", tostring(errorOf(client.post, client, url "/echo", folder)))
+    folder:close()
+    assert.matches("the body is a closed file", errorOf(client.post, client, url "/echo", folder))
+    local parts = { { name = "f", path = server.folder } }
+    assert.matches("part 1 of the multipart body cannot be read: .* is a folder",
+      errorOf(client.post, client, url "/echo", nil, { multipart = parts }))
+  end)
+
+  test("are saved into what is no plain file without replacing it", function()
+    local host = require "_luna.host"
+    local fifo = server.folder .. "/fifo"
+    assert(os.execute("mkfifo '" .. fifo .. "'"))
+    local reader = io.popen("cat '" .. fifo .. "'")
+    assert.equal(5, client:get(url "/hello"):save(fifo))
+    assert.equal("hello", reader:read "a")
+    reader:close()
+    assert.equal("other", host.stat(fifo).type)
+    local r = client:get(url "/hello")
+    assert.equal(server.folder .. ": Is a directory", tostring(errorOf(r.save, r, server.folder)))
+  end)
+
   test("can be left in the middle, and then say so", function()
     local r = client:get(url "/big", { query = { n = MANY } })
     assert.truthy(r:read())

@@ -136,13 +136,18 @@ static const char *opt_string(lua_State *L, const char *name)
   return luaL_optstring(L, -1, NULL);
 }
 
-static int64_t opt_ms(lua_State *L, const char *name)
+static int64_t opt_us(lua_State *L, const char *name)
 {
   lua_getfield(L, 1, name);
   double s = luaL_optnumber(L, -1, 0);
   lua_pop(L, 1);
   if (!(s > 0)) return 0;
-  return s > 1e6 ? INT64_C(1000000000) : (int64_t)(s * 1000) + 1;
+  return s > 1e6 ? INT64_C(1000000000000) : (int64_t)(s * 1e6) + 1;
+}
+
+static int64_t opt_ms(lua_State *L, const char *name)
+{
+  return (opt_us(L, name) + 999) / 1000;
 }
 
 static bool opt_true(lua_State *L, const char *name)
@@ -153,9 +158,10 @@ static bool opt_true(lua_State *L, const char *name)
   return is;
 }
 
-/* start{ url, method, headers = { "Name: value", … }, body | stream = true, size, proxy, doh, ca, cert, key,
- * pin, user, password, version = "1.1" | "2" | "2-prior", connect, timeout, idle (seconds), private,
- * compressed, progress, jar } → request | nil, name, text. Sends nothing before the loop's next turn. */
+/* start{ url, method, headers = { "Name: value", … }, cookie, body | stream = true, size, proxy, doh, ca,
+ * cert, key, pin, user, password, version = "1.1" | "2" | "2-prior", connect, timeout, idle (seconds),
+ * private, compressed, progress, jar } → request | nil, name, text. Sends nothing before the loop's next
+ * turn. */
 static int f_start(lua_State *L)
 {
   static const char *const versions[] = {"any", "1.1", "2", "2-prior", NULL};
@@ -176,11 +182,12 @@ static int f_start(lua_State *L)
   o.pin = opt_string(L, "pin");
   o.user = opt_string(L, "user");
   o.password = opt_string(L, "password");
+  o.cookie = opt_string(L, "cookie");
   lua_getfield(L, 1, "version");
   if (!lua_isnil(L, -1)) o.protocol = (enum ln_http_protocol)luaL_checkoption(L, -1, NULL, versions);
   o.connect_ms = opt_ms(L, "connect");
   o.total_ms = opt_ms(L, "timeout");
-  o.idle_s = (int)((opt_ms(L, "idle") + 999) / 1000);
+  o.idle_us = opt_us(L, "idle");
   o.allow_private = opt_true(L, "private");
   o.compressed = opt_true(L, "compressed");
   o.progress = opt_true(L, "progress");

@@ -29,7 +29,9 @@ static void collect_ended(struct ln_http *h)
 static void act(struct ln_http *h, curl_socket_t fd, int mask)
 {
   int running;
+  locale_t before = h->utf8 ? uselocale(h->utf8) : (locale_t)0;
   ln_curl.multi_socket_action(h->multi, fd, mask, &running);
+  if (h->utf8) uselocale(before);
   collect_ended(h);
 }
 
@@ -107,6 +109,7 @@ int ln_http_new(struct ln_loop *loop, struct ln_http **out, const char **why)
     ln_free(h);
     return LN_E_NOMEM;
   }
+  h->utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
   ln_curl.multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
   ln_curl.multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
   ln_curl.multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer);
@@ -123,6 +126,7 @@ void ln_http_free(struct ln_http *h)
   ln_curl.multi_cleanup(h->multi);
   while (h->watches) unwatch(h->watches);
   ln_timer_stop(&h->timer);
+  if (h->utf8) freelocale(h->utf8);
   ln_free(h);
 }
 

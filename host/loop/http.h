@@ -35,10 +35,11 @@ struct ln_http_options {
   const char *ca, *cert, *key; /* PEM files */
   const char *pin;             /* "sha256//…" of the server's public key */
   const char *user, *password;
+  const char *cookie; /* "name=value; …", beside those of the jar */
   enum ln_http_protocol protocol;
   int64_t connect_ms, total_ms; /* 0: no limit */
-  int idle_s;                   /* so long without a byte is a timeout; 0: no limit */
-  bool allow_private;           /* addresses of this machine and of private networks */
+  int64_t idle_us;    /* so long without a byte, where nobody here is waited for, is a timeout; 0: no limit */
+  bool allow_private; /* addresses of this machine and of private networks */
   bool compressed;
   bool progress;
   struct ln_http_jar *jar;
@@ -52,8 +53,9 @@ int ln_http_start(struct ln_http *h, const struct ln_http_options *o, void (*cha
 void ln_http_close(struct ln_http_request *r); /* ends it where it runs, and frees it */
 
 bool ln_http_ended(const struct ln_http_request *r);
-/* After the end: NULL where all is well, else a short name (DNS, CONNECT, TIMEOUT, TLS, CERTIFICATE, TOOBIG,
- * CLOSED, PRIVATE, PROXY, BODY, PROTOCOL) and a text; *unsent: it failed before the request was sent. */
+/* After the end: NULL where all is well, else a short name (DNS, CONNECT, TIMEOUT, TLS, CERTIFICATE, FILE,
+ * TOOBIG, CLOSED, PRIVATE, PROXY, BODY, URL, PROTOCOL) and a text; *unsent: it failed before the request was
+ * sent. */
 const char *ln_http_failure(const struct ln_http_request *r, const char **text, bool *unsent);
 
 bool ln_http_has_head(const struct ln_http_request *r);

@@ -5,6 +5,8 @@
 #define CURL_DISABLE_TYPECHECK
 #include <curl/curl.h>
 
+#include <locale.h>
+
 #include "loop/http.h"
 #include "loop/poll.h"
 #include "loop/timer.h"
@@ -52,6 +54,7 @@ struct ln_http {
   CURLM *multi;
   struct ln_timer timer;
   struct ln_http_watch *watches;
+  locale_t utf8; /* libcurl reads names of hosts in the locale's charset; 0 where there is no such locale */
 };
 
 struct ln_http_jar {
@@ -73,6 +76,9 @@ struct ln_http_request {
   bool ended, unsent;
   const char *failure;
   char error[CURL_ERROR_SIZE];
+  struct ln_timer idle;
+  int64_t idle_us, active_at; /* when a byte last came or went; 0: not connected yet */
+  int64_t uploaded;           /* what had been sent when `idle` last looked */
   struct ln_http_progress progress;
   int64_t progress_at;
   bool progress_news;

@@ -6,11 +6,51 @@
 #include "base/alloc.h"
 
 #include <arpa/inet.h>
+#include <inttypes.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define OUT_MAX ((size_t)64 << 20) /* one piece of a streamed body may be this long */
 #define PROGRESS_US (LN_US_PER_S / 10)
+
+#define IDLE_LOOK_US (LN_US_PER_S / 10)
+
+/* --- no byte for too long --- */
+
+static int64_t now_of(struct ln_http_request *r)
+{
+  return ln_clock_fresh(ln_loop_clock(r->http->loop));
+}
+
+static void active(struct ln_http_request *r)
+{
+  r->active_at = now_of(r);
+}
+
+/* What is sent from memory has no callback of ours: so it looks several times. */
+static void watch_idle(struct ln_http_request *r, int64_t now)
+{
+  int64_t look = r->idle_us / 8 > IDLE_LOOK_US ? r->idle_us / 8 : IDLE_LOOK_US;
+  int64_t due = r->active_at + r->idle_us;
+  ln_timer_start(ln_loop_clock(r->http->loop), &r->idle, due < now + look ? due : now + look);
+}
+
+static void on_idle(struct ln_timer *t)
+{
+  struct ln_http_request *r = (struct ln_http_request *)((char *)t - offsetof(struct ln_http_request, idle));
+  int64_t now = now_of(r);
+  curl_off_t sent = 0;
+  ln_curl.easy_getinfo(r->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+  /* Paused: it is the script that does not read, or has nothing to send. */
+  if (r->recv_paused || r->send_paused || sent != r->uploaded) r->active_at = now;
+  r->uploaded = sent;
+  if (now - r->active_at < r->idle_us) {
+    watch_idle(r, now);
+    return;
+  }
+  snprintf(r->error, sizeof r->error, "not a byte for %.3g s", (double)r->idle_us / LN_US_PER_S);
+  ln_http_request_ended(r, CURLE_OPERATION_TIMEDOUT);
+}
 
 /* --- what libcurl calls --- */
 
@@ -18,6 +58,7 @@ static size_t on_header(char *p, size_t size, size_t n, void *ctx)
 {
   struct ln_http_request *r = ctx;
   n *= size;
+  active(r);
   if (r->head_done) return n;                                       /* trailers: nobody asks for them */
   if (n >= 5 && memcmp(p, "HTTP/", 5) == 0) ln_buf_clear(&r->head); /* 100 Continue came before it */
   if (ln_buf_append(&r->head, p, n)) {
@@ -42,6 +83,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *ctx)
 {
   struct ln_http_request *r = ctx;
   n *= size;
+  active(r);
   if (!r->collecting && r->in.len >= LN_HTTP_HIGH) {
     r->recv_paused = true;
     return CURL_WRITEFUNC_PAUSE;
@@ -59,6 +101,7 @@ static size_t on_send(char *to, size_t size, size_t n, void *ctx)
 {
   struct ln_http_request *r = ctx;
   n *= size;
+  active(r);
   if (r->out_failed) return CURL_READFUNC_ABORT;
   if (r->out.len == 0) {
     if (r->out_end) return 0;
@@ -115,6 +158,8 @@ static int on_connected(void *ctx, char *ip, char *local, int port, int local_po
   (void)port;
   (void)local_port;
   struct ln_http_request *r = ctx;
+  active(r);
+  if (r->idle_us > 0) watch_idle(r, r->active_at);
   if (r->allow_private || r->by_proxy || !ln_host_is_private(ip)) return CURL_PREREQFUNC_OK;
   r->private_met = true;
   return CURL_PREREQFUNC_ABORT;
@@ -124,15 +169,21 @@ static int on_connected(void *ctx, char *ip, char *local, int port, int local_po
 
 static int set_headers(struct ln_http_request *r, const struct ln_http_options *o)
 {
-  bool expect = false;
+  bool expect = false, type = !o->has_body;
   for (const char *const *at = o->headers; at && *at; at++) {
     if (strncasecmp(*at, "expect:", 7) == 0) expect = true;
+    if (strncasecmp(*at, "content-type:", 13) == 0) type = true;
     struct curl_slist *list = ln_curl.slist_append(r->headers, *at);
     if (!list) return LN_E_NOMEM;
     r->headers = list;
   }
   if (!expect) { /* libcurl would wait a second for servers that never answer it */
     struct curl_slist *list = ln_curl.slist_append(r->headers, "Expect:");
+    if (!list) return LN_E_NOMEM;
+    r->headers = list;
+  }
+  if (!type) { /* an empty body is no form */
+    struct curl_slist *list = ln_curl.slist_append(r->headers, "Content-Type:");
     if (!list) return LN_E_NOMEM;
     r->headers = list;
   }
@@ -199,10 +250,6 @@ int ln_http_prepare(struct ln_http_request *r, const struct ln_http_options *o)
   ln_curl.easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
                       (long)(o->connect_ms ? o->connect_ms : 1000L * 3600 * 24));
   ln_curl.easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)o->total_ms);
-  if (o->idle_s > 0) {
-    ln_curl.easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    ln_curl.easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (long)o->idle_s);
-  }
   /* An empty name: no proxy, whatever the environment says. */
   ln_curl.easy_setopt(e, CURLOPT_PROXY, o->proxy ? o->proxy : "");
   if (o->compressed) ln_curl.easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "");
@@ -212,6 +259,7 @@ int ln_http_prepare(struct ln_http_request *r, const struct ln_http_options *o)
   if (o->key) ln_curl.easy_setopt(e, CURLOPT_SSLKEY, o->key);
   if (o->pin && ln_curl.easy_setopt(e, CURLOPT_PINNEDPUBLICKEY, o->pin) != CURLE_OK) return LN_E_INVAL;
   if (o->user) ln_curl.easy_setopt(e, CURLOPT_USERNAME, o->user);
+  if (o->cookie) ln_curl.easy_setopt(e, CURLOPT_COOKIE, o->cookie);
   if (o->password) ln_curl.easy_setopt(e, CURLOPT_PASSWORD, o->password);
   if (o->jar) {
     ln_curl.easy_setopt(e, CURLOPT_SHARE, o->jar->share);
@@ -231,6 +279,7 @@ int ln_http_prepare(struct ln_http_request *r, const struct ln_http_options *o)
 
 static void let_go(struct ln_http_request *r)
 {
+  ln_timer_stop(&r->idle);
   if (r->easy) ln_curl.easy_cleanup(r->easy);
   r->easy = NULL;
   ln_curl.slist_free_all(r->headers);
@@ -260,6 +309,8 @@ int ln_http_start(struct ln_http *h, const struct ln_http_options *o, void (*cha
   r->by_proxy = o->proxy != NULL;
   r->streamed = o->streamed;
   r->limit = UINT64_MAX;
+  r->idle.fn = on_idle;
+  r->idle_us = o->idle_us;
   ln_buf_init(&r->head, LN_HTTP_HEAD_MAX);
   ln_buf_init(&r->in, SIZE_MAX / 2);
   ln_buf_init(&r->out, OUT_MAX);
@@ -275,6 +326,14 @@ int ln_http_start(struct ln_http *h, const struct ln_http_options *o, void (*cha
   return LN_OK;
 }
 
+/* libcurl has limits of its own for headers, and says so in other words. */
+static bool is_header_too_big(const struct ln_http_request *r, CURLcode code)
+{
+  if (r->head_done || !r->active_at) return false;
+  return code == CURLE_OUT_OF_MEMORY ||
+         (code == CURLE_RECV_ERROR && strncmp(r->error, "Too large response headers", 26) == 0);
+}
+
 static const char *name_of(const struct ln_http_request *r, CURLcode code)
 {
   if (r->too_big) return "TOOBIG";
@@ -288,8 +347,10 @@ static const char *name_of(const struct ln_http_request *r, CURLcode code)
   case CURLE_SSL_CONNECT_ERROR: return "TLS";
   case CURLE_PEER_FAILED_VERIFICATION:
   case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-  case CURLE_SSL_ISSUER_ERROR:
-  case CURLE_SSL_CACERT_BADFILE: return "CERTIFICATE";
+  case CURLE_SSL_ISSUER_ERROR: return "CERTIFICATE";
+  case CURLE_SSL_CERTPROBLEM:
+  case CURLE_SSL_CACERT_BADFILE: return "FILE";
+  case CURLE_URL_MALFORMAT: return "URL";
   case CURLE_FILESIZE_EXCEEDED: return "TOOBIG";
   case CURLE_COULDNT_RESOLVE_PROXY:
   case CURLE_PROXY: return "PROXY";
@@ -326,7 +387,12 @@ void ln_http_request_ended(struct ln_http_request *r, CURLcode code)
   r->info.reused = connects == 0;
   r->info.seconds = seconds;
   r->unsent = pretransfer == 0;
+  if (is_header_too_big(r, code)) r->too_big = true;
   r->failure = name_of(r, code);
+  if (r->too_big && !r->head_done)
+    snprintf(r->error, sizeof r->error, "its headers are");
+  else if (r->too_big)
+    snprintf(r->error, sizeof r->error, "more than %" PRIu64 " bytes; maxSize says how many", r->limit);
   if (r->failure && !*r->error) snprintf(r->error, sizeof r->error, "%s", ln_curl.easy_strerror(code));
   r->ended = true;
   r->progress_news = true;

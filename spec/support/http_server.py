@@ -118,6 +118,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         while True:
             self.wfile.write(b"x" * 65536)
 
+    def on_header(self, q):
+        self.answer("hello", headers=[("X-Long", "x" * int(q["n"]))])
+
     def on_count(self, q):
         self.answer(str(count(q["name"], 0)))
 
@@ -259,6 +262,9 @@ def proxy_client(s, to):
             verb, target, _ = lines[0].split(" ")
             who = [l.split(" ")[2] for l in lines if l.lower().startswith("proxy-authorization:")]
             who = base64.b64decode(who[0]).decode() + "@" if who else ""
+            if who.endswith(":wrong-word@"):
+                s.sendall(b"HTTP/1.1 407 who are you\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n")
+                return
             kind = "http:" + who + verb
             if verb == "CONNECT":
                 s.sendall(b"HTTP/1.1 200 go on\r\n\r\n")

@@ -19,15 +19,20 @@ local meanings = {
   TLS = "the secure connection failed",
   CERTIFICATE = "the server's certificate does not verify", TOOBIG = "the answer is larger than allowed",
   CLOSED = "the connection was closed", PROXY = "the proxy failed", PROTOCOL = "the server broke the protocol",
+  FILE = "a file of the options ca, cert or key is of no use", URL = "libcurl takes it for no URL",
   PRIVATE = "an address of this machine or of a private network; { private = true } allows it",
 }
 
-local function failure(plan, url, name, text)
+local function said(name, text)
+  local meaning = meanings[name] or "failed"
+  return text and text ~= "" and name ~= "PRIVATE" and ("%s (%s)"):format(meaning, text) or meaning
+end
+
+-- more: what came of other ways.
+local function failure(plan, url, name, text, more)
   if name == "CLOSED" and plan.cancelled then return plan.cancelled end
   if name == "BODY" and plan.bodyError ~= nil then return plan.bodyError end
-  local meaning = meanings[name] or "failed"
-  text = text and text ~= "" and name ~= "PRIVATE" and (" (%s)"):format(host.redact(text)) or ""
-  local message = host.redact(("%s %s: %s%s"):format(plan.method, options.shown(url), meaning, text))
+  local message = host.redact(("%s %s: %s%s"):format(plan.method, options.shown(url), said(name, text), more or ""))
   local class = name == "TIMEOUT" and errors.classes.TimeoutException or errors.classes.HTTPException
   return class(message, { name = name, url = options.shown(url) })
 end
@@ -91,8 +96,14 @@ local function try(plan, step, proxy)
     if left <= 0 then return nil, "TIMEOUT", "", true end
   end
   local secure = step.trusted
+  local headers, cookies = step.headers, step.headers:all "Cookie"
+  if cookies[1] then -- one header, with those of the jar
+    headers = headers:copy()
+    headers:remove "Cookie"
+  end
   local r, name, text = raw.start {
-    url = step.url, method = step.method, headers = step.headers:lines(), body = step.body, stream = step.source ~= nil,
+    url = step.url, method = step.method, headers = headers:lines(), cookie = cookies[1] and table.concat(cookies, "; ") or nil,
+    body = step.body, stream = step.source ~= nil,
     size = step.length, proxy = proxy, doh = plan.doh, ca = plan.ca, cert = secure and plan.cert or nil, key = secure and plan.key or nil,
     pin = secure and plan.pin or nil, user = secure and plan.auth and plan.auth.user or nil,
     password = secure and plan.auth and plan.auth.password or nil, version = plan.version, connect = plan.connectTimeout, timeout = left,
@@ -133,18 +144,27 @@ local function isOfTheWay(step, name, unsent)
   return mayRepeat[step.method] and (name == "CLOSED" or name == "TLS")
 end
 
+-- As try. An answer of a proxy for itself is none.
+local function tryProxy(plan, step, proxy)
+  local r, head, text, unsent = try(plan, step, proxy)
+  if not r or not head:find "^HTTP/%S+ 407" then return r, head, text, unsent end
+  r:close()
+  return nil, "PROXY", "it wants a user and a password", true
+end
+
 local function attempt(plan, step)
   local r, name, text, unsent = try(plan, step)
   if r then return r, name end
-  local first, why = name, text
+  local first, why, more = name, text, ""
   for _, proxy in ipairs(plan.proxies or {}) do
     if not isOfTheWay(step, name, unsent) or (plan.taken and plan.once) then break end
     if plan.deadline and plan.deadline - raw.now() <= 0 then break end
-    r, name, text, unsent = try(plan, step, proxy)
+    r, name, text, unsent = tryProxy(plan, step, proxy)
     if r then return r, name end
+    more = ("%s; by way of %s: %s"):format(more, options.shown(proxy), said(name, text))
   end
-  if first == "TIMEOUT" and name ~= "TIMEOUT" then first, why = name, text end
-  error(failure(plan, step.url, first, why), 0)
+  if first == "TIMEOUT" and name ~= "TIMEOUT" then first, why, more = name, text, "" end
+  error(failure(plan, step.url, first, why, more), 0)
 end
 
 local function isSameOrigin(a, b)

@@ -94,6 +94,7 @@ describe("HTTP #http", function()
     assert.equal("5", head.headers["content-length"])
     assert.equal("", head:body())
     assert.equal("", sent(client:post(url "/echo")))
+    assert.is_nil(echo(client:post(url "/echo")).headers["content-type"])
   end)
 
   test("encodes bodies by their kind", function()
@@ -230,7 +231,9 @@ describe("HTTP #http", function()
       for piece in r:pieces() do total = total + #piece end
     end)
     assert.equal("TOOBIG", err.name)
+    assert.matches("more than 1048576 bytes; maxSize says how many", tostring(err), 1, true)
     assert.is_true(total <= 1 << 20)
+    assert.equal("TOOBIG", errorOf(client.get, client, url "/header?n=200000").name)
   end)
 
   test("uncompresses", function()
@@ -251,9 +254,32 @@ describe("HTTP #http", function()
     local r = client:get(url "/half?name=never3", { timeout = 0.2 })
     err = errorOf(r.body, r)
     assert.is_true(luna.is(err, luna.TimeoutException))
-    err = errorOf(client.get, client, url "/wait?name=never4", { inactivityTimeout = 1 })
-    assert.is_true(luna.is(err, luna.TimeoutException))
-    for i = 1, 4 do server.open("never" .. i) end
+    for i = 1, 3 do server.open("never" .. i) end
+  end)
+
+  test("ends where nothing comes or goes for too long", function()
+    local function silent(...)
+      local err = errorOf(...)
+      assert.is_true(luna.is(err, luna.TimeoutException))
+      assert.matches("not a byte for 0.2 s", tostring(err), 1, true)
+    end
+    local soon = client:with { inactivityTimeout = 0.2 }
+    silent(soon.get, soon, url "/wait?name=silent1")
+    local r = soon:get(url "/half?name=silent2")
+    silent(r.body, r)
+    silent(soon.post, soon, url "/take?name=silent3", ("x"):rep(64 << 20))
+    -- Where it is the script that is waited for, there is time.
+    local n = 0
+    assert.equal("xx", sent(soon:post(url "/echo", function()
+      luna.sleep(0.3)
+      n = n + 1
+      return n <= 2 and "x" or nil
+    end)))
+    r = soon:get(url "/big?n=8000000")
+    assert.truthy(r:read(10))
+    luna.sleep(0.5)
+    assert.equal(8000000 - 10, #r:body())
+    for i = 1, 3 do server.open("silent" .. i) end
   end)
 
   test("says in one line what went wrong", function()
@@ -321,6 +347,8 @@ describe("HTTP #http", function()
     other.cookies:load(server.folder .. "/cookies")
     assert.equal("own=v", other:get(url "/cookie"):body())
     assert.equal("own=v", client:get(url "/cookie", { cookies = other.cookies }):body())
+    local seen = echo(other:get(url "/echo", { headers = { Cookie = { "a=1", "b=2" } } })) -- one header for all
+    assert.equal("own=v; a=1; b=2", seen.headers.cookie)
   end)
 
   test("verifies certificates", function()
@@ -339,6 +367,9 @@ describe("HTTP #http", function()
       err = errorOf(function() secure:get(server.https .. "/hello", { [option] = value }) end)
       assert.matches('client_spec.lua:%d+: the option "' .. option .. '" is "' .. value, err)
     end
+    local noKey = server.folder .. "/names"
+    assert.equal("FILE", errorOf(secure.get, secure, server.https .. "/hello", { ca = noKey }).name)
+    assert.equal("FILE", errorOf(secure.get, secure, server.https .. "/hello", { cert = noKey }).name)
     assert.matches("TLS", tostring(errorOf(client.get, client, "https://127.0.0.1:" .. server.ports.http .. "/hello").name))
   end)
 

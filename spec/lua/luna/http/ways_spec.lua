@@ -62,12 +62,24 @@ describe("HTTP's ways #http", function()
     assert.equal("DNS", err.name)
     assert.is_nil(tostring(err):find("wrong-word", 1, true))
     assert.equal(1, server.count "proxy:refused")
+    -- What a proxy says for itself is not the server's answer.
+    local stranger = by(at "http://me:wrong-word@")
+    err = errorOf(stranger.get, stranger, NAME)
+    assert.equal("DNS", err.name)
+    assert.matches("by way of http://127%.0%.0%.1:%d+: the proxy failed %(it wants a user and a password%)", tostring(err))
+  end)
+
+  test("take names with letters of all alphabets", function()
+    assert.equal("hello", by(at "socks5h://"):fetch "http://bücher.invalid/hello")
+    assert.equal(1, server.count "proxy:socks5h:xn--bcher-kva.invalid")
   end)
 
   test("try the next proxy, and remember the first failure", function()
     assert.equal("hello", by({ "socks5h://127.0.0.1:1", at "socks5h://" }):fetch(NAME))
-    local none = by { "socks5h://127.0.0.1:1", "http://127.0.0.1:1" }
-    assert.equal("DNS", errorOf(none.fetch, none, NAME).name)
+    local none = by { "socks5h://127.0.0.1:1", "http://me:secret-word@127.0.0.1:1" }
+    local err = errorOf(none.fetch, none, NAME)
+    assert.equal("DNS", err.name)
+    assert.matches("; by way of socks5h://127%.0%.0%.1:1: .*; by way of http://127%.0%.0%.1:1: ", tostring(err))
   end)
 
   test("are direct where that works, and where the server itself says no", function()

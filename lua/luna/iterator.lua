@@ -130,11 +130,16 @@ function Iterator:getCurrent()
   return (getCurrent(self._state, 2)) -- no tail call: it counts levels
 end
 
--- Waits for the next value of a function that a script calls, two levels above.
+-- Waits for the next value, for a function that a script calls. Who is cancelled at this wait takes none: it is the next consumer's.
 local function hasMore(iterator)
   local p = iterator:advance()
-  if not isYieldable() and core.is(p) and core.state(p) == "pending" then waitable(3) end
-  return await(p)
+  local s = rawget(iterator, "_state")
+  if not s or core.state(p) ~= "pending" then return await(p) end
+  if not isYieldable() then waitable(3) end
+  local ok, more = pcall(await, p)
+  if ok then return more end
+  if s.waiting == p then s.waiting, s.taken = nil, s.taken - 1 end
+  error(more, 0)
 end
 
 -- for value in iterator do … end

@@ -256,6 +256,27 @@ describe("generic for", function()
     end))
   end)
 
+  it("loses nothing where who waits is cancelled", function()
+    local emitter = luna.Emitter()
+    local it_ = emitter:iterate()
+    local function take() return (it_()) end -- what a for loop calls
+    local api = luna.API(nil, { sandbox = true })
+    local p = api:call(take)
+    luna.cancel(p)
+    assert.is_true(luna.is(raised(luna.await, p), luna.CancelledException))
+    luna.callFork(function() for i = 1, 3 do emitter:emit(i) end end)
+    assert.equal(1, take()) -- nobody had come for it
+    assert.equal(2, take())
+    assert.equal(3, take())
+    p = api:call(take)
+    emitter:emit(4)
+    luna.cancel(p) -- too late for that wait
+    assert.equal(4, luna.await(p))
+    emitter:emit(5)
+    emitter:complete()
+    assert.same({ 5 }, iterator.toArray(it_))
+  end)
+
   it("says at the script's line that it cannot wait", function()
     local function values() return luna.Producer(function(emit)
       luna.sleep(0)

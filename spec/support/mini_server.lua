@@ -7,7 +7,7 @@ local key -- one for all specs: making it takes a moment
 
 return function(answers)
   key = key or crypto.generateRsa()
-  local S = { seen = {}, count = {}, sent = {}, after = {}, pts = 100, id = 0, sessions = {} }
+  local S = { seen = {}, count = {}, sent = {}, after = {}, dropped = 0, pts = 100, id = 0, sessions = {} }
   S.bot = { _ = "user", id = 7, self = true, bot = true, bot_info_version = 1, access_hash = 77, first_name = "Mini",
     username = "mini_bot" }
   S.alice = { _ = "user", id = 50, access_hash = 5050, first_name = "Alice", username = "alice" }
@@ -57,8 +57,9 @@ return function(answers)
       session:result(id, result, name)
     end
   end
+  local function drop() S.dropped = S.dropped + 1 end
   local function nothing() end
-  S.wire = server.new { key = key, on = { request = request, drop = nothing, ack = nothing, up = nothing, down = nothing, gone = nothing,
+  S.wire = server.new { key = key, on = { request = request, drop = drop, ack = nothing, up = nothing, down = nothing, gone = nothing,
     authKey = nothing } }
   return S
 end

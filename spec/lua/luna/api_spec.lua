@@ -73,6 +73,36 @@ describe("luna.API", function()
     assert.equal(0, #server.seen)
   end)
 
+  it("tells the server which answers nobody waits for any more", function()
+    local server = miniServer { ["help.getConfig"] = function() end } -- never answers
+    local object = api(server):start()
+    local function asked(n) waitFor("the requests", function() return server.count["help.getConfig"] == n end) end
+    local source = luna.CancellationTokenSource()
+    local opts = { async = true, cancellation = source:getToken() }
+    local list = { object.help.getConfig({}, opts), object.help.getConfig({ multiple = true, {}, {} }, opts) }
+    asked(3)
+    source:cancel "enough"
+    for _, p in ipairs(list) do
+      local ok, err = pcall(luna.await, p)
+      assert.same({ false, "enough" }, { ok, err.reason })
+    end
+    waitFor("three dropped", function() return server.dropped == 3 end)
+    local p = object.help.getConfig({}, { async = true })
+    asked(4)
+    assert.is_true(luna.cancel(p))
+    local late = object:all({ function() return object.help.getConfig {} end }, { async = true, timeout = 0.05 })
+    asked(5)
+    assert.is_true(luna.is(select(2, pcall(luna.await, late)), luna.TimeoutException))
+    waitFor("five dropped", function() return server.dropped == 5 end)
+    local ok, err = pcall(object.help.getConfig, {}, { timeout = 0.05 })
+    assert.is_false(ok)
+    assert.is_true(luna.is(err, luna.TimeoutException))
+    waitFor("six dropped", function() return server.dropped == 6 end)
+    luna.cancel(object.help.getConfig({}, { async = true })) -- it has not left
+    assert.equal("DE", object.help.getNearestDc {}.country)
+    assert.same({ 6, 6 }, { server.count["help.getConfig"], server.dropped })
+  end)
+
   it("a saved session needs no log-in, and keeps peers and state", function()
     local server, path = miniServer(), sessionPath()
     local object = api(server, nil, path)

@@ -189,12 +189,12 @@ function trace(err)
   if errors.isException(err) then
     return errors.annotate(err, debug.traceback(nil, 2))
   end
-  return { err, debug.traceback(tostring(err), 2) }
+  return { err, debug.traceback(errors.text(err), 2) }
 end
 
 --- An error of a handler: to the log, to onError, and nowhere else.
 function Dispatch:report(err, update, what, text, version)
-  local line, traceback = frames.tidy(tostring(err), text:match "\n(.*)$")
+  local line, traceback = frames.tidy(errors.text(err), text:match "\n(.*)$")
   self.core:log(Logger.ERROR, ("%s failed: %s"):format(what, line), { traceback = traceback, err = err, update = update })
   self.failures = (self.failures or 0) + 1
   if self.onFailure then self.onFailure(err, update, text) end

@@ -101,6 +101,13 @@ function MultiReasonException:init(reasons, values, message)
   self.message = message
 end
 
+--- What an error says, of whatever kind it is: a table that has no words for itself is shown as Lua text.
+function errors.text(err)
+  local text = tostring(err)
+  if type(err) == "table" and text:find "^table: 0x" then return require("luna.inspect")(err) end
+  return text
+end
+
 --- luna.is(err, luna.RPCErrorException)
 function errors.is(x, class)
   if not Class.isClass(class) then error("luna.is(value, class): the second argument is a " .. type(class) .. ", not a class", 2) end

@@ -138,7 +138,7 @@ end
 
 --- An error that nobody waits for, to the log.
 function helpers.logError(room, err)
-  local text, traceback = frames.tidy(tostring(err), errors.isException(err) and err.traceback or nil)
+  local text, traceback = frames.tidy(errors.text(err), errors.isException(err) and err.traceback or nil)
   Logger.write(Logger.ERROR, room, text, { traceback = traceback, err = err })
 end
 

@@ -235,7 +235,8 @@ function Recorder:attach(core)
     return ok
   end
   function dispatch.report(this, err, update, ...)
-    self:line(number, "error", (',"from":%d,"text":%s'):format(update and self.numbers[update] or 0, self:json(errors.bare(tostring(err)))))
+    local said = self:json(errors.bare(errors.text(err)))
+    self:line(number, "error", (',"from":%d,"text":%s'):format(update and self.numbers[update] or 0, said))
     return report(this, err, update, ...)
   end
   function dispatch.restore(...)

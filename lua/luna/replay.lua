@@ -94,9 +94,9 @@ end
 
 local function noteFailure(self, core, bot, err, update, what, text)
   if self.ended or self.over then return end
-  local line, traceback = frames.tidy(tostring(err), text and text:match "\n(.*)$")
+  local line, traceback = frames.tidy(errors.text(err), text and text:match "\n(.*)$")
   local from = update and self.numbers[update] or 0
-  local first, known = errors.bare(tostring(err)):match "^[^\n]*", false
+  local first, known = errors.bare(errors.text(err)):match "^[^\n]*", false
   for _, recorded in ipairs(bot.client.errors) do
     if not recorded.seen and recorded.from == from and recorded.text:match "^[^\n]*" == first then
       recorded.seen, known = true, true

@@ -28,7 +28,7 @@ function report.print(err)
     traceback = err.traceback
   end
   local status = report.status(err)
-  local text = tostring(err)
+  local text = errors.text(err)
   local wrongUse = errors.isException(err) and (status == 2 or err.compile or err.hint)
   -- What the library raises on purpose, outside of any script, says all in its text.
   if errors.isException(err) and #frames.own(traceback) == 0 then traceback = nil end

@@ -75,7 +75,7 @@ local function ended(self, s, err, ...)
     if Logger.wants(Logger.VERBOSE) then log(self, Logger.VERBOSE, err == nil and "ended" or "stopped") end
     return core.resolve(done, ...)
   end
-  local text = errors.isException(err) and err.traceback and tostring(err) .. "\n" .. err.traceback or tostring(err)
+  local text = errors.isException(err) and err.traceback and tostring(err) .. "\n" .. err.traceback or errors.text(err)
   log(self, Logger.ERROR, "failed: " .. text)
   core.fail(done, err)
 end
@@ -150,7 +150,8 @@ getmetatable(Loop).__index = function(_, name)
 end
 
 --- luna.Loop:extend "name": a class whose instances look past luna.Loop, so that their fields may have any name.
-function Loop.extend(_, name)
+function Loop.extend(self, name)
+  if not Class.isClass(self) then return Base.extend(self, name) end -- which says so
   local class = Base:extend(name == nil and "Loop" or name)
   class.super = Loop
   return class

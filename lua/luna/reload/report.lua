@@ -38,7 +38,7 @@ end
 --- Why a new version does not run, as text: with the file, the line and what is there. files: what it was loaded from.
 function report.text(traced, files)
   local err = traced.err
-  local text = tostring(err)
+  local text = errors.text(err)
   local path, line = position(files, text)
   if not path and traced.traceback then
     path, line = position(files, traced.traceback)

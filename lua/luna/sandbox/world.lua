@@ -104,8 +104,8 @@ local function begin(self, bot, handler, mark, store)
   bot.api._core.keepsStore = how.session == nil -- in memory it outlives the program, as a file would: the world closes it
   local dispatch = bot.api._core.dispatch
   dispatch.onFailure = function(err, update, text)
-    table.insert(bot.errors, { error = err, update = update, text = text or tostring(err) })
-    self.record:add("failed", { by = bot.id, text = errors.bare(tostring(err)) })
+    table.insert(bot.errors, { error = err, update = update, text = text or errors.text(err) })
+    self.record:add("failed", { by = bot.id, text = errors.bare(errors.text(err)) })
   end
   if coverage.on then coverage.attach(bot, dispatch, how.path) end
   bot.handler = require("luna.api").methods.run(bot.api, handler, mark)

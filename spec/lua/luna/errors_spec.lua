@@ -114,6 +114,22 @@ describe("luna.errors", function()
     assert.equal(time, times)
   end)
 
+  it("may be anything, and says what it is", function()
+    assert.equal('{ code = 5, text = "x" }', errors.text { code = 5, text = "x" })
+    assert.equal("mine", errors.text(setmetatable({}, { __tostring = function() return "mine" end })))
+    assert.same({ "x", "5", "false", "nil", "deep" },
+      { errors.text "x", errors.text(5), errors.text(false), errors.text(nil), errors.text(classes.Exception "deep") })
+    local log = {}
+    luna.Logger.configure { target = function(text) log[#log + 1] = text end }
+    luna.Failure { code = 42 }
+    luna.callFork(function() error { code = 43 } end)
+    luna.sleep(0.001) -- it is told once nothing is left to do
+    luna.Logger.configure { target = "stderr" }
+    local all = table.concat(log, "\n")
+    assert.matches("{ code = 42 }", all, 1, true)
+    assert.matches("{ code = 43 }", all, 1, true)
+  end)
+
   it("is not made of what is no error", function()
     for _, case in ipairs { { classes.RPCErrorException }, { classes.RPCErrorException, 5 }, { classes.MultiReasonException, "x" } } do
       local ok, err = pcall(function()

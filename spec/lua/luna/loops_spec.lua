@@ -74,6 +74,14 @@ describe("luna.Loop", function()
     assert.equal(2, runs)
   end)
 
+  it("is extended with a colon", function()
+    for _, kind in ipairs { luna.Loop, luna.SignalLoop, luna.Loop:extend "mine" } do
+      local ok, err = pcall(function() kind.extend "x" end)
+      assert.is_false(ok)
+      assert.matches("loops_spec.lua:%d+: extend is called on a class, with a colon", err)
+    end
+  end)
+
   it("has its name from extend, or from __tostring, which is inherited", function()
     local A = luna.Loop:extend "first"
     local B = A:extend "second"

@@ -159,6 +159,7 @@ static void task_end(struct ln_task *t)
   h->n_live--;
   t->state = LN_TASK_DONE;
   t->id = 0;
+  t->wait_L = NULL;
   if (h->main_task == t) h->main_task = NULL;
   drop_error(h->L, t);
   drop_name(h->L, t);
@@ -312,7 +313,6 @@ static void run(struct ln_task *t, lua_State *from, int nargs)
     if (status != LUA_OK) {
       lua_resetthread(t->L);
       lua_settop(t->L, 0);
-      t->wait_L = NULL;
       t->wake_error = false;
     }
     task_end(t);

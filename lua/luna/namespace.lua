@@ -41,7 +41,7 @@ local function begin(core, method, p, opts)
   local promise = task.spawn(core.call, core, method, p, opts)
   if core_.state(promise) == "failed" then
     local err = select(1, core_.values(promise))
-    if params.isBadCall(method, err) then
+    if params.isBadCall(method, err, p) then
       core_.markHandled(promise)
       return nil, err
     end
@@ -140,7 +140,7 @@ local function make(core, ns, method)
     elseif p == ns then
       error(('%s is called with a dot: api.%s{…}, not with a colon'):format(method.name, method.name), 2)
     elseif type(p) ~= "table" then
-      error(("%s wants a table of parameters, got a %s"):format(method.name, type(p)), 2)
+      error(("%s wants a table of parameters, got a %s"):format(method.name, core_.is(p) and "promise" or type(p)), 2)
     end
     if opts ~= nil or core.async or p.multiple then
       return (general(core, method, p, opts, 2)) -- no tail call: it counts levels

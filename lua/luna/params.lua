@@ -3,6 +3,7 @@
 local crypto = require "_luna.crypto"
 local tl = require "_luna.tl"
 local errors = require "luna.errors"
+local promise = require "_luna.promise"
 local forms = require "luna.peer_forms"
 local RandomId = require "luna.random_id"
 
@@ -304,19 +305,29 @@ end
 
 local function misspelt(method, name) return ('%s: it has no parameter "%s"%s'):format(method.name, name, hint(method, name)) end
 
+-- The name of a parameter that is a promise, or holds one.
+local function promiseIn(t, depth)
+  for name, value in next, t do
+    if promise.is(value) or type(value) == "table" and depth > 0 and promiseIn(value, depth - 1) then return tostring(name) end
+  end
+end
+
 --- A string error of the C encoder, of a step, or about a wait where none can be: its text, where it is about the call with the parameters
 --- `p` and so to be raised where that stands; else nil.
 function params.isBadCall(method, err, p)
+  if type(err) ~= "string" and not errors.is(err, errors.classes.PeerException) then return nil end
+  local name = p and promiseIn(p, 3)
+  if name then return ('%s: parameter "%s": promise not awaited'):format(method.name, name) end
   if type(err) ~= "string" then return nil end
   local text = errors.bare(err)
   if text:find "^cannot wait inside " then return text end
   if text:sub(1, #method.name + 1) ~= method.name .. ":" then return nil end
   if p and text:find("missing parameter", 1, true) then -- more likely misspelt than forgotten
-    for name in pairs(p) do
-      if type(name) == "string" and not method.fields[name] and not comforts[name] then return misspelt(method, name) end
+    for given_ in pairs(p) do
+      if type(given_) == "string" and not method.fields[given_] and not comforts[given_] then return misspelt(method, given_) end
     end
   end
-  local name = text:match ': it has no parameter "([%w_]+)"'
+  name = text:match ': it has no parameter "([%w_]+)"'
   return name and misspelt(method, name) or text
 end
 

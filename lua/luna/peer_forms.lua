@@ -1,5 +1,6 @@
 --- From whatever a script names a peer by (update, message, id, @username, link, "me", TL object) to the InputPeer, InputUser or
 --- InputChannel that a method wants. May wait (contacts.resolveUsername). Called by params.lua and getInfo.
+local promise = require "_luna.promise"
 local ids = require "luna.ids"
 local Peers = require "luna.peers"
 local errors = require "luna.errors"
@@ -184,6 +185,7 @@ function forms.inputPeer(peers, x)
     return byId(peers, id)
   end
   if kind == "string" then return byText(peers, x) end
+  if promise.is(x) then fail "promise not awaited" end
   fail('a %s names no peer: give an id, "@username", a t.me link, "me", an update or a message', kind)
 end
 

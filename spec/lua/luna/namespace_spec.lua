@@ -86,6 +86,27 @@ describe("a method of a namespace", function()
     assert.equal(0, #core.sent)
   end)
 
+  it("is given no promises", function()
+    local core, api = connected(function() return empty end)
+    local late = luna.Success "me"
+    for name, call in pairs {
+      peer = function(opts) api.messages.sendMessage({ peer = late, message = "x" }, opts) end,
+      message = function(opts) api.messages.sendMessage({ peer = "me", message = late }, opts) end,
+      reply_to_msg_id = function(opts) api.messages.sendMessage({ peer = "me", message = "x", reply_to_msg_id = late.id }, opts) end,
+      reply_markup = function(opts)
+        api.messages.sendMessage({ peer = "me", message = "x", reply_markup = { inline_keyboard = { { late } } } }, opts)
+      end,
+      id = function(opts) api.users.getUsers({ id = { late } }, opts) end,
+    } do
+      for _, opts in ipairs { {}, { async = true } } do
+        local ok, err = pcall(call, opts)
+        assert.is_false(ok)
+        assert.matches('namespace_spec.lua:%d+: %a+.%a+: parameter "' .. name .. '": promise not awaited$', err)
+      end
+    end
+    assert.equal(0, #core.sent)
+  end)
+
   it("says where an option stands", function()
     local _, api = connected(function() return empty end)
     local ok, err = pcall(api.messages.sendMessage, { peer = "me", message = "x", async = true })

@@ -93,6 +93,8 @@ int ln_gate_resume(lua_State *co, lua_State *from, int nargs, int *nres);
 /* Waits so many seconds of that clock, which are on top of L and the function's result; for `return` from a C
  * function. */
 int ln_task_sleep(lua_State *L, struct ln_clock *clock);
+/* The same with more to do then, as ln_task_wait_then. */
+int ln_task_sleep_then(lua_State *L, struct ln_clock *clock, lua_KFunction then);
 void ln_task_push(lua_State *L, struct ln_task *t);     /* the handle that Lua sees */
 struct ln_task *ln_task_check(lua_State *L, int index); /* a handle's task; NULL: it has ended */
 

@@ -205,7 +205,7 @@ static void sleep_cancel(struct ln_task *t, void *ctx)
 
 static const struct ln_wait sleeping = {"sleep", sleep_cancel};
 
-int ln_task_sleep(lua_State *L, struct ln_clock *clock)
+int ln_task_sleep_then(lua_State *L, struct ln_clock *clock, lua_KFunction then)
 {
   struct ln_host *h = ln_host_get();
   double seconds = lua_tonumber(L, -1);
@@ -221,7 +221,12 @@ int ln_task_sleep(lua_State *L, struct ln_clock *clock)
   t->timer.fn = sleep_over;
   if (ln_timer_start(clock, &t->timer, now + us)) return luaL_error(L, "out of memory");
   ln_host_ref(h);
-  return ln_task_wait(L, &sleeping, NULL);
+  return then ? ln_task_wait_then(L, &sleeping, NULL, then) : ln_task_wait(L, &sleeping, NULL);
+}
+
+int ln_task_sleep(lua_State *L, struct ln_clock *clock)
+{
+  return ln_task_sleep_then(L, clock, NULL);
 }
 
 static int f_sleep(lua_State *L)

@@ -205,13 +205,26 @@ static int c_wall(lua_State *L)
   return 1;
 }
 
+/* The time has come, and with it what else was due then: once more, so that this has run too. */
+static int settle(lua_State *L, int status, lua_KContext ctx)
+{
+  (void)status;
+  (void)ctx;
+  ln_task_woken(L);
+  const struct clock *c = luaL_checkudata(L, 1, CLOCK);
+  if (!c->clock) return 0;
+  lua_settop(L, 1);
+  lua_pushinteger(L, 0);
+  return ln_task_sleep(L, c->clock);
+}
+
 /* advance(s): sleeps on that clock, whatever the task's own is; the host moves the clock while it waits. */
 static int c_advance(lua_State *L)
 {
   struct clock *c = check_clock(L, 1);
   if (!(luaL_checknumber(L, 2) >= 0)) return luaL_argerror(L, 2, "a clock goes forward only");
   lua_settop(L, 2);
-  return ln_task_sleep(L, c->clock);
+  return ln_task_sleep_then(L, c->clock, settle);
 }
 
 static int c_free(lua_State *L)
@@ -222,7 +235,7 @@ static int c_free(lua_State *L)
   if (h) {
     for (struct ln_task *t = ln_task_next(h, NULL); t; t = ln_task_next(h, t))
       if (t->clock == c->clock) t->clock = ln_loop_clock(h->loop);
-    ln_watch_forget_clock(c->clock);
+    ln_watch_forget_clock(L, c->clock);
     ln_host_retire_clock(h, c->clock); /* connections and timers may still be on it */
   } else {
     ln_clock_free(c->clock);

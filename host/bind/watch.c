@@ -408,16 +408,24 @@ void ln_watch_each(void (*fn)(struct ln_watch *w, void *ctx), void *ctx)
   }
 }
 
+struct gone {
+  lua_State *L;
+  struct ln_clock *clock;
+};
+
 static void leave_clock(struct ln_watch *w, void *ctx)
 {
-  if (w->clock != ctx) return;
-  ln_timer_stop(&w->timer);
+  struct gone *g = ctx;
+  if (w->clock != g->clock) return;
   w->clock = ln_loop_clock(ln_host_get()->loop);
+  if (w->enabled && (w->type == LN_WATCH_DELAY || w->type == LN_WATCH_REPEAT)) ln_watch_cancel(g->L, w);
 }
 
-void ln_watch_forget_clock(struct ln_clock *c)
+void ln_watch_forget_clock(lua_State *L, struct ln_clock *c)
 {
-  ln_watch_each(leave_clock, c);
+  struct gone g = {L, c};
+  luaL_checkstack(L, 4, NULL);
+  ln_watch_each(leave_clock, &g);
 }
 
 void ln_watch_open(lua_State *L)

@@ -129,8 +129,9 @@ void ln_watch_hold(bool holding);
 void ln_watch_rest(struct ln_host *h);
 /* Calls fn for each watcher. */
 void ln_watch_each(void (*fn)(struct ln_watch *w, void *ctx), void *ctx);
-/* The clock goes: its watchers follow the real one. */
-void ln_watch_forget_clock(struct ln_clock *c);
+/* The clock goes, and with it the time of delays and repeats, which are cancelled; other watchers follow the
+ * real one. */
+void ln_watch_forget_clock(lua_State *L, struct ln_clock *c);
 void ln_watch_open(lua_State *L);
 void ln_watch_close(void);
 

@@ -110,6 +110,7 @@ describe("seed: Async, helper methods", function()
       end)
       assert.is_false(ok)
       assert.is_true(luna.is(err, luna.RPCErrorException))
+      world:clock():advance(100) -- the function that the loop was given goes on meanwhile
     end)
 
     -- $MadelineProto->messages->sendMessage([...]);
@@ -133,6 +134,8 @@ describe("seed: Async, helper methods", function()
       assert.is_false(started)
       luna.await(p)
       assert.matches("deferred", said())
+      luna.await(api:callForkDefer(api.messages.sendMessage { peer = PEER, message = "begun before" }))
+      assert.matches("begun before", said())
     end)
 
     -- $MadelineProto->callFork((function () use ($MadelineProto) { try { … } catch (\Exception $e) { … } })());

@@ -30,6 +30,37 @@ describe("seed: Async, usage", function()
     said(apony)
   end)
 
+  -- $file = $MadelineProto->downloadToDir($bigfile, '/tmp/');
+  -- $file = yield $MadelineProto->downloadToDir($bigfile, '/tmp/');
+  it("a file, downloaded by the same line with and without yield, while others go on", function()
+    local bigfile, folder = nil, os.tmpname()
+    os.remove(folder)
+    assert(os.execute("mkdir " .. folder))
+    local content = ("big "):rep(300000) -- several pieces
+    MadelineProto:setCallback(function(update) bigfile = update end)
+    danog:send(bot, { document = content, name = "big.txt" })
+    world:clock():advance(1)
+
+    local before = MadelineProto:downloadToDir(bigfile, folder .. "/")
+    MadelineProto:async(true)
+    local promise, others = MadelineProto:downloadToDir(bigfile, folder .. "/"), 0
+    luna.callFork(function()
+      while luna.stateOf(promise) == "pending" do
+        others = others + 1
+        luna.sleep(0)
+      end
+    end)
+    local file = yield(promise)
+    assert.same({ folder .. "/big.txt", folder .. "/big (2).txt" }, { before, file })
+    assert.is_true(others > 0)
+    for _, path in ipairs { before, file } do
+      local f <close> = assert(io.open(path))
+      assert.equal(content, f:read "a")
+    end
+    os.execute("rm -r " .. folder)
+    MadelineProto:setCallback(function() end)
+  end)
+
   -- $MadelineProto->async(true);
   -- yield $MadelineProto->messages->sendMessage(...);
   it("async mode, for all functions", function()
@@ -62,36 +93,46 @@ describe("seed: Async, usage", function()
     assert.same({ ("Message from: %d\nhi"):format(danog.id) }, said(danog))
   end)
 
+  -- $MadelineProto->async(true);
   -- class EventHandler extends \danog\MadelineProto\EventHandler
-  it("in an event handler", function()
-    local own = world:run(here .. "/async/event_handler.lua", { name = "handler" })
-    own.handler.folder = os.tmpname()
-    os.remove(own.handler.folder)
-    assert(os.execute("mkdir " .. own.handler.folder))
-    danog:start(own)
-    danog:expect(own, 10, "Asynchronously, after 3 seconds")
-    local before = world:clock():now()
-    local sent = danog:send(own, "hello")
-    local answer = danog:expect(own, 10, '"message": "hello"')
-    assert.is_true(world:clock():now() - before >= 3)
-    assert.equal(sent.id, answer.reply_to.reply_to_msg_id)
-    assert.equal("messageEntityCode", answer.entities[1]._)
-    danog:send(own, { document = "some bytes", name = "notes.txt", message = "look" })
-    local back = danog:expect(own, 10, { media = "document" })
-    assert.equal("look", back.message)
-    assert.equal("some bytes", (danog:file(back)))
-    local file <close> = assert(io.open(own.handler.folder .. "/notes.txt"))
-    assert.equal("some bytes", file:read "a")
-    os.execute("rm -r " .. own.handler.folder)
-    own:stop()
-  end)
+  for _, async in ipairs { true, false } do
+    it(("in an event handler, async(%s)"):format(async), function()
+      local own = world:run(here .. "/async/event_handler.lua", { name = "handler" .. (async and "_async" or "") })
+      own.api:async(async)
+      own.handler.folder = os.tmpname()
+      os.remove(own.handler.folder)
+      assert(os.execute("mkdir " .. own.handler.folder))
+      danog:start(own)
+      danog:expect(own, 10, "Asynchronously, after 3 seconds")
+      local before = world:clock():now()
+      local sent = danog:send(own, "hello")
+      local answer = danog:expect(own, 10, '"message": "hello"')
+      assert.is_true(world:clock():now() - before >= 3)
+      assert.equal(sent.id, answer.reply_to.reply_to_msg_id)
+      assert.equal("messageEntityCode", answer.entities[1]._)
+      danog:send(own, { document = "some bytes", name = "notes.txt", message = "look" })
+      local back = danog:expect(own, 10, { media = "document" })
+      assert.equal("look", back.message)
+      assert.equal("some bytes", (danog:file(back)))
+      local file <close> = assert(io.open(own.handler.folder .. "/notes.txt"))
+      assert.equal("some bytes", file:read "a")
+      -- That it is blocked is an update too; the answer to it is refused, which is caught and logged.
+      danog:block(own)
+      world:clock():advance(10)
+      assert.matches("^messages.sendMessage: USER_IS_BLOCKED", luna.Logger.lastError("script").text)
+      danog:unblock(own)
+      os.execute("rm -r " .. own.handler.folder)
+      own:stop()
+    end)
+  end
 
   -- $MadelineProto->setCallback(function ($update) use ($MadelineProto) {
   it("in a callback handler", function()
+    MadelineProto:async(true)
     MadelineProto:setCallback(function(update)
       if update.message and update.message.out then return end
-      MadelineProto:sleep(3)
-      MadelineProto.messages.sendMessage { peer = update, message = "Hi after 3 seconds" }
+      yield(MadelineProto:sleep(3))
+      yield(MadelineProto.messages.sendMessage { peer = update, message = "Hi after 3 seconds" })
     end)
     local before = world:clock():now()
     danog:send(bot, "hey")
@@ -110,8 +151,42 @@ describe("seed: Async, usage", function()
     assert.same({ "hi", "again" }, said(danog))
   end)
 
+  -- "You can also have an asynchronous get_updates (deprecated) loop in here, if you want to"
+  it("wrapped, around a loop that asks for updates", function()
+    local polling = world:run(function() end, { name = "polling" })
+    local api = polling.api
+    api:async(true)
+    local texts, offset = {}, 0
+    local done = api:call(function()
+      return yield(api:loop(function()
+        while #texts < 2 do
+          for _, item in ipairs(yield(api:getUpdates { offset = offset, timeout = 5 })) do
+            offset = item.update_id + 1
+            local message = item.update.message
+            if type(message) == "table" and not message.out then texts[#texts + 1] = message.message end
+          end
+        end
+        return "two came"
+      end))
+    end)
+    danog:start(polling)
+    danog:send(polling, "one")
+    assert.equal("two came", yield(done))
+    assert.same({ "/start", "one" }, texts)
+    polling:stop()
+  end)
+
   -- $MadelineProto->messages->sendMessage(['peer' => '@danogentili', 'message' => 'a'], ['async' => true]);
   -- $MadelineProto->messages->sendMessage(['peer' => '@danogentili', 'message' => 'b'], ['async' => true]);
+  it("ignored", function()
+    MadelineProto.messages.sendMessage({ peer = "@danogentili", message = "a" }, { async = true })
+    MadelineProto.messages.sendMessage({ peer = "@danogentili", message = "b" }, { async = true })
+    local texts = said(danog)
+    table.sort(texts)
+    assert.same({ "a", "b" }, texts)
+  end)
+
+  -- "you can use call queues if you want to make sure the order of the calls remains the same"
   it("ignored, ordered by a queue", function()
     MadelineProto.messages.sendMessage({ peer = "@danogentili", message = "a" }, { async = true, queue = "danog" })
     MadelineProto.messages.sendMessage({ peer = "@danogentili", message = "b" }, { async = true, queue = "danog" })

@@ -1,12 +1,13 @@
--- The seed's "PeriodicLoop": the function is not bound to the loop, which it can have as its argument.
+-- The seed's "PeriodicLoop": the function is not bound to the loop; it captures it, and could have it as its argument.
 local luna = require "luna"
 local PeriodicLoop = luna.PeriodicLoop
 
 return function(MadelineProto)
-  local loop = PeriodicLoop(
+  local loop
+  loop = PeriodicLoop(
     MadelineProto,
     function()
-      MadelineProto.messages.sendMessage{ peer = "@alice_of_the_loops", message = "Hi every 2 seconds" }
+      loop.API.messages.sendMessage{ peer = "@alice_of_the_loops", message = "Hi every 2 seconds" }
     end,
     "My super loop",
     2

@@ -124,6 +124,13 @@ describe("luna.loop.run", function()
     loop.cancel(id)
   end)
 
+  it("has one handle, inside of run and out of it", function()
+    local handle, inside = loop.getHandle(), nil
+    assert.equal("userdata", type(handle))
+    loop.run(function() inside = loop.getHandle() end)
+    assert.equal(handle, inside)
+  end)
+
   it("tells getInfo whether it runs", function()
     local inside
     assert.is_false(loop.getInfo().running)

@@ -137,9 +137,20 @@ local function fork(api, p)
 end
 
 --- An error that nobody waits for, to the log.
-function helpers.logError(room, err)
-  local text, traceback = frames.tidy(errors.text(err), errors.isException(err) and err.traceback or nil)
-  Logger.write(Logger.ERROR, room, text, { traceback = traceback, err = err })
+function helpers.logError(room, err, before)
+  local traceback = errors.isException(err) and err.traceback or nil
+  if #frames.own(traceback) == 0 then traceback = nil end -- the library's own way says nothing
+  local text
+  text, traceback = frames.tidy(errors.text(err), traceback)
+  Logger.write(Logger.ERROR, room, (before or "") .. text, { traceback = traceback, err = err })
+end
+
+--- A failure that nobody looked at: an ignored call's, a forgotten task's. It is logged, never thrown.
+function helpers.unhandled(err, owner)
+  if errors.is(err, errors.classes.CancelledException) then return end
+  if type(err) == "table" and rawget(err, "versionEnded") then return end -- a version of a script was replaced, and this went with it
+  local whose = require("luna.scope").of(owner)
+  helpers.logError(whose and whose.name or "script", err, "nobody took this error: ")
 end
 
 for _, name in ipairs { "callFork", "rethrow" } do

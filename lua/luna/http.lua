@@ -6,6 +6,7 @@ local task = require "_luna.task"
 local core = require "_luna.promise"
 local Class = require "luna.class"
 local cancellation = require "luna.cancellation"
+local helpers = require "luna.helpers"
 local options = require "luna.http.options"
 local exchange = require "luna.http.exchange"
 local Cookies = require "luna.http.cookies"
@@ -53,9 +54,10 @@ local function pass(plan, good, ...)
 end
 
 -- Runs the exchange by the mode: at once in this task, or in one of its own for a promise.
-local function run(self, plan, opts)
+local function run(self, plan, opts, level)
   local async = opts and opts.async
   if async == nil then async = self.api ~= nil and self.api._core.async end
+  if not async then helpers.waitable(level + 1) end
   if plan.cancellation then
     follow(plan)
     if plan.cancelled then
@@ -76,7 +78,7 @@ local function start(self, url, opts, level)
   if plan.cancellation and not cancellation.isToken(plan.cancellation) then
     error("the option \"cancellation\" wants a token of a CancellationTokenSource", level + 1)
   end
-  return run(self, plan, opts)
+  return (run(self, plan, opts, level + 1))
 end
 
 --- client:request(url | Request | { url =, method =, … }, options?): the answer, as soon as its headers are there.
@@ -114,7 +116,7 @@ function Client:fetch(url, opts, level)
   if opts ~= nil and type(opts) ~= "table" then error(("the options are a table, not a %s"):format(type(opts)), level) end
   local plan = options.plan(self, url, merged(opts, opts and opts.method or "GET"), level)
   plan.whole = true
-  return run(self, plan, opts)
+  return (run(self, plan, opts, level))
 end
 
 --- client:with(defaults): a client with these options over its own; the cookies are shared unless `cookies` is among them.

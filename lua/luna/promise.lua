@@ -89,13 +89,6 @@ core.setInvalidYield(function(value)
 end)
 task.setErrorAnnotator(errors.annotate)
 
--- A failure that nobody looked at: an ignored call's, a forgotten task's. It is logged, never thrown.
-task.setUnhandled(function(err, owner)
-  if errors.is(err, errors.classes.CancelledException) then return end
-  local text, traceback = errors.text(err), errors.isException(err) and err.traceback
-  if traceback and traceback:find "\n%s+[^%s%[]" then text = text .. "\n" .. traceback end -- frames that are not all of C
-  local whose = require("luna.scope").of(owner)
-  require("luna.logger").write(1, whose and whose.name or "luna", "nobody took this error: " .. text)
-end)
+task.setUnhandled(function(...) require("luna.helpers").unhandled(...) end)
 
 return promise

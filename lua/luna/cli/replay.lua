@@ -3,7 +3,6 @@ local host = require "_luna.host"
 local helpers = require "luna.helpers"
 local options = require "luna.cli.options"
 local promise = require "_luna.promise"
-local report = require "luna.cli.report"
 local task = require "_luna.task"
 
 local M = {}
@@ -51,7 +50,7 @@ function M.run(args)
   for i = 2, #args do
     if not host.stat(args[i]) then options.fail(("luna replay: there is no script %s"):format(args[i])) end
   end
-  task.setUnhandled(report.unhandled)
+  task.setUnhandled(function(...) require("luna.helpers").unhandled(...) end)
   helpers.lineSource = function(p) promise.resolve(p, nil) end -- a record has no standard input: it has ended
   local result = require("luna.replay").play(args[1], table.move(args, 2, #args, 1, {}), { strict = args.strict, online = args.online })
   host.write(1, result.text .. "\n")

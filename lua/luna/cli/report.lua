@@ -45,11 +45,4 @@ function report.print(err)
   return status
 end
 
---- An error of a task that nobody waited for: one entry in the log.
-function report.unhandled(err, owner)
-  if type(err) == "table" and rawget(err, "versionEnded") then return end -- a version of a script was replaced, and this went with it
-  local core = require("luna.scope").of(owner)
-  require("luna.helpers").logError(core and core.name or "script", err)
-end
-
 return report

@@ -410,7 +410,7 @@ function M.run(args)
   for _, path in ipairs(args) do dashes = dashes + (path == "-" and 1 or 0) end
   if dashes > 1 then options.fail("standard input can be read once") end
   settingsFile(args)
-  task.setUnhandled(report.unhandled)
+  task.setUnhandled(function(...) require("luna.helpers").unhandled(...) end)
   signals.install(function() task.exit(0) end)
   task.onExit(notify.stopping)
   task.onExit(M.stopAll)

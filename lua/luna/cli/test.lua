@@ -120,7 +120,7 @@ function M.run(args)
   if #files == 0 then options.fail("luna test: no spec (*_spec.lua) there") end
 
   preload()
-  task.setUnhandled(report.unhandled)
+  task.setUnhandled(function(...) require("luna.helpers").unhandled(...) end)
   task.setBudget(120) -- a test may run other programs, which holds the loop; an endless one still ends
   task.onExit(require("luna.cli.run").stopAll)
   signals.install(function() task.exit(1) end)

@@ -6,13 +6,13 @@ local methods = {}
 local function key(name) return name:lower() end
 
 -- What would end a line would let a value speak for itself on the wire.
-local function checked(name, value)
+local function checked(name, value, level)
   if type(name) ~= "string" or not name:find "^[%w!#$%%&'*+.^_`|~-]+$" then
-    error(('"%s" is no name of a header'):format((tostring(name):gsub("%c", "?"))), 3)
+    error(('"%s" is no name of a header'):format((tostring(name):gsub("%c", "?"))), level + 1)
   end
   if type(value) == "number" then value = tostring(value) end
-  if type(value) ~= "string" then error(('the header "%s" is a %s, not a string'):format(name, type(value)), 3) end
-  if value:find "[%z\r\n]" then error(('the header "%s" has the end of a line in it'):format(name), 3) end
+  if type(value) ~= "string" then error(('the header "%s" is a %s, not a string'):format(name, type(value)), level + 1) end
+  if value:find "[%z\r\n]" then error(('the header "%s" has the end of a line in it'):format(name), level + 1) end
   return value
 end
 
@@ -28,8 +28,8 @@ function methods:all(name)
   return values and { table.unpack(values) } or {}
 end
 
-function methods:add(name, value)
-  value = checked(name, value)
+function methods:add(name, value, level)
+  value = checked(name, value, (level or 1) + 1)
   local values, names = rawget(self, "_values"), rawget(self, "_names")
   local k = key(name)
   if not values[k] then
@@ -39,14 +39,13 @@ function methods:add(name, value)
   table.insert(values[k], value)
 end
 
-function methods:set(name, value)
+function methods:set(name, value, level)
+  level = (level or 1) + 1
+  if value == nil or value == false then return methods.remove(self, name) end
+  local values = type(value) == "table" and value or { value }
+  for _, v in ipairs(values) do checked(name, v, level) end
   methods.remove(self, name)
-  if value == nil or value == false then return end
-  if type(value) == "table" then
-    for _, v in ipairs(value) do methods.add(self, name, v) end
-  else
-    methods.add(self, name, value)
-  end
+  for _, v in ipairs(values) do methods.add(self, name, v, level) end
 end
 
 function methods:remove(name)
@@ -93,7 +92,7 @@ function Headers.__index(self, name)
   if method then return method end
   return type(name) == "string" and methods.get(self, name) or nil
 end
-function Headers.__newindex(self, name, value) methods.set(self, name, value) end
+function Headers.__newindex(self, name, value) methods.set(self, name, value, 2) end
 --- pairs(headers): each name with its values joined by ", ".
 function Headers.__pairs(self)
   local i, names, values = 0, rawget(self, "_names"), rawget(self, "_values")

@@ -14,8 +14,8 @@ function Request:getMethod() return self.method end
 function Request:setMethod(method) self.method = method end
 function Request:getHeader(name) return self.headers:get(name) end
 function Request:hasHeader(name) return self.headers:get(name) ~= nil end
-function Request:setHeader(name, value) self.headers:set(name, value) end
-function Request:addHeader(name, value) self.headers:add(name, value) end
+function Request:setHeader(name, value) self.headers:set(name, value, 2) end
+function Request:addHeader(name, value) self.headers:add(name, value, 2) end
 function Request:removeHeader(name) self.headers:remove(name) end
 function Request:getBody() return self.body end
 function Request:setBody(body) self.body = body end

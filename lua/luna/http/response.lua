@@ -19,6 +19,7 @@ local plain = { _core = { async = false } } -- in the place of an API object, fo
 -- By the mode of the client and the options of the call: at once, or as a promise.
 local function run(self, opts, fn, ...)
   local api = self._plan.api or plain
+  if not helpers.isAsync(api, opts) then helpers.waitable(2) end
   if opts == nil and not api._core.async then return fn(self, ...) end
   return helpers.run(api, opts, fn, self, ...)
 end
@@ -61,7 +62,10 @@ end
 
 --- for piece in response:pieces() do … end
 function Response:pieces(n)
-  return function() return readPiece(self, n) end
+  return function()
+    helpers.waitable(2)
+    return readPiece(self, n)
+  end
 end
 
 function Response:readAll(limit)

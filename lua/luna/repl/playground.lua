@@ -76,7 +76,7 @@ return function()
   local api = require("luna.api").new(nil, { stem = "repl", name = "repl", where = "luna repl" })
   local env = require("luna.environment").new(nil)
   local bot = { api = api, core = api._core, name = "repl", env = env, playground = true }
-  task.setUnhandled(require("luna.cli.report").unhandled)
+  task.setUnhandled(require("luna.helpers").unhandled)
   local Bot = luna.EventHandler:extend "Bot"
   require("luna.api").methods.run(api, Bot)
   bot.handler = Bot

@@ -61,7 +61,7 @@ describe("luv", function()
     end)
     uv.run()
     luna.sleep(0.001)
-    task.setUnhandled(require("luna.cli.report").unhandled)
+    task.setUnhandled(require("luna.helpers").unhandled)
     assert.equal("in a callback", seen)
   end)
 

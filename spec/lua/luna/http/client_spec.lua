@@ -127,11 +127,42 @@ describe("HTTP #http", function()
     assert.truthy(body:find("\r\n\r\n" .. ("abc"):rep(100000) .. "\r\n--", 1, true))
   end)
 
+  test("names the script's line where nobody can wait, and logs what nobody takes in one line", function()
+    local r = client:get(url "/hello")
+    local calls = {
+      function() luna.http.get(url "/hello", { private = true }) end, function() client:post(url "/echo", "x") end,
+      function() luna.fileGetContents(url "/hello", { private = true }) end, function() r:body() end, function() r:read(1) end,
+      function() r:pieces()() end, function() r:getBody():buffer() end,
+    }
+    for i, call in ipairs(calls) do
+      assert.matches("^[^ ]*client_spec%.lua:%d+: cannot wait inside table%.sort$", errorOf(table.sort, { 1, 2 }, call), "call " .. i)
+    end
+    local lines = {}
+    luna.Logger.configure { target = function(text) lines[#lines + 1] = text end }
+    client:get("http://127.0.0.1:1/", { async = true })
+    for _ = 1, 200 do
+      luna.sleep(0.01)
+      collectgarbage()
+      if lines[1] then break end
+    end
+    luna.Logger.configure {}
+    assert.equal(1, #lines)
+    assert.matches("^nobody took this error: GET http://127%.0%.0%.1:1/: nothing answers there [^\n]*$", lines[1])
+  end)
+
   test("raises for what no header may hold", function()
     for _, headers in ipairs { { ["X\r\nY"] = "a" }, { X = "a\r\nY: b" }, { X = {} , [1] = "y" }, { X = true } } do
       local err = errorOf(function() client:get(url "/hello", { headers = headers }) end)
       assert.matches("client_spec.lua:%d+: .*header", err)
     end
+    local request = luna.http.Request(url "/hello")
+    for _, change in ipairs {
+      function() request:setHeader("X", "a\nb") end, function() request:addHeader("X", true) end,
+      function() request.headers["X"] = { "a", 1, false } end, function() request.headers:set("X\r\n", "a") end,
+    } do
+      assert.matches("^[^ ]*client_spec.lua:%d+: [^\n]*header[^\n]*$", errorOf(change))
+    end
+    assert.is_false(request:hasHeader "X")
   end)
 
   test("keeps connections", function()
@@ -269,15 +300,15 @@ describe("HTTP #http", function()
     silent(r.body, r)
     silent(soon.post, soon, url "/take?name=silent3", ("x"):rep(64 << 20))
     -- Where it is the script that is waited for, there is time.
-    local n = 0
-    assert.equal("xx", sent(soon:post(url "/echo", function()
-      luna.sleep(0.3)
-      n = n + 1
-      return n <= 2 and "x" or nil
-    end)))
-    r = soon:get(url "/big?n=8000000")
+    local patient, given = client:with { inactivityTimeout = 1 }, nil
+    r = patient:get(url "/big?n=8000000")
     assert.truthy(r:read(10))
-    luna.sleep(0.5)
+    assert.equal("x", sent(patient:post(url "/echo", function()
+      if given then return nil end
+      luna.sleep(1.3)
+      given = true
+      return "x"
+    end)))
     assert.equal(8000000 - 10, #r:body())
     for i = 1, 3 do server.open("silent" .. i) end
   end)

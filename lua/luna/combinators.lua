@@ -9,7 +9,9 @@ local combinators = {}
 local TimeoutException = errors.classes.TimeoutException
 local MultiReasonException = errors.classes.MultiReasonException
 
+--- What a wrong value is, for an error: "nil", "a promise", "a number".
 local function kind(x) return x == nil and "nil" or core.is(x) and "a promise" or "a " .. type(x) end
+combinators.kind = kind
 
 -- Raises at `level` above the caller what to do about a value that is neither promise nor function.
 local function check(x, what, level)

@@ -23,15 +23,19 @@ local function unknown(verb, id)
   errors.throw(InvalidWatcherError(('cannot %s "%s": there is no watcher of this id'):format(verb, id), { watcher = id }))
 end
 
+local function wrong(name, wanted, got)
+  error(("%s wants %s, got %s"):format(name, wanted, require("luna.combinators").kind(got)), 3)
+end
+
 --- Makes a watcher active again, from the next tick on; a delay starts its time anew. Raises InvalidWatcherError.
 function loop.enable(id)
-  if type(id) ~= "string" then error(("enable wants the id of a watcher, got a %s"):format(type(id)), 2) end
+  if type(id) ~= "string" then wrong("enable", "the id of a watcher", id) end
   if not core.enable(id) then unknown("enable", id) end
 end
 
 --- Lets the watcher keep `run` going, as it does from the start. Raises InvalidWatcherError.
 function loop.reference(id)
-  if type(id) ~= "string" then error(("reference wants the id of a watcher, got a %s"):format(type(id)), 2) end
+  if type(id) ~= "string" then wrong("reference", "the id of a watcher", id) end
   if not core.reference(id) then unknown("reference", id) end
 end
 
@@ -55,9 +59,7 @@ end
 
 --- setErrorHandler(fn | nil): who gets what callbacks throw; returns the one before.
 function loop.setErrorHandler(fn)
-  if fn ~= nil and type(fn) ~= "function" then
-    error(("setErrorHandler wants a function or nil, got a %s"):format(type(fn)), 2)
-  end
+  if fn ~= nil and type(fn) ~= "function" then wrong("setErrorHandler", "a function or nil", fn) end
   local b, mark = bot(), marks() or 0
   local own = handlers[b] or {}
   handlers[b] = own
@@ -84,7 +86,7 @@ end
 
 --- setState(key, value | nil), getState(key): a place for what belongs to the loop rather than to a module.
 function loop.setState(key, value)
-  if type(key) ~= "string" then error(("setState wants a string as key, got a %s"):format(type(key)), 2) end
+  if type(key) ~= "string" then wrong("setState", "a string as key", key) end
   local b = bot()
   local state = states[b]
   if not state then
@@ -95,7 +97,7 @@ function loop.setState(key, value)
 end
 
 function loop.getState(key)
-  if type(key) ~= "string" then error(("getState wants a string as key, got a %s"):format(type(key)), 2) end
+  if type(key) ~= "string" then wrong("getState", "a string as key", key) end
   local state = states[bot()]
   if state then return state[key] end
 end

@@ -2,6 +2,7 @@
 local core = require "_luna.promise"
 local task = require "_luna.task"
 local ResumableSignalLoop = require "luna.loops.resumable_signal"
+local kind = require("luna.loops.loop").kind
 
 local GenericLoop = ResumableSignalLoop:extend "GenericLoop"
 
@@ -14,11 +15,9 @@ GenericLoop.STOP, GenericLoop.PAUSE, GenericLoop.CONTINUE = word "STOP", word "P
 
 --- Checks what GenericLoop and PeriodicLoop are made of; raises at the script's line.
 function GenericLoop.setUp(self, class, api, fn, name)
-  if type(api) ~= "table" then error(("%s: argument 1 is a %s, not an API object"):format(class, type(api)), 4) end
-  if type(fn) ~= "function" then
-    error(("%s: argument 2 is a %s, not a function"):format(class, core.is(fn) and "promise" or type(fn)), 4)
-  end
-  if name ~= nil and type(name) ~= "string" then error(("%s: argument 3 is a %s, not a name"):format(class, type(name)), 4) end
+  if type(api) ~= "table" then error(("%s: argument 1 is %s, not an API object"):format(class, kind(api)), 4) end
+  if type(fn) ~= "function" then error(("%s: argument 2 is %s, not a function"):format(class, kind(fn)), 4) end
+  if name ~= nil and type(name) ~= "string" then error(("%s: argument 3 is %s, not a name"):format(class, kind(name)), 4) end
   self.API, self.callback, self.name = api, fn, name
 end
 
@@ -26,9 +25,16 @@ function GenericLoop:init(api, fn, name) GenericLoop.setUp(self, "GenericLoop", 
 
 function GenericLoop:__tostring() return self.name or getmetatable(self).__name end
 
+--- Runs the function once: what it returned, or what the promise that it returned resolves to.
+function GenericLoop._call(self)
+  local value = self.callback(self)
+  if core.is(value) then return core.await(value) end
+  return value
+end
+
 function GenericLoop:loop()
   while true do
-    local wait = self.callback(self)
+    local wait = GenericLoop._call(self)
     if wait == GenericLoop.STOP then return end
     local signal
     if wait == GenericLoop.CONTINUE then
@@ -39,8 +45,9 @@ function GenericLoop:loop()
     elseif type(wait) == "number" and wait >= 0 then
       signal = self:waitSignal(self:pause(wait))
     else
-      error(("the function returned %s; wanted are a number of seconds, GenericLoop.STOP, PAUSE, CONTINUE, or nothing"):format(
-        type(wait) == "number" and tostring(wait) or "a " .. type(wait)), 0)
+      local at = debug.getinfo(self.callback, "S")
+      error(("%s:%d: the function returned %s; wanted are a number of seconds, GenericLoop.STOP, PAUSE, CONTINUE, or nothing"):format(
+        at.short_src, at.linedefined, type(wait) == "number" and tostring(wait) or kind(wait)), 0)
     end
     if signal then return end
   end

@@ -4,6 +4,7 @@ local core = require "_luna.promise"
 local task = require "_luna.task"
 local Class = require "luna.class"
 local errors = require "luna.errors"
+local frames = require "luna.frames"
 local combinators = require "luna.combinators"
 local scope = require "luna.scope"
 local timer = require "_luna.timer"
@@ -31,18 +32,23 @@ local function state(self)
 end
 M.state = state
 
-local function log(self, level, text)
+-- A __tostring that fails must not keep the loop from ending.
+local function nameOf(self)
+  local ok, name = pcall(tostring, self)
+  return ok and name or getmetatable(self).__name
+end
+
+local function log(self, level, text, about)
   local api = self.API
   local c = type(api) == "table" and rawget(api, "_core")
-  Logger.write(level, c and c.name or "loop", ("%s: %s"):format(tostring(self), text))
+  Logger.write(level, c and c.name or "loop", ("%s: %s"):format(nameOf(self), text), about)
 end
-M.log = log
 
 --- Takes an API object (or a handler), or a table of fields.
 function Base:init(x)
   if x == nil then return end
   if type(x) ~= "table" then
-    error(("%s: an API object or a table of fields is wanted, not a %s"):format(self.__name, core.is(x) and "promise" or type(x)), 3)
+    error(("%s: an API object or a table of fields is wanted, not %s"):format(self.__name, combinators.kind(x)), 3)
   end
   if getmetatable(x) ~= nil then
     self.API = x
@@ -65,9 +71,35 @@ local function markOf(c)
   return entry and entry.version and entry.version.mark
 end
 
+-- Who catches the error of a stop at one wait is told again at a later one, after so many seconds; then the log names it.
+local AGAIN, TIMES = 3, 3
+
+local function press(self, s, err, times)
+  s.pressing = nil
+  if s.stop ~= err or not s.task then return end
+  if times == 0 then return log(self, Logger.WARNING, "it was stopped, but catches the error of its waits and goes on") end
+  core.cancel(s.task, err)
+  s.pressing = timer.unref(timer.after(AGAIN, press, self, s, err, times - 1))
+end
+
+-- In the loop's task: what it throws passes unchanged, with its traceback kept for the log.
+local function body(self, s)
+  local function pass(ok, ...)
+    if not ok then error((...), 0) end
+    return ...
+  end
+  return pass(xpcall(self.loop, function(err)
+    local traceback = debug.traceback(nil, 2)
+    if errors.isException(err) then return errors.annotate(err, traceback) end
+    s.traceback = traceback
+    return err
+  end, self))
+end
+
 local function ended(self, s, err, ...)
-  local done, stopped = s.done, s.stop
-  s.done, s.task, s.stop = nil, nil, nil
+  local done, stopped, traceback = s.done, s.stop, s.traceback
+  if s.pressing then timer.cancel(s.pressing) end
+  s.done, s.task, s.stop, s.traceback, s.pressing = nil, nil, nil, nil, nil
   if self._ended then self:_ended(s) end
   local c = rawget(self.API or {}, "_core")
   if c and c.background then c.background[self] = nil end
@@ -75,8 +107,10 @@ local function ended(self, s, err, ...)
     if Logger.wants(Logger.VERBOSE) then log(self, Logger.VERBOSE, err == nil and "ended" or "stopped") end
     return core.resolve(done, ...)
   end
-  local text = errors.isException(err) and err.traceback and tostring(err) .. "\n" .. err.traceback or errors.text(err)
-  log(self, Logger.ERROR, "failed: " .. text)
+  local text
+  text, traceback = frames.tidy(errors.text(err), errors.isException(err) and err.traceback or traceback)
+  if not frames.hasPosition(text) then traceback = nil end -- nothing in it is the script's: a signal, a promise's failure
+  log(self, Logger.ERROR, "failed: " .. text, { traceback = traceback, err = err })
   core.fail(done, err)
 end
 
@@ -88,12 +122,14 @@ function Base:start()
     log(self, Logger.ERROR, "it runs already, start() does nothing")
     return false
   end
+  local named, name = pcall(tostring, self)
+  if not named then error(("the __tostring of this loop failed: %s"):format(errors.text(name)), 2) end
   local api = self.API
   if type(api) ~= "table" then
-    error(("%s: self.API is %s; hand an API object to the class, or set self.API in init"):format(tostring(self),
-      api == nil and "not set" or "a " .. type(api)), 2)
+    error(("%s: self.API is %s; hand an API object to the class, or set self.API in init"):format(name,
+      api == nil and "not set" or combinators.kind(api)), 2)
   end
-  if type(self.loop) ~= "function" then error(("%s has no method loop()"):format(tostring(self)), 2) end
+  if type(self.loop) ~= "function" then error(("%s has no method loop()"):format(name), 2) end
   local done = core.new(function() self:stop() end)
   s.done, s.since = done, timer.now()
   core.markHandled(done) -- an error of it is logged here
@@ -107,11 +143,11 @@ function Base:start()
   s.mark = markOf(c)
   local p = task.spawn(function()
     enter(api, s.mark)
-    task.current().name = tostring(self)
-    return self:loop()
+    task.current().name = name
+    return body(self, s)
   end)
   if core.state(p) == "pending" then s.task = p end
-  if s.stop and s.task then core.cancel(p, s.stop) end -- it stopped itself before its first wait
+  if s.stop then press(self, s, s.stop, TIMES) end -- it stopped itself before its first wait
   core.onResolve(p, function(err, ...) ended(self, s, err, ...) end)
   return done
 end
@@ -123,7 +159,7 @@ function Base:stop()
   local s = state(self)
   if not s.done or s.stop then return end
   s.stop = CancelledException "the loop was stopped"
-  if s.task then core.cancel(s.task, s.stop) end
+  press(self, s, s.stop, TIMES)
 end
 
 --- Raises, where the loop is to stop: its code may have caught the error once.
@@ -131,7 +167,7 @@ function M.checkStop(s)
   if s.stop then error(s.stop, 0) end
 end
 
-M.toPromise = combinators.toPromise
+M.toPromise, M.kind = combinators.toPromise, combinators.kind
 
 --- luna.Loop itself: between it and Base stands what to say to who meant luna.loop.
 local Loop = Base:extend "Loop"
@@ -151,7 +187,7 @@ end
 
 --- luna.Loop:extend "name": a class whose instances look past luna.Loop, so that their fields may have any name.
 function Loop.extend(self, name)
-  if not Class.isClass(self) then return Base.extend(self, name) end -- which says so
+  if not Class.isClass(self) or name ~= nil and type(name) ~= "string" then return Base.extend(self, name) end -- which says so
   local class = Base:extend(name == nil and "Loop" or name)
   class.super = Loop
   return class

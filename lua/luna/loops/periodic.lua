@@ -1,6 +1,8 @@
---- luna.PeriodicLoop(API, fn, name, timeout): waits, runs the function, and so on, until it returns STOP or a true signal comes.
+--- luna.PeriodicLoop(API, fn, name, timeout): waits, runs the function, and so on, until it returns STOP (or a promise of it), or a true
+--- signal comes.
 local ResumableSignalLoop = require "luna.loops.resumable_signal"
 local GenericLoop = require "luna.loops.generic"
+local base = require "luna.loops.loop"
 
 local PeriodicLoop = ResumableSignalLoop:extend "PeriodicLoop"
 
@@ -11,7 +13,7 @@ function PeriodicLoop:init(api, fn, name, timeout)
   GenericLoop.setUp(self, "PeriodicLoop", api, fn, name)
   if not (type(timeout) == "number" and timeout >= 0) then
     error(("PeriodicLoop: argument 4 is %s, not a number of seconds"):format(
-      type(timeout) == "number" and tostring(timeout) or "a " .. type(timeout)), 3)
+      type(timeout) == "number" and tostring(timeout) or base.kind(timeout)), 3)
   end
   self.timeout = timeout
 end
@@ -19,7 +21,7 @@ end
 function PeriodicLoop:loop()
   repeat
     if self:waitSignal(self:pause(self.timeout)) then return end
-  until self.callback(self) == PeriodicLoop.STOP
+  until GenericLoop._call(self) == PeriodicLoop.STOP
 end
 
 return PeriodicLoop

@@ -31,7 +31,7 @@ end
 function ResumableLoop:pause(seconds)
   if seconds ~= nil and not (type(seconds) == "number" and seconds >= 0) then
     error(("pause wants a number of seconds, not less than 0, or nil; got %s"):format(
-      type(seconds) == "number" and tostring(seconds) or "a " .. type(seconds)), 2)
+      type(seconds) == "number" and tostring(seconds) or base.kind(seconds)), 2)
   end
   local s = state(self)
   checkStop(s)

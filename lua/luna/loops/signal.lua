@@ -8,7 +8,8 @@ local state, checkStop = base.state, base.checkStop
 
 local SignalLoop = base.Base:extend "SignalLoop"
 
--- s.signals: those nobody has taken, [first] … [last]; s.waiting: promises of those who wait, in order.
+-- s.signals: those nobody has taken, [first] … [last]; s.waiting: promises of those who wait, in order;
+-- s.following: those of them who wait for a promise too, by that promise.
 local function takeQueued(s)
   local first = s.firstSignal or 1
   local data = s.signals[first]
@@ -22,7 +23,7 @@ local function deliver(value)
   return value
 end
 
-function SignalLoop:_ended(s) s.signals, s.firstSignal, s.lastSignal, s.waiting = nil, nil, nil, nil end
+function SignalLoop:_ended(s) s.signals, s.firstSignal, s.lastSignal, s.waiting, s.following = nil, nil, nil, nil, nil end
 
 local function queued(s) return s.signals ~= nil and s.signals[s.firstSignal or 1] ~= nil end
 SignalLoop._queued = queued
@@ -32,12 +33,35 @@ local function abandon(self, s, p)
   if p and self._drop then self._drop(s, p) end
 end
 
-local function finish(self, s, own, p, ok, ...)
-  if not ok then
-    for i, other in ipairs(s.waiting or {}) do
-      if other == own then table.remove(s.waiting, i) end
-    end
+local function remove(list, own)
+  for i, other in ipairs(list or {}) do
+    if other == own then return table.remove(list, i) end
   end
+end
+
+-- One callback a promise, however often it is waited for: s.following has those who wait for it now.
+local function follow(s, promise, own)
+  s.following = s.following or setmetatable({}, { __mode = "k" })
+  local list = s.following[promise]
+  if not list then
+    list = {}
+    s.following[promise] = list
+    core.onResolve(promise, function(err, ...)
+      for _, waits in ipairs { table.unpack(list) } do
+        if core.state(waits) == "pending" then
+          remove(s.waiting, waits)
+          if err ~= nil then core.fail(waits, err) else core.resolve(waits, ...) end
+        end
+      end
+    end)
+  end
+  list[#list + 1] = own
+  return list
+end
+
+local function finish(self, s, own, p, list, ok, ...)
+  remove(list, own)
+  if not ok then remove(s.waiting, own) end
   if p and core.state(p) == "pending" then abandon(self, s, p) end
   if not ok then error((...), 0) end
   return ...
@@ -59,16 +83,8 @@ function SignalLoop:waitSignal(promise)
   local own = core.new()
   s.waiting = s.waiting or {}
   s.waiting[#s.waiting + 1] = own
-  if promise then
-    core.onResolve(promise, function(err, ...)
-      if core.state(own) ~= "pending" then return end
-      for i, other in ipairs(s.waiting or {}) do
-        if other == own then table.remove(s.waiting, i) end
-      end
-      if err ~= nil then core.fail(own, err) else core.resolve(own, ...) end
-    end)
-  end
-  return finish(self, s, own, promise, pcall(core.await, own))
+  local list = promise and follow(s, promise, own)
+  return finish(self, s, own, promise, list, pcall(core.await, own))
 end
 
 --- signal(data): into the loop; to who waits longest, else it is kept.

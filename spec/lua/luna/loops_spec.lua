@@ -97,7 +97,54 @@ describe("luna.Loop", function()
     assert.is_true(logged "quiet one: started" and logged "quiet one: ended")
     local err = luna.Exception "no"
     assert.equal(err, raised(luna.await, class(luna.Loop, function() error(err, 0) end, "bad one")(API):start()))
-    assert.is_true(logged "bad one: failed: no")
+    assert.is_true(logged "bad one: failed: .*loops_spec.lua:%d+: no")
+  end)
+
+  it("logs where an error came from, whatever it is", function()
+    local function deep(x) error(x) end
+    for _, x in ipairs { "text", { code = 5 }, luna.Exception "object" } do
+      lines = {}
+      local function work()
+        luna.sleep(0)
+        deep(x)
+        return 1
+      end
+      local why = raised(luna.await, class(luna.Loop, function()
+        work()
+        return 2
+      end, "deep one")(API):start())
+      assert.is_true(why == x or type(x) == "string" and why:find "loops_spec.lua:%d+: text$" ~= nil)
+      local line = lines[#lines]
+      assert.matches("^deep one: failed: ", line)
+      assert.equal(3, select(2, line:gsub("loops_spec.lua:%d+: in ", "")))
+      assert.is_nil(line:find "%[C%]")
+    end
+  end)
+
+  it("logs in one line what came from nowhere in the script", function()
+    local l = luna.GenericLoop(API, function() end, "signalled")
+    l:signal(luna.Exception "end it")
+    raised(luna.await, l:start())
+    assert.equal("signalled: failed: end it", lines[#lines])
+  end)
+
+  it("a class has a name that is a string", function()
+    for _, base in ipairs { luna.Loop, luna.ResumableLoop } do
+      assert.matches("loops_spec.lua:%d+: the name of a class is a string", raised(function() local _ = base:extend(5) end))
+    end
+  end)
+
+  it("a __tostring that fails is said at start, and keeps no loop from ending", function()
+    local bad = true
+    local L = class(luna.Loop, function()
+      bad = true
+      error "x"
+    end, "its class")
+    function L:__tostring() return bad and error "no name" or "named" end
+    assert.matches("loops_spec.lua:%d+: the __tostring of this loop failed: .*no name", raised(function() L(API):start() end))
+    bad = false
+    assert.matches(": x$", raised(luna.await, L(API):start()))
+    assert.is_true(logged "its class: failed")
   end)
 
   it("takes an API object, a table of fields, or what init makes of its arguments", function()
@@ -149,6 +196,53 @@ describe("luna.Loop", function()
     end)(API)
     assert.is_nil(luna.await(l:start()))
     assert.equal(1, steps)
+  end)
+
+  it("stop leaves it some seconds for what it has still to do, and holds for who caught the first error", function()
+    virtually(function(now)
+      local log = {}
+      local l = class(luna.Loop, function()
+        pcall(luna.sleep, 3600)
+        luna.sleep(2)
+        log[1] = "bye"
+      end)(API)
+      local p = l:start()
+      l:stop()
+      assert.is_nil(luna.await(p))
+      assert.same({ "bye" }, log)
+      local rounds = 0
+      l = class(luna.Loop, function()
+        while true do
+          pcall(luna.sleep, 20)
+          rounds = rounds + 1
+          luna.sleep(60)
+        end
+      end)(API)
+      local start = now()
+      p = l:start()
+      luna.sleep(1)
+      l:stop()
+      assert.is_nil(luna.await(p))
+      assert.same({ 1, 4 }, { rounds, now() - start })
+      luna.sleep(20)
+      assert.is_false(logged "goes on")
+    end)
+  end)
+
+  it("one that goes on whatever it is told is named in the log", function()
+    virtually(function()
+      local rounds = 0
+      local l = class(luna.Loop, function()
+        while rounds < 20 do
+          rounds = rounds + 1
+          pcall(luna.sleep, 5)
+        end
+      end, "stubborn")(API)
+      local p = l:start()
+      l:stop()
+      luna.await(p)
+      assert.is_true(logged "stubborn: it was stopped, but catches the error of its waits and goes on")
+    end)
   end)
 
   it("cancelling the promise of start stops it", function()
@@ -341,6 +435,55 @@ describe("luna.SignalLoop", function()
     luna.await(l:start())
   end)
 
+  it("however often it waits for one promise, that grows no larger", function()
+    local d = luna.Deferred()
+    local got, rounds
+    local l = class(luna.SignalLoop, function(self)
+      repeat
+        got = self:waitSignal(d:promise())
+        rounds = rounds + 1
+      until got == "end"
+    end)(API)
+    local p = l:start()
+    local function burst()
+      rounds = 0
+      for i = 1, 500 do
+        l:signal(i)
+        luna.sleep(0)
+      end
+      collectgarbage()
+      collectgarbage()
+      assert.equal(500, rounds)
+      return collectgarbage "count"
+    end
+    burst()
+    local before = burst()
+    assert.is_true(burst() - before < 8)
+    d:resolve "end"
+    luna.await(p)
+    assert.equal("end", got)
+  end)
+
+  it("several that wait for one promise are told in their order", function()
+    local d, got = luna.Deferred(), {}
+    local l = class(luna.SignalLoop, function(self)
+      local all = {}
+      for i = 1, 3 do
+        all[i] = task.spawn(function()
+          local what = self:waitSignal(d:promise())
+          got[#got + 1] = i .. what
+        end)
+      end
+      luna.await(all)
+    end)(API)
+    local p = l:start()
+    l:signal "s"
+    luna.sleep(0)
+    d:resolve "p"
+    luna.await(p)
+    assert.same({ "1s", "2p", "3p" }, got)
+  end)
+
   it("a wait that was cancelled takes no signal with it", function()
     local got
     local l = class(luna.SignalLoop, function(self)
@@ -439,11 +582,36 @@ describe("luna.GenericLoop", function()
   it("an error, or a strange return, is logged and ends it alone", function()
     local l = GenericLoop(API, function() error("oh no", 0) end, "failing one")
     pcall(luna.await, l:start())
-    assert.is_true(logged "failing one: failed: oh no")
-    for _, bad in ipairs { "soon", -1, true } do
+    assert.is_true(logged "failing one: failed: .*loops_spec.lua:%d+: oh no")
+    for _, bad in ipairs { "soon", -1, true, {} } do
       local p = GenericLoop(API, function() return bad end, "strange one"):start()
-      assert.matches("GenericLoop.STOP", tostring(raised(luna.await, p)))
+      assert.matches("loops_spec.lua:%d+: the function returned .*GenericLoop.STOP", tostring(raised(luna.await, p)))
     end
+  end)
+
+  it("a promise that is returned is waited for; its failure ends the loop", function()
+    virtually(function(now)
+      local times = {}
+      local l = GenericLoop(API, function()
+        times[#times + 1] = now()
+        if #times == 3 then return luna.Failure "no more" end
+        return #times == 1 and luna.Success(5) or task.spawn(function() luna.sleep(1) end)
+      end, "promises")
+      local p = l:start()
+      luna.sleep(20)
+      l:resume()
+      assert.equal("no more", raised(luna.await, p))
+      assert.same({ 0, 5, 20 }, times)
+      times = {}
+      luna.await(luna.PeriodicLoop(API, function()
+        times[#times + 1] = now()
+        return task.spawn(function()
+          luna.sleep(2)
+          return #times == 2 and GenericLoop.STOP or nil
+        end)
+      end, "promises", 1):start())
+      assert.same({ 21, 24 }, times)
+    end)
   end)
 
   it("refuses wrong arguments, at the caller's line", function()
@@ -517,7 +685,7 @@ describe("luna.PeriodicLoop", function()
   it("an error is logged and ends it alone", function()
     local l = PeriodicLoop(API, function() error("oh no", 0) end, "failing", 0)
     pcall(luna.await, l:start())
-    assert.is_true(logged "failing: failed: oh no")
+    assert.is_true(logged "failing: failed: .*loops_spec.lua:%d+: oh no")
     assert.is_false(l:isRunning())
   end)
 

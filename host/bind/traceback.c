@@ -6,28 +6,149 @@
 #include <stdbool.h>
 #include <string.h>
 
+enum { FIRST = 10, LAST = 11 }; /* of a deep stack as many levels are shown from each end */
+
+static char names_key;
+
+/* Enters the names of the C functions of all modules into the table at `names`, where modules have come since
+ * it was last done (1: how many there were). Of several names the shortest. */
+static void learn_names(lua_State *L, int names)
+{
+  lua_Integer n = 0;
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) n++;
+  lua_rawgeti(L, names, 1);
+  bool same = lua_tointeger(L, -1) == n;
+  lua_pop(L, 1);
+  lua_pushinteger(L, n);
+  lua_rawseti(L, names, 1);
+  if (same) {
+    lua_pop(L, 1);
+    return;
+  }
+  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+    if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TTABLE) continue;
+    const char *module = lua_tostring(L, -2);
+    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+      if (lua_type(L, -2) != LUA_TSTRING || !lua_iscfunction(L, -1)) continue;
+      lua_pushvalue(L, -1);
+      if (strcmp(module, LUA_GNAME) == 0)
+        lua_pushvalue(L, -3);
+      else
+        lua_pushfstring(L, "%s.%s", module, lua_tostring(L, -3));
+      lua_pushvalue(L, -2);
+      bool better = lua_rawget(L, names) != LUA_TSTRING || lua_rawlen(L, -1) > lua_rawlen(L, -2);
+      lua_pop(L, 1);
+      if (better)
+        lua_rawset(L, names);
+      else
+        lua_pop(L, 2);
+    }
+  }
+  lua_pop(L, 1);
+}
+
+/* The name of the C function on top, which is popped: pushed, or false. */
+static void name_of(lua_State *L, int names)
+{
+  lua_pushvalue(L, -1);
+  if (lua_rawget(L, names) == LUA_TNIL) {
+    lua_pop(L, 1);
+    learn_names(L, names);
+    lua_pushvalue(L, -1);
+    if (lua_rawget(L, names) == LUA_TNIL) {
+      lua_pop(L, 1);
+      lua_pushvalue(L, -1);
+      lua_pushboolean(L, 0);
+      lua_rawset(L, names);
+      lua_pushboolean(L, 0);
+    }
+  }
+  lua_remove(L, -2);
+}
+
+/* Pushes what a level is: "function 'string.gsub'", "local 'f'", "function <bot.lua:3>". */
+static void push_function(lua_State *L, lua_State *of, lua_Debug *ar, int names)
+{
+  if (*ar->what == 'C' && lua_checkstack(of, 1) && lua_getinfo(of, "f", ar)) {
+    lua_xmove(of, L, 1);
+    name_of(L, names);
+    if (lua_isstring(L, -1)) {
+      lua_pushfstring(L, "function '%s'", lua_tostring(L, -1));
+      lua_remove(L, -2);
+      return;
+    }
+    lua_pop(L, 1);
+  }
+  if (*ar->namewhat)
+    lua_pushfstring(L, "%s '%s'", ar->namewhat, ar->name);
+  else if (*ar->what == 'm')
+    lua_pushliteral(L, "main chunk");
+  else if (*ar->what == 'C')
+    lua_pushliteral(L, "?");
+  else
+    lua_pushfstring(L, "function <%s:%d>", ar->short_src, ar->linedefined);
+}
+
+static int last_level(lua_State *L)
+{
+  lua_Debug ar;
+  int there = 0, gone = 1;
+  while (lua_getstack(L, gone, &ar)) {
+    there = gone;
+    gone *= 2;
+  }
+  while (gone - there > 1) {
+    int middle = there + (gone - there) / 2;
+    if (lua_getstack(L, middle, &ar))
+      there = middle;
+    else
+      gone = middle;
+  }
+  return there;
+}
+
 void ln_traceback(lua_State *L, lua_State *of, const char *message, int level)
 {
-  luaL_traceback(L, of, NULL, level);
-  const char *line = lua_tostring(L, -1);
+  lua_Debug ar;
   luaL_Buffer b;
+  luaL_checkstack(L, LUA_MINSTACK, NULL);
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &names_key) != LUA_TTABLE) {
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "k");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &names_key);
+  }
+  int names = lua_gettop(L);
+  int last = last_level(of), head = level + FIRST, tail = last - LAST + 1;
   luaL_buffinit(L, &b);
   if (message) {
     luaL_addstring(&b, message);
     luaL_addchar(&b, '\n');
   }
-  for (bool first = true;; first = false) {
-    const char *end = strchr(line, '\n');
-    size_t n = end ? (size_t)(end - line) : strlen(line);
-    if (n < 4 || memcmp(line, "\t?: ", 4) != 0) {
-      if (!first) luaL_addchar(&b, '\n');
-      luaL_addlstring(&b, line, n);
+  luaL_addstring(&b, "stack traceback:");
+  for (; lua_getstack(of, level, &ar); level++) {
+    if (level == head && tail > head) {
+      lua_pushfstring(L, "\n\t...\t(skipping %d levels)", tail - head);
+      luaL_addvalue(&b);
+      level = tail - 1;
+      continue;
     }
-    if (!end) break;
-    line = end + 1;
+    lua_getinfo(of, "Slnt", &ar);
+    if (strcmp(ar.short_src, "?") != 0) {
+      lua_pushfstring(L, ar.currentline > 0 ? "\n\t%s:%d: in " : "\n\t%s: in ", ar.short_src, ar.currentline);
+      luaL_addvalue(&b);
+      push_function(L, of, &ar, names);
+      luaL_addvalue(&b);
+    }
+    if (ar.istailcall) luaL_addstring(&b, "\n\t(...tail calls...)");
   }
   luaL_pushresult(&b);
-  lua_remove(L, -2);
+  lua_remove(L, names);
 }
 
 /* debug.traceback([thread,] [message [, level]]) */

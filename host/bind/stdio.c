@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define LINE_MAX_BYTES ((size_t)1 << 20)
+#define READ_SIZE ((size_t)16384)
 
 static struct {
   struct ln_poll *poll;
@@ -25,6 +26,7 @@ static struct {
   bool editing;
   bool accepted; /* the editor has given a line and is not armed again yet */
   bool paused, eof;
+  bool dropping; /* the rest of a line that was too long */
   const struct ln_editline *edit;
   char *prompt, *history;
 } input = {.ref = LUA_NOREF, .complete_ref = LUA_NOREF};
@@ -92,21 +94,31 @@ static void deliver_again(struct ln_deferred *d)
   deliver();
 }
 
+static void drop(void)
+{
+  if (!input.dropping || !input.in.len) return;
+  uint8_t *start = ln_buf_data(&input.in), *end = memchr(start, '\n', input.in.len);
+  ln_buf_consume(&input.in, end ? (size_t)(end - start) + 1 : input.in.len);
+  input.dropping = !end;
+}
+
 static void readable(void *ctx, int events)
 {
   (void)ctx;
   (void)events;
   uint8_t *to;
-  if (ln_buf_extend(&input.in, 16384, &to)) {
+  if (input.in.len > LINE_MAX_BYTES || ln_buf_extend(&input.in, READ_SIZE, &to)) {
     ln_log(LN_LOG_ERROR, "host", "a line of standard input is longer than 1 MiB: it was dropped");
     ln_buf_clear(&input.in);
+    input.dropping = true;
     return;
   }
-  ssize_t n = read(0, to, 16384);
+  ssize_t n = read(0, to, READ_SIZE);
   int e = errno;
-  ln_buf_truncate(&input.in, input.in.len - 16384 + (n > 0 ? (size_t)n : 0));
+  ln_buf_truncate(&input.in, input.in.len - READ_SIZE + (n > 0 ? (size_t)n : 0));
   if (n < 0 && (e == EINTR || e == EAGAIN)) return;
   if (n <= 0) input.eof = true;
+  drop();
   deliver();
 }
 
@@ -117,7 +129,7 @@ static int begin(lua_State *L, int fn, void (*callback)(void *ctx, int events))
   lua_pushvalue(L, fn);
   luaL_unref(L, LUA_REGISTRYINDEX, input.ref);
   input.ref = luaL_ref(L, LUA_REGISTRYINDEX);
-  ln_buf_init(&input.in, LINE_MAX_BYTES);
+  ln_buf_init(&input.in, LINE_MAX_BYTES + READ_SIZE);
   if (ln_poll_open(h->loop, 0, callback, NULL, &input.poll)) {
     input.poll = NULL;
     return luaL_error(L, "standard input cannot be watched");

@@ -42,6 +42,12 @@ describe("luna.readLine", function()
     luna.echo(luna.await(q) .. luna.readLine())
   ]], "ab")
 
+  test("drops a line that is too long, all of it", "(head -c 1048570 /dev/zero; echo; head -c 4000000 /dev/zero; echo; echo next) |", [[
+    luna.Logger.configure { target = function(text) luna.echo(text:match "longer than 1 MiB" .. ";") end }
+    luna.echo(#luna.readLine() .. ";")
+    luna.echo(luna.readLine() .. ";" .. tostring(luna.readLine()))
+  ]], "1048570;longer than 1 MiB;next;nil")
+
   test("does nothing where it is called wrongly", "printf 'a\\nb\\n' |", [[
     local api = luna.API()
     local ok, err = pcall(function() api:readLine("never shown", { timeot = 1 }) end)

@@ -60,7 +60,7 @@ function download.find(x)
   if type(x) ~= "table" then return nil, ("expected media, or a message or an update with media, got a %s"):format(type(x)) end
   if type(x._) == "string" and x._:find "^update" and type(x.message) == "table" then x = x.message end
   local find = finders[x._]
-  if not find then return nil, ("a %s is no file"):format(tostring(x._)) end
+  if not find then return nil, x._ == nil and "a table without `_` is no file" or ("a %s is no file"):format(tostring(x._)) end
   return find(x)
 end
 

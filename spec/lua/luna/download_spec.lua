@@ -97,9 +97,14 @@ describe("downloadToDir", function()
       assert.matches("download_spec.lua:%d+: downloadToDir", err)
     end
     local document = { _ = "document", id = 1, access_hash = 1, file_reference = "", dc_id = 2, attributes = {}, mime_type = "", size = 1 }
-    local ok, err = pcall(bot.api.downloadToDir, bot.api, document, dir .. "/none")
-    assert.is_false(ok)
-    assert.matches("^downloadToDir: ", tostring(err))
+    io.open(dir .. "/file", "w"):close()
+    for folder, why in pairs { ["/none"] = "No such file or directory", ["/file"] = "Not a directory" } do
+      local ok, err = pcall(bot.api.downloadToDir, bot.api, document, dir .. folder)
+      assert.is_false(ok)
+      assert.equal(("downloadToDir: %s%s: %s"):format(dir, folder, why), tostring(err))
+    end
+    assert.error_matches(function() bot.api:downloadToDir({}, dir) end, "a table without `_` is no file")
+    assert.same({ "file" }, entries())
   end)
 
   it("makes promises where it is asked to", function()

@@ -213,7 +213,7 @@ local function content(plan, opts, level, formEncode)
   end
   if given == "form" or isPlain(x) then
     kind "application/x-www-form-urlencoded"
-    plan.body = formEncode(x)
+    plan.body = formEncode(x, given, level + 1)
     return
   end
   if type(x) == "string" or type(x) == "number" then

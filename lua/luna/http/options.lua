@@ -11,6 +11,9 @@ local Request = require "luna.http.request"
 
 local options = {}
 
+local SHOWN_MAX = 500 -- of a URL in an error
+local HEADERS_MAX = 250 -- lines that the host takes, with some of ours
+
 local function typed(...)
   local wanted = { ... }
   return function(v)
@@ -118,23 +121,33 @@ function options.urlEncode(text)
   return (tostring(text):gsub("[^%w%-_.~]", function(c) return ("%%%02X"):format(c:byte()) end))
 end
 
---- A table as "a=1&b=2", by the order of names; a list gives its name several times.
-function options.formEncode(t)
+local plain = { string = true, number = true, boolean = true }
+
+--- A table as "a=1&b=2", by the order of names; a list gives its name several times. what: which option it is. Raises at `level`.
+function options.formEncode(t, what, level)
   local names, parts = {}, {}
   for name in pairs(t) do names[#names + 1] = name end
   table.sort(names, function(a, b) return tostring(a) < tostring(b) end)
   for _, name in ipairs(names) do
     local value = t[name]
-    for _, v in ipairs(type(value) == "table" and value or { value }) do
-      parts[#parts + 1] = options.urlEncode(name) .. "=" .. options.urlEncode(v)
+    local list = type(value) == "table" and value or { value }
+    local n = 0
+    for _, v in pairs(list) do
+      n = n + 1
+      if not plain[type(v)] or list[n] == nil then
+        error(('"%s" in %s holds a %s: it may be a string, a number, true or false, or a list of these'):format(tostring(name), what,
+          list[n] == nil and "table with names" or type(v)), level + 1)
+      end
     end
+    for _, v in ipairs(list) do parts[#parts + 1] = options.urlEncode(name) .. "=" .. options.urlEncode(v) end
   end
   return table.concat(parts, "&")
 end
 
 --- A URL as it may be shown: without user, password and query.
 function options.shown(url)
-  return (url:gsub("^(%a[%w+.-]*://)[^/?#]*@", "%1"):gsub("[?#].*$", ""))
+  url = url:gsub("^(%a[%w+.-]*://)[^/?#]*@", "%1"):gsub("[?#].*$", "")
+  return #url <= SHOWN_MAX and url or url:sub(1, SHOWN_MAX) .. "…"
 end
 
 --- Checks a URL; gives its scheme, host and port, or nil and what is wrong.
@@ -182,7 +195,7 @@ function options.plan(client, url, opts, level)
     error('the option "contentLength" is for a body that is streamed', level + 1)
   end
   if opts.query then
-    local text, at = options.formEncode(opts.query), url:find("#", 1, true)
+    local text, at = options.formEncode(opts.query, "query", level + 1), url:find("#", 1, true)
     local base, fragment = url:sub(1, (at or 0) - 1), at and url:sub(at) or ""
     if text ~= "" then plan.url = base .. (base:find("?", 1, true) and "&" or "?") .. text .. fragment end
   end
@@ -203,6 +216,7 @@ function options.plan(client, url, opts, level)
     local ok, wrong = pcall(Headers.merge, plan.headers, from)
     if not ok then error(errors.bare(tostring(wrong)), level + 1) end
   end
+  if #plan.headers:lines() > HEADERS_MAX then error(("more than %d headers"):format(HEADERS_MAX), level + 1) end
   if plan.auth and (type(plan.auth.user) ~= "string" or type(plan.auth.password) ~= "string") then
     error('the option "auth" is a table like { user = "…", password = "…" }', level + 1)
   end
@@ -211,7 +225,7 @@ function options.plan(client, url, opts, level)
     plan.headers:set("Authorization", "Bearer " .. plan.bearer)
   end
   if not plan.headers:get "User-Agent" then
-    plan.headers:set("User-Agent", opts.userAgent or defaults.userAgent or "luna/" .. host.version)
+    plan.headers:set("User-Agent", opts.userAgent or defaults.userAgent or "luna/" .. host.version, level + 1)
   end
   body.plan(plan, opts, level + 1, options.formEncode)
   return plan

@@ -115,6 +115,25 @@ describe("HTTP #http", function()
       base64(seen.body))
   end)
 
+  test("says at the script's line what cannot be sent", function()
+    local many = {}
+    for i = 1, 300 do many["X-" .. i] = "v" end
+    for expected, call in pairs {
+      ['"a" in query holds a function'] = function() client:get(url "/echo", { query = { a = print } }) end,
+      ['"a" in query holds a table with names'] = function() client:get(url "/echo", { query = { a = { b = 1 } } }) end,
+      ['"b" in form holds a table:'] = function() client:post(url "/echo", nil, { form = { b = { { 1 } } } }) end,
+      ['"c" in body holds a function'] = function() client:post(url "/echo", { c = { 1, print } }) end,
+      ['more than 250 headers'] = function() client:get(url "/echo", { headers = many }) end,
+      ['the header "User-Agent" has the end of a line'] = function() client:get(url "/echo", { userAgent = "a\r\nb" }) end,
+      ['" is not a URL'] = function() client:get(url("/" .. ("a"):rep(9000000))) end,
+    } do
+      local err = errorOf(call)
+      assert.matches("^[^ ]*client_spec%.lua:%d+: ", err)
+      assert.truthy(err:find(expected, 1, true), expected .. " / " .. err)
+      assert.is_true(#err < 700)
+    end
+  end)
+
   test("sends files of a multipart body with their length", function()
     local path = server.folder .. "/upload.bin"
     local file = io.open(path, "wb")

@@ -1,5 +1,5 @@
 /* The watchers themselves: see watch.h. They lie in chunks that do not move (timers in them are linked into
- * heaps), found by an id of letters (the place) and digits (the number of its creation). What Lua owns of
+ * heaps), and are found by an id, the number of their creation in letters. What Lua owns of
  * them stands in one table of the registry, three slots each: callback, id, data; of defers that are enabled
  * it stands in their pages (watch_defer.c). */
 #include "bind/watch.h"
@@ -8,7 +8,7 @@
 #define CHUNK 256
 #define MAX_CHUNKS (1 << 16)
 #define SLOTS 3
-#define ID_MAX 32
+#define ID_MAX 16 /* 2^63 has thirteen letters */
 
 struct ln_watches ln_watches;
 
@@ -19,9 +19,11 @@ static struct {
   size_t freed;   /* since the last look whether chunks can go */
   uint32_t *free; /* places */
   size_t n_free, cap_free;
+  struct ln_watch **by_seq; /* lists of those whose number has these lower bits */
+  size_t n_lists;           /* a power of two, not less than there are places */
   uint64_t seq;
-  char id[ID_MAX]; /* the last one made; the digits, which are seq's, stand at the end */
-  size_t n_digits;
+  char id[ID_MAX]; /* seq's */
+  size_t n_id;
   int slots_ref;
 } slab = {.slots_ref = LUA_NOREF};
 
@@ -60,6 +62,88 @@ static void count(const struct ln_watch *w, int step)
   if (ln_watches.n_referenced <= 1) update_hold();
 }
 
+/* --- ids --- */
+
+/* a to z, aa, ba, …: the letter that changes most comes first, because Lua's hash takes it last. So the
+ * strings of a row of watchers are neighbours in its table of strings; scattered, they took half of the time
+ * of a defer. */
+static size_t write_id(char text[static ID_MAX], uint64_t seq)
+{
+  size_t n = 0;
+  for (; seq; seq = (seq - 1) / 26) text[n++] = (char)('a' + (seq - 1) % 26);
+  return n;
+}
+
+void ln_watch_push_id(lua_State *L, const struct ln_watch *w)
+{
+  char text[ID_MAX];
+  lua_pushlstring(L, text, write_id(text, w->seq));
+}
+
+/* The same of the next number. */
+static void push_next_id(lua_State *L)
+{
+  size_t i = 0;
+  for (; i < slab.n_id && slab.id[i] == 'z'; i++) slab.id[i] = 'a';
+  if (i < slab.n_id)
+    slab.id[i]++;
+  else
+    slab.id[slab.n_id++] = 'a';
+  slab.seq++;
+  lua_pushlstring(L, slab.id, slab.n_id);
+}
+
+static struct ln_watch **list_of(uint64_t seq)
+{
+  return &slab.by_seq[seq & (slab.n_lists - 1)];
+}
+
+static void list(struct ln_watch *w)
+{
+  struct ln_watch **first = list_of(w->seq);
+  w->other = *first;
+  *first = w;
+}
+
+static void unlist(struct ln_watch *w)
+{
+  struct ln_watch **place = list_of(w->seq);
+  while (*place != w) place = &(*place)->other;
+  *place = w->other;
+}
+
+struct ln_watch *ln_watch_find(const char *id, size_t n)
+{
+  uint64_t seq = 0;
+  if (n == 0 || n > 13 || !slab.n_lists) return NULL;
+  for (size_t i = n; i > 0; i--) {
+    if (id[i - 1] < 'a' || id[i - 1] > 'z') return NULL;
+    seq = seq * 26 + (uint64_t)(id[i - 1] - 'a') + 1;
+  }
+  struct ln_watch *w = *list_of(seq);
+  while (w && w->seq != seq) w = w->other;
+  return w;
+}
+
+/* --- places --- */
+
+/* Lists for so many places, and in them the watchers that exist; false where there is no memory. */
+static bool make_lists(size_t places)
+{
+  size_t n = CHUNK;
+  while (n < places) n *= 2;
+  struct ln_watch **lists = ln_calloc(n, sizeof *lists);
+  if (!lists) return false;
+  ln_free(slab.by_seq);
+  slab.by_seq = lists;
+  slab.n_lists = n;
+  for (size_t i = 0; i < slab.n_chunks * CHUNK; i++) {
+    struct ln_watch *w = at((uint32_t)i);
+    if (w->type != LN_WATCH_FREE) list(w);
+  }
+  return true;
+}
+
 /* One more chunk; its slots are filled with false, so that the table keeps them in its array. */
 static void grow(lua_State *L)
 {
@@ -78,6 +162,7 @@ static void grow(lua_State *L)
     slab.free = places;
     slab.cap_free = all * 2;
   }
+  if (all > slab.n_lists && !make_lists(all)) luaL_error(L, "out of memory");
   push_slots(L);
   for (size_t i = slab.n_chunks * CHUNK * SLOTS; i < all * SLOTS; i++) {
     lua_pushboolean(L, 0);
@@ -115,6 +200,7 @@ static int shrink(lua_State *L)
   slab.cap_free = keep * CHUNK;
   uint32_t *places = ln_realloc(slab.free, slab.cap_free * sizeof *places);
   if (places) slab.free = places;
+  if (keep * CHUNK <= slab.n_lists / 2) make_lists(keep * CHUNK);
   return 0;
 }
 
@@ -124,61 +210,6 @@ void ln_watch_rest(struct ln_host *h)
   if (!slab.freed || slab.n_chunks <= 8 || slab.used * 8 >= slab.n_chunks * CHUNK) return;
   slab.freed = 0;
   ln_host_protect(h, shrink, NULL);
-}
-
-/* --- ids --- */
-
-/* Puts the letters before the digits, which stand at the end of the text. */
-static void push_id(lua_State *L, char text[static ID_MAX], size_t n_digits, uint32_t index)
-{
-  char *p = text + ID_MAX - n_digits;
-  do {
-    *--p = (char)('a' + index % 26);
-    index /= 26;
-  } while (index);
-  lua_pushlstring(L, p, (size_t)(text + ID_MAX - p));
-}
-
-void ln_watch_push_id(lua_State *L, const struct ln_watch *w)
-{
-  char text[ID_MAX], *p = text + sizeof text;
-  uint64_t n = w->seq;
-  do {
-    *--p = (char)('0' + n % 10);
-    n /= 10;
-  } while (n);
-  push_id(L, text, (size_t)(text + sizeof text - p), w->index);
-}
-
-/* The same of the next number, whose digits are those of the last plus one. */
-static void push_next_id(lua_State *L, uint32_t index)
-{
-  size_t i = ID_MAX, first = ID_MAX - slab.n_digits;
-  while (i > first && slab.id[i - 1] == '9') slab.id[--i] = '0';
-  if (i > first) {
-    slab.id[i - 1]++;
-  } else {
-    slab.id[i - 1] = '1';
-    slab.n_digits++;
-  }
-  slab.seq++;
-  push_id(L, slab.id, slab.n_digits, index);
-}
-
-struct ln_watch *ln_watch_find(const char *id, size_t n)
-{
-  uint64_t index = 0, seq = 0;
-  size_t i = 0;
-  if (n > ID_MAX) return NULL;
-  for (; i < n && id[i] >= 'a' && id[i] <= 'z'; i++) {
-    index = index * 26 + (uint64_t)(id[i] - 'a');
-    if (index > UINT32_MAX) return NULL;
-  }
-  if (i == 0 || i == n || id[i] == '0') return NULL;
-  for (; i < n && id[i] >= '0' && id[i] <= '9'; i++) seq = seq * 10 + (uint64_t)(id[i] - '0');
-  if (i < n || index >= slab.n_chunks * CHUNK) return NULL;
-  struct ln_watch *w = at((uint32_t)index);
-  return w->type != LN_WATCH_FREE && w->seq == seq ? w : NULL;
 }
 
 /* --- life --- */
@@ -195,9 +226,10 @@ static struct ln_watch *make(lua_State *L, enum ln_watch_type type)
   struct ln_host *h = ln_host_get();
   uint32_t index = slab.free[slab.n_free - 1];
   struct ln_watch *w = at(index);
-  push_next_id(L, index); /* the last that may raise */
+  push_next_id(L); /* the last that may raise */
   w->index = index;
   w->seq = slab.seq;
+  list(w);
   slab.n_free--;
   slab.used++;
   w->type = (uint8_t)type;
@@ -254,6 +286,7 @@ struct ln_watch *ln_watch_new(lua_State *L, enum ln_watch_type type, int fn, int
 
 static void free_place(struct ln_watch *w)
 {
+  unlist(w);
   w->type = LN_WATCH_FREE;
   slab.free[slab.n_free++] = w->index;
   slab.used--;
@@ -453,6 +486,7 @@ void ln_watch_close(void)
   while (slab.n_chunks) ln_free(slab.chunks[--slab.n_chunks]);
   ln_free(slab.chunks);
   ln_free(slab.free);
+  ln_free(slab.by_seq);
   memset(&slab, 0, sizeof slab);
   slab.slots_ref = LUA_NOREF;
   memset(&ln_watches, 0, sizeof ln_watches);

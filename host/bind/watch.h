@@ -25,17 +25,18 @@ struct ln_watch_link { /* in a ring with a head; next == NULL: in none */
 struct ln_watch {             /* what a defer needs comes first, in one line of the cache */
   struct ln_watch_link queue; /* the one queue it stands in: enabling or a due one */
   struct ln_defer_page *page; /* a defer that is enabled: its callback, id and data stand there */
-  uint64_t seq;               /* of creation, never used twice: half of the id */
+  uint64_t seq;               /* of creation, never used twice: its id in letters */
   lua_Integer owner;
   struct ln_clock *clock;
   struct ln_watch_source *source;
-  uint32_t index; /* place in the slab: the other half */
+  uint32_t index; /* place in the slab */
   uint8_t type;
   bool enabled, referenced, data;
   union {
     uint32_t hits; /* deliveries of a signal that are still to come */
     int at;        /* its place in the page */
   };
+  struct ln_watch *other;    /* in the list that it is found in */
   struct ln_watch_link peer; /* among the active ones of its descriptor or signal */
   struct ln_timer timer;
   int64_t interval; /* µs */

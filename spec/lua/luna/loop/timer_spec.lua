@@ -208,7 +208,7 @@ describe("watchers", function()
   end)
 
   it("unknown ids: enable and reference raise, the others do nothing", function() -- *NonexistentWatcher
-    for _, id in ipairs { "nonexistent", "a", "1", "", "a0", "zzzzzz99", "a1x", ("a"):rep(40) .. "1" } do
+    for _, id in ipairs { "nonexistent", "1", "", "a0", "A", "a\0", "zzzzzz99", ("z"):rep(13), ("a"):rep(14), ("a"):rep(40) } do
       loop.disable(id)
       loop.cancel(id)
       loop.unreference(id)
@@ -238,6 +238,37 @@ describe("watchers", function()
       assert.is_nil(seen[id])
       loop.cancel(id)
     end
+  end)
+
+  it("each of many is found by its id, and none that is gone", function() -- while their number grows, and after it has shrunk
+    local ids, dead = {}, {}
+    local function check(n)
+      for i = 1, n do
+        if not dead[i] then
+          loop.reference(ids[i])
+        elseif i % 17 == 0 then
+          local ok, why = pcall(loop.reference, ids[i])
+          assert.is_false(ok)
+          assert.equal(ids[i], why.watcher)
+        end
+      end
+    end
+    for i = 1, 2600 do
+      ids[i] = loop.delay(1e6, failing)
+      if i % 3 == 0 then
+        loop.cancel(ids[i])
+        dead[i] = true
+      end
+      if i == 700 then check(i) end
+    end
+    check(2600)
+    for i = 8, 2600 do
+      loop.cancel(ids[i])
+      dead[i] = true
+    end
+    luna.sleep(0.01) -- at rest the room for them is given back
+    check(2600)
+    for i = 1, 7 do loop.cancel(ids[i]) end
   end)
 
   it("may be cancelled by themselves and twice", function()

@@ -96,25 +96,17 @@ void ln_task_free_all(struct ln_host *h)
   }
 }
 
-/* The value on top of L (popped) anchors the task's thread, or nil. */
-static void anchor(lua_State *L, const struct ln_task *t)
-{
-  lua_rawgeti(L, LUA_REGISTRYINDEX, slab_of(t)->anchors_ref);
-  lua_insert(L, -2);
-  lua_setiuservalue(L, -2, t->place + 1);
-  lua_pop(L, 1);
-}
-
 static __attribute__((noinline)) struct ln_task *task_fresh(lua_State *L, struct ln_host *h)
 {
-  lua_State *fresh = lua_newthread(L);
   if (!h->pool_bare) slab_new(L);
   if (h->n_live % CROWD == CROWD - 1) ln_gc_crowd(L, h->n_live);
   struct ln_task *t = h->pool_bare;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, slab_of(t)->anchors_ref);
+  t->L = lua_newthread(L);
+  lua_setiuservalue(L, -2, t->place + 1);
+  lua_pop(L, 1);
+  *(struct ln_task **)lua_getextraspace(t->L) = t;
   h->pool_bare = t->next;
-  anchor(L, t);
-  *(struct ln_task **)lua_getextraspace(fresh) = t;
-  t->L = fresh;
   return t;
 }
 
@@ -170,8 +162,10 @@ static void task_end(struct ln_task *t)
     h->pool = t;
     h->n_pool++;
   } else {
+    lua_rawgeti(h->L, LUA_REGISTRYINDEX, slab_of(t)->anchors_ref);
     lua_pushnil(h->L);
-    anchor(h->L, t);
+    lua_setiuservalue(h->L, -2, t->place + 1);
+    lua_pop(h->L, 1);
     t->L = NULL;
     t->next = h->pool_bare;
     h->pool_bare = t;

@@ -20,6 +20,13 @@ static void standard_files(void)
     if (fcntl(fd, F_GETFD) < 0) (void)open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY);
 }
 
+/* Instead of ignoring SIGPIPE, which programs that a script starts would inherit: a handler ends with exec.
+ */
+static void broken_pipe(int number)
+{
+  (void)number;
+}
+
 int main(int argc, char **argv)
 {
   struct ln_host *host = NULL;
@@ -29,7 +36,7 @@ int main(int argc, char **argv)
   mallopt(M_ARENA_MAX, 1); /* an arena for each thread of the pool would only lie there */
 #endif
   mode_t given = umask(077); /* session, history, sandbox data: for their owner alone */
-  signal(SIGPIPE, SIG_IGN);
+  sigaction(SIGPIPE, &(struct sigaction){.sa_handler = broken_pipe, .sa_flags = SA_RESTART}, NULL);
   setrlimit(RLIMIT_CORE, &no_core); /* keys never land in a core file */
 #ifdef PR_SET_DUMPABLE
   prctl(PR_SET_DUMPABLE, 0);

@@ -128,6 +128,21 @@ describe("luna", function()
     assert.equal(3, cli.run({ "run", "-", input = "os.exit(3)" }).status)
   end)
 
+  it("starts programs that end by a broken pipe as they do elsewhere, and does not end by one itself", function()
+    local script = cli.script(folder, "pipes.lua", [[
+      local pipe = io.popen "yes | head -1"
+      io.write(pipe:read "a")
+      pipe:close()
+      os.execute "yes | head -1"
+      local gone = io.popen("true", "w")
+      require("luna").sleep(0.1)
+      for _ = 1, 100 do gone:write(("x"):rep(10000)) end
+      print "still here"
+    ]])
+    local r = cli.run { "run", script }
+    assert.same({ 0, "y\ny\nstill here\n", "" }, { r.status, r.out, r.err })
+  end)
+
   it("runs where it is given no standard files at all", function()
     local path = folder .. "/said.txt"
     local script = cli.script(folder, "closed.lua", [[

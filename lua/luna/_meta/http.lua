@@ -9,10 +9,10 @@
 ---@field form? table
 ---@field json? any
 ---@field multipart? table[] parts { name, value | path | file, filename, type }
----@field contentLength? integer
+---@field contentLength? integer of a streamed body
 ---@field timeout? number seconds over all
 ---@field connectTimeout? number seconds to the connection; 10
----@field inactivityTimeout? number seconds without a byte; 30
+---@field inactivityTimeout? number seconds without a byte, where it is not the script that is waited for; 30
 ---@field maxSize? number bytes of the body, uncompressed
 ---@field redirects? integer how many; 10
 ---@field insecureRedirects? boolean whether https may lead to http
@@ -24,14 +24,14 @@
 ---@field cert? string a PEM file
 ---@field key? string a PEM file
 ---@field pin? string a public key's hash, "sha256//BASE64"
----@field auth? { [1]: string, [2]: string } user and password
+---@field auth? { user: string, password: string }
 ---@field bearer? string
 ---@field userAgent? string
 ---@field version? "1.1"|"2"|"2-prior"
 ---@field compressed? boolean
----@field progress? fun(received: integer, total: integer, sent: integer, sendTotal: integer)
+---@field progress? fun(received: integer, total: integer?, sent: integer, sendTotal: integer?) what it raises ends the request, and is raised there
 ---@field async? boolean
----@field cancellation? luna.CancellationToken
+---@field cancellation? luna.CancellationToken ends the request, or the body that is still on its way
 
 ---@class luna.HTTPClient
 ---@field cookies luna.HTTPCookies
@@ -131,7 +131,7 @@ function Cookies:load(path) end
 ---@field headers luna.HTTPHeaders
 ---@field url string
 ---@field version string
----@field redirects integer
+---@field redirects { url: string, status: integer }[] the steps that led there
 ---@field address? string
 local Response = {}
 

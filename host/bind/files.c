@@ -78,7 +78,11 @@ static int f_lock(lua_State *L)
   k->fd = -1;
   luaL_setmetatable(L, LOCK);
   k->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (k->fd < 0 && (errno == EACCES || errno == EROFS)) k->fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (k->fd < 0 && (errno == EACCES || errno == EROFS)) {
+    int why = errno;
+    k->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (k->fd < 0 && errno == ENOENT) errno = why; /* it may not be made */
+  }
   if (k->fd < 0) return fail_errno(L, path);
   int r;
   do r = flock(k->fd, mode | LOCK_NB);

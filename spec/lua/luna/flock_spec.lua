@@ -148,6 +148,19 @@ describe("luna.flock", function()
     os.remove(script)
   end)
 
+  it("says why a file cannot be made", function()
+    local folder = os.tmpname()
+    os.remove(folder)
+    assert(os.execute(("mkdir -m 500 '%s'"):format(folder)))
+    local ok, err = pcall(luna.flock, folder .. "/lock", luna.LOCK_EX)
+    os.execute(("rm -rf '%s'"):format(folder))
+    if ok then
+      err()
+      return pending "root may write anywhere"
+    end
+    assert.equal(("flock: %s/lock: Permission denied"):format(folder), tostring(err))
+  end)
+
   it("complains at the caller's line", function()
     for _, fn in ipairs {
       function() luna.flock(5, luna.LOCK_EX) end,

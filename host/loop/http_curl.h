@@ -6,6 +6,9 @@
 #include <curl/curl.h>
 
 #include <locale.h>
+#ifdef __APPLE__
+#include <xlocale.h>
+#endif
 
 #include "loop/http.h"
 #include "loop/poll.h"

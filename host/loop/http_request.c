@@ -224,6 +224,9 @@ int ln_http_prepare(struct ln_http_request *r, const struct ln_http_options *o)
   set_body(r, o);
   ln_curl.easy_setopt(e, CURLOPT_PRIVATE, r);
   ln_curl.easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+  /* Who gives up while a name is looked up does not wait for the thread that does it. (libcurl 7.87 and
+   * later) */
+  ln_curl.easy_setopt(e, (CURLoption)(CURLOPTTYPE_LONG + 322) /* QUICK_EXIT */, 1L);
   ln_curl.easy_setopt(e, CURLOPT_ERRORBUFFER, r->error);
 #if LIBCURL_VERSION_NUM >= 0x075500
   if (ln_curl.easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK)

@@ -53,15 +53,21 @@ local function readPiece(self, n)
   end
 end
 
+local function checkCount(method, n)
+  if n == nil or math.type(n) == "integer" and n > 0 then return end
+  error(("response:%s(n) wants a whole number above 0"):format(method), 3)
+end
+
 --- read(n?): the next piece of the body, of at most n bytes; nil at its end.
 function Response:read(n, opts)
   if type(n) == "table" then n, opts = nil, n end
-  if n ~= nil and (math.type(n) ~= "integer" or n < 1) then error("response:read(n) wants a whole number above 0", 2) end
+  checkCount("read", n)
   return run(self, opts, readPiece, n)
 end
 
 --- for piece in response:pieces() do … end
 function Response:pieces(n)
+  checkCount("pieces", n)
   return function()
     helpers.waitable(2)
     return readPiece(self, n)

@@ -221,6 +221,10 @@ describe("HTTP streams #http", function()
 
   test("are read by one at a time", function()
     local r = client:get(url "/half?name=two")
+    for _, n in ipairs { 0, -1, 1.5, "1" } do
+      assert.matches("stream_spec.lua:%d+: response:read%(n%) wants", errorOf(function() r:read(n) end))
+      assert.matches("stream_spec.lua:%d+: response:pieces%(n%) wants", errorOf(function() r:pieces(n) end))
+    end
     assert.equal("first", r:read())
     local one = r:read { async = true }
     assert.matches("another task waits", tostring(errorOf(r.read, r)))

@@ -65,6 +65,48 @@ describe("delay and every", function()
     end)
   end)
 
+  it("run in the order of their time, however many, whichever of them is cancelled", function() -- TimerQueue HeapOrder
+    virtually(function()
+      local n, seed = 500, 7
+      local ids, times, seen = {}, {}, {}
+      for i = 1, n do
+        seed = seed * 1103515245 + 12345 & 0x7fffffff
+        local ms = (seed >> 8) % 200
+        ids[i], times[i] = loop.delay(ms, function(_, x) seen[#seen + 1] = x end, { ms = ms, i = i }), ms
+      end
+      luna.sleep(0) -- all are active
+      local left = {}
+      for i = 1, n do
+        if i % 3 == 0 then
+          loop.cancel(ids[i])
+        else
+          left[#left + 1] = { ms = times[i], i = i }
+        end
+      end
+      loop.run()
+      table.sort(left, function(a, b) return a.ms < b.ms or a.ms == b.ms and a.i < b.i end)
+      assert.same(left, seen)
+    end)
+  end)
+
+  it("count from the call, though something computed before, or before the next tick", function() -- CorrectTimeoutIfBlocking*
+    local order = {}
+    local function note(x)
+      return function() order[#order + 1] = x end
+    end
+    local function compute(ms)
+      local until_ = timer.now() + ms / 1000
+      repeat until timer.now() >= until_
+    end
+    loop.run(function()
+      loop.delay(25, note "called before") -- counted from the next tick it would be later than what is called there
+      compute(20)
+      loop.delay(10, note "called after") -- counted from the beginning of this tick it would be earlier
+      loop.defer(function() loop.delay(10, note "next tick") end)
+    end)
+    assert.same({ "called before", "called after", "next tick" }, order)
+  end)
+
   it("run in the order of their creation where the time is one", function()
     virtually(function()
       local order = {}
@@ -325,6 +367,88 @@ describe("watchers", function()
       assert.same({ enabled = 0, disabled = 0 }, info[kind])
     end
   end)
+end)
+
+describe("watchers that have come and gone", function() -- NoMemoryLeak
+  local function nothing() end
+
+  local function fifo()
+    local path = os.tmpname()
+    os.remove(path)
+    assert(os.execute(("mkfifo %s"):format(path)))
+    local file = assert(io.open(path, "r+"))
+    os.remove(path)
+    return file
+  end
+
+  -- One of each run again: after what a tick, a time, a readable stream, a signal brings.
+  local stream
+  local kinds = {
+    defer = { function() return loop.defer(nothing, {}) end, function(fn) loop.defer(fn) end },
+    delay = { function() return loop.delay(5, nothing, {}) end, function(fn) loop.delay(0, fn) end },
+    every = { function() return loop.every(5, nothing, {}) end, function(fn) loop.every(0, fn) end },
+    onReadable = {
+      function() return loop.onReadable(stream, nothing, {}) end,
+      function(fn)
+        loop.write(stream, "x")
+        loop.onReadable(stream, function(id)
+          loop.read(stream)
+          fn(id)
+        end)
+      end,
+    },
+    onWritable = { function() return loop.onWritable(stream, nothing, {}) end, function(fn) loop.onWritable(stream, fn) end },
+    onSignal = {
+      function() return loop.onSignal("SIGUSR1", nothing, {}) end,
+      function(fn)
+        loop.onSignal("SIGUSR1", fn)
+        loop.defer(function() os.execute(("kill -USR1 %d"):format(require("_luna.host").pid())) end)
+      end,
+    },
+  }
+  for name, kind in pairs(kinds) do
+    it("leave nothing behind: " .. name, function()
+      stream = fifo()
+      local make, chain = kind[1], kind[2]
+      local runs = 0
+      local function burst()
+        local ids = {}
+        for _ = 1, 1000 do ids[#ids + 1] = make() end
+        for _, id in ipairs(ids) do loop.cancel(id) end
+        for i = 1, 1000 do ids[i] = make() end
+        for i, id in ipairs(ids) do
+          if i % 2 == 0 then loop.disable(id) end
+        end
+        luna.sleep(0) -- the others are active
+        for _, id in ipairs(ids) do loop.cancel(id) end
+        local left = name == "onSignal" and 5 or 200
+        local function again(id)
+          loop.cancel(id)
+          runs, left = runs + 1, left - 1
+          if left > 0 then chain(again) end
+        end
+        chain(again)
+        loop.run()
+        luna.sleep(0)
+      end
+      burst()
+      burst()
+      local function held()
+        collectgarbage()
+        collectgarbage()
+        return collectgarbage "count"
+      end
+      local before = held()
+      for _ = 1, 3 do burst() end
+      local grown = held() - before
+      stream:close()
+      assert.equal(name == "onSignal" and 25 or 1000, runs)
+      assert.is_true(grown < 16, ("%.0f KiB more than before"):format(grown))
+      for _, count in ipairs { "defer", "delay", "repeat", "on_readable", "on_writable", "on_signal" } do
+        assert.same({ enabled = 0, disabled = 0 }, loop.getInfo()[count])
+      end
+    end)
+  end
 end)
 
 describe("words", function()

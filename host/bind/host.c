@@ -171,6 +171,15 @@ static int nothing_left(lua_State *L)
   return 0;
 }
 
+void ln_host_nothing_left(struct ln_host *h)
+{
+  if (h->exiting) return;
+  if (!h->main_task)
+    ln_host_exit(h, h->exit_code);
+  else if (h->main_task->state == LN_TASK_WAITING)
+    ln_host_protect(h, nothing_left, NULL);
+}
+
 /* Nothing is ready and the loop is about to block. */
 static bool idle(void *ctx)
 {
@@ -202,12 +211,7 @@ static bool idle(void *ctx)
       return true;
     }
     if (h->refs <= 0 && !h->exiting && !ln_luv_alive(h)) {
-      if (ln_watch_idle(h)) return true;
-      if (h->main_task && h->main_task->state == LN_TASK_WAITING) {
-        ln_host_protect(h, nothing_left, NULL);
-        return true;
-      }
-      if (!h->main_task) ln_host_exit(h, h->exit_code);
+      if (!ln_watch_idle(h)) ln_host_nothing_left(h);
       return true;
     }
   }

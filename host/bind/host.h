@@ -69,6 +69,9 @@ static inline void ln_host_unref(struct ln_host *h)
 }
 /* Ends the loop after the exit functions have run. */
 void ln_host_exit(struct ln_host *h, int code);
+/* Nothing is left that the program waits for: it ends, or its top level is told that its wait can never end.
+ */
+void ln_host_nothing_left(struct ln_host *h);
 
 /* Runs fn(L) protected on the main state: for C callbacks that must touch Lua. Its stack is balanced
  * afterwards. A throw is logged and gives LN_E_NOMEM. */

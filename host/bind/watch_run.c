@@ -8,6 +8,7 @@
 #include "bind/promise.h"
 
 #define MAX_PARKED 8
+#define QUIET_TICKS 8
 
 enum { CALLED = 1, REPORTED, PARKED };
 
@@ -15,6 +16,7 @@ static struct {
   struct ln_task *parked[MAX_PARKED];
   int n_parked;
   int outcome_ref; /* function(env, failed, value) */
+  int quiet;       /* ticks on end in which nothing was left that the program waits for */
 } own = {.outcome_ref = LUA_NOREF};
 
 /* --- the runner --- */
@@ -65,7 +67,7 @@ static bool run_ends(const struct ln_host *h)
 {
   for (const struct ln_watch_run *run = ln_watches.runs; run; run = run->outer)
     if (run->stopping) return true;
-  return ln_watches.runs && nothing_left(h);
+  return nothing_left(h);
 }
 
 /* The defers have run: where the next tick has nothing but defers, and nothing else is to be done before it,
@@ -322,6 +324,17 @@ static void activate(struct ln_watch *w)
     ln_watch_append(&ln_watches.enabling, &w->queue); /* no memory: once more with the next tick */
 }
 
+/* Watchers that nobody waits for, but which are so busy that the loop never comes to rest, do not keep the
+ * program from its end. It is looked at in some ticks on end: what else is on its way in the loop has had its
+ * turn by then. */
+static void look_for_end(struct ln_host *h)
+{
+  if (ln_watches.runs || !nothing_left(h))
+    own.quiet = 0;
+  else if (++own.quiet >= QUIET_TICKS)
+    ln_host_nothing_left(h);
+}
+
 static void on_tick(struct ln_deferred *d)
 {
   (void)d;
@@ -340,6 +353,7 @@ static void on_tick(struct ln_deferred *d)
   }
   drive(NULL);
   m->abort = false;
+  look_for_end(h);
   if (ln_defer_waiting() || !ln_watch_link_empty(&m->enabling) || ln_defer_due() ||
       (m->runs && (m->runs->stopping || nothing_left(h))))
     ln_watch_wish_tick();

@@ -188,6 +188,57 @@ describe("references", function()
   end)
 end)
 
+describe("a program", function()
+  -- What a script of its own says, and its status. It ends by `timeout` where it does not end by itself.
+  local function program(text)
+    local path = os.tmpname()
+    local file = io.open(path, "w")
+    file:write('local luna = require "luna"\nlocal loop = luna.loop\n', text)
+    file:close()
+    local running = io.popen(("timeout 20 %s run %s 2>&1; echo status $?"):format(require("_luna.host").argv[0], path))
+    local out = running:read "a"
+    running:close()
+    os.remove(path)
+    return out
+  end
+
+  local busy = {
+    ["a repeat"] = "loop.every(0, function() end)",
+    ["a file"] = "loop.onReadable(io.tmpfile(), function() end)",
+    ["a stream"] = "loop.onWritable(io.popen('cat', 'w'), function() end)",
+    ["a chain of defers"] = ";(function() local function again() return loop.defer(again) end return again() end)()",
+  }
+  for name, watcher in pairs(busy) do
+    it("ends after its run though " .. name .. " is always ready", function()
+      assert.equal("end\nstatus 0\n", program(watcher .. "\nloop.run(loop.stop)\nprint 'end'"))
+    end)
+  end
+
+  it("does not wait for what is unreferenced, however busy that is", function()
+    assert.equal("end\nstatus 0\n", program "loop.unreference(loop.every(0, function() end)) print 'end'")
+    assert.matches("can never end.*status 1\n$", program [[
+      loop.unreference(loop.every(0, function() end))
+      luna.await(luna.Deferred():promise())
+    ]])
+  end)
+
+  it("waits for a busy one that is referenced", function()
+    assert.equal("5\nstatus 0\n", program [[
+      local n = 0
+      loop.every(0, function(id)
+        n = n + 1
+        if n == 100 then loop.cancel(id) end
+      end)
+      loop.onReadable(io.tmpfile(), function(id)
+        if n == 100 then
+          print(5)
+          loop.cancel(id)
+        end
+      end)
+    ]])
+  end)
+end)
+
 describe("ticks", function()
   it("a defer runs in the next one, on a clean stack", function() -- ImmediateExecution
     local trace

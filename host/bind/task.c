@@ -481,6 +481,9 @@ static void push_blocker(lua_State *L)
 static __attribute__((noinline)) void refuse_wait(lua_State *L, struct ln_task *t)
 {
   if (!t) {
+    /* That error is given to the handler, which waits again, two hundred levels deep. */
+    if (lua_getfield(L, LUA_REGISTRYINDEX, LN_REFUSED) == LUA_TSTRING) lua_error(L);
+    lua_pop(L, 1);
     if (ln_coroutine_in_handler(L)) {
       lua_pushliteral(L, "cannot wait inside the message handler of xpcall");
       lua_concat(L, 2);

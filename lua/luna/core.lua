@@ -217,29 +217,33 @@ function Core:ready()
   self:start()
 end
 
+-- What start() begins, once for all that wait for it: a task of its own, which goes on where they are cancelled.
+local function bring(self)
+  scope.enter(self.scope, 0)
+  self.bootTask = task.current().id
+  local ok, err = pcall(self.boot, self)
+  if not ok then
+    if self.state == "starting" then self.state = "new" end
+    self.started = nil
+    error(err, 0)
+  end
+  if Core.onUp then Core.onUp(self) end -- luna.cli.run: for the service manager
+  if self.dispatch:hasHandler() then self.updates:activate() end
+end
+
 --- Connects and logs in; waits while another task does. Raises what keeps it from working.
 function Core:start()
   if self.state == "up" then return self end
   if self.state == "stopped" then errors.throw(classes.Exception "this API object has been stopped") end
-  if self.started then
-    core_.await(self.started)
-    return self
+  local started = self.started
+  if not started then
+    task.checkWait() -- before anything begins
+    self.state = "starting"
+    started = task.spawn(bring, self)
+    if core_.state(started) == "pending" then self.started = started end
   end
-  task.checkWait() -- before anything begins
-  self.state = "starting"
-  self.started = task.spawn(function()
-    scope.enter(self.scope, 0)
-    self.bootTask = task.current().id
-    self:boot()
-  end)
-  local ok, err = pcall(core_.await, self.started)
-  if ok then
-    if Core.onUp then Core.onUp(self) end -- luna.cli.run: for the service manager
-    if self.dispatch:hasHandler() then self.updates:activate() end
-    return self
-  end
-  if self.state == "starting" then self.state, self.started = "new", nil end
-  error(err, 0)
+  core_.await(started)
+  return self
 end
 
 -- Whether the server is one of this machine: not Telegram's, which alone wants an app id of its own.

@@ -49,6 +49,39 @@ describe("luna.API", function()
     assert.equal("auth.importBotAuthorization", server.seen[1])
   end)
 
+  it("logs in once, though who began it does not wait for it", function()
+    local server = miniServer()
+    local object = api(server)
+    for _ = 1, 3 do
+      local p = object.help.getNearestDc({}, { async = true })
+      assert.equal("pending", luna.stateOf(p))
+      luna.cancel(p)
+      assert.is_true(luna.is(select(2, pcall(luna.await, p)), luna.CancelledException))
+    end
+    assert.is_true(luna.is(select(2, pcall(object.start, object, { timeout = 0 })), luna.TimeoutException))
+    assert.equal("DE", object.help.getNearestDc {}.country)
+    assert.equal(1, server.count["auth.importBotAuthorization"])
+    assert.equal("up", object._core.state)
+  end)
+
+  it("tries anew after it has failed, whoever waited", function()
+    local refuse = true
+    local server = miniServer { ["auth.importBotAuthorization"] = function(self)
+      if refuse then return nil, 400, "ACCESS_TOKEN_INVALID" end
+      return { _ = "auth.authorization", user = self.bot }
+    end }
+    local object = api(server)
+    luna.cancel((object.help.getNearestDc({}, { async = true })))
+    for _ = 1, 2 do
+      local ok, err = pcall(object.start, object)
+      assert.is_false(ok)
+      assert.matches("token", tostring(err))
+    end
+    assert.equal("new", object._core.state)
+    refuse = false
+    assert.equal("DE", object.help.getNearestDc {}.country)
+  end)
+
   it("does not log in for a call that is wrong, or that cannot wait", function()
     local server = miniServer()
     local object = api(server)

@@ -21,8 +21,8 @@ static bool try_again(struct ln_session *s, struct ln_request *r, struct ln_slic
   } else if (starts_with(text, "AUTH_KEY_PERM_EMPTY") &&
              s->temporary) {                              /* the server has forgotten the binding */
     if (!s->binding && ln_binding_queue(s)) return false; /* else it is bound anew already */
-  } else if (!starts_with(text, "MSG_WAIT_FAILED")) { /* the one before it went out anew, or was refused */
-    return false;
+  } else if (!starts_with(text, "MSG_WAIT_FAILED") || !r->after) {
+    return false; /* of the latter: where the one before it goes out anew, and not where it was refused */
   }
   r->tries++;
   ln_request_again(s, r);

@@ -180,20 +180,39 @@ function Core.callWith(self, method, p, opts)
   return absorb(self, method, q, result)
 end
 
---- Calls of one queue are ordered by the server: each names the one before it.
-function Core:queued(conn, method, name, sendOpts, q, key, text, sent)
-  self.queues = self.queues or {}
+-- Sends a call of a queue and takes it to its end. before: a promise of the end of the one before it, or nil.
+local function inTurn(self, conn, method, name, before, sendOpts, q, key, text, sent)
   sendOpts.after = self.queues[name]
   local promise = conn:callAsync(method.name, q, sendOpts, key, text, sent)
   local id = conn:lastRequest()
   self.queues[name] = id
   local ok, result = pcall(core_.await, promise)
   if self.queues[name] == id then self.queues[name] = nil end
-  if not ok then
-    if not errors.is(result, classes.RPCErrorException) then error(result, 0) end
-    sendOpts.after = nil
-    result = refused(self, conn, method, q, sendOpts, result.code, result.rpc)
+  if ok then return result end
+  if core_.state(promise) == "pending" then -- this wait was cancelled, and so is the request
+    core_.markHandled(promise)
+    core_.cancel(promise, result)
   end
+  if not errors.is(result, classes.RPCErrorException) then error(result, 0) end
+  if before then core_.awaitTimeout(before, sendOpts.timeout or math.huge) end -- it may have to be sent anew, and this one behind it
+  sendOpts.after = nil
+  local code, why, detail = result.code, result.rpc, nil
+  if why == "MSG_WAIT_FAILED" then -- no fault of this one
+    result, code, why, detail = conn:call(method.name, q, sendOpts)
+    if not code then return result end
+  end
+  return refused(self, conn, method, q, sendOpts, code, why, detail)
+end
+
+--- Calls of one queue are ordered by the server: each names the one before it.
+function Core:queued(conn, method, name, sendOpts, q, key, text, sent)
+  self.queues, self.turns = self.queues or {}, self.turns or {}
+  local done, before = core_.new(), self.turns[name]
+  self.turns[name] = done
+  local ok, result = pcall(inTurn, self, conn, method, name, before, sendOpts, q, key, text, sent)
+  if self.turns[name] == done then self.turns[name] = nil end
+  core_.resolve(done)
+  if not ok then error(result, 0) end
   return absorb(self, method, q, result)
 end
 

@@ -381,9 +381,8 @@ static int await(lua_State *L, int index, struct ln_promise *p, double seconds)
   t->timed = seconds >= 0;
   if (t->timed) {
     t->timer.fn = limit_reached;
-    int64_t now = ln_clock_fresh(t->clock);
-    int64_t us = seconds > 1e12 ? LN_NEVER - now - 1 : (int64_t)(seconds * 1e6);
-    if (ln_timer_start(t->clock, &t->timer, now + us)) return luaL_error(L, "out of memory");
+    int64_t due = ln_time_after(ln_clock_fresh(t->clock), seconds);
+    if (ln_timer_start(t->clock, &t->timer, due)) return luaL_error(L, "out of memory");
     ln_host_ref(h);
   }
   waiter_link(p, t);

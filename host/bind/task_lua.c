@@ -216,10 +216,9 @@ int ln_task_sleep_then(lua_State *L, struct ln_clock *clock, lua_KFunction then)
   }
   ln_task_check_wait(L);
   struct ln_task *t = h->current;
-  int64_t now = ln_clock_fresh(clock);
-  int64_t us = seconds > 1e12 ? LN_NEVER - now - 1 : (int64_t)(seconds * 1e6);
+  int64_t due = ln_time_after(ln_clock_fresh(clock), seconds);
   t->timer.fn = sleep_over;
-  if (ln_timer_start(clock, &t->timer, now + us)) return luaL_error(L, "out of memory");
+  if (ln_timer_start(clock, &t->timer, due)) return luaL_error(L, "out of memory");
   ln_host_ref(h);
   return then ? ln_task_wait_then(L, &sleeping, NULL, then) : ln_task_wait(L, &sleeping, NULL);
 }

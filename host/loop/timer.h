@@ -35,6 +35,18 @@ static inline bool ln_timer_running(const struct ln_timer *t)
   return t->at != 0;
 }
 
+/* Where sleeps end that are as good as endless: a virtual clock that is moved there can still be calculated
+ * with. */
+#define LN_TIME_END INT64_C(4000000000000000000)
+
+/* So many seconds (not less than 0) after now. */
+static inline int64_t ln_time_after(int64_t now, double seconds)
+{
+  if (seconds < 1e9) return now + (int64_t)(seconds * 1e6);
+  if (now >= LN_TIME_END) return now;
+  return seconds * 1e6 < (double)(LN_TIME_END - now) ? now + (int64_t)(seconds * 1e6) : LN_TIME_END;
+}
+
 /* The first due time of a virtual clock, LN_NEVER where it has no timer. */
 int64_t ln_clock_next(const struct ln_clock *c);
 /* Moves a virtual clock to `to` (never back) and runs what is due by then, in order. */

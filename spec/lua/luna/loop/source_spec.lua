@@ -629,4 +629,23 @@ describe("virtual time", function()
     loop.run()
     assert.equal(1, runs)
   end)
+
+  it("goes on at the end of all time", function()
+    local clock = timer.newVirtual()
+    luna.await(task.spawn(function()
+      timer.useClock(clock)
+      local before = os.time()
+      for _, seconds in ipairs { 1e12, math.huge, 1e300 } do
+        clock:advance(seconds)
+        luna.sleep(1)
+        pcall(luna.timeout, luna.Deferred():promise(), 1e13)
+        local ran = false
+        loop.delay(5, function() ran = true end)
+        loop.run()
+        assert.is_true(ran)
+        assert.is_true(os.time() > before)
+      end
+    end))
+    clock:free()
+  end)
 end)

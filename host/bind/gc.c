@@ -67,7 +67,7 @@ void ln_gc_tune(lua_State *L, long long now)
 
 void ln_gc_crowd(lua_State *L, size_t coroutines)
 {
-  size_t live = ln_lua_alloc_used(), extra = 4 * coroutines * COROUTINE;
+  size_t live = ln_lua_alloc_used(), extra = 8 * coroutines * COROUTINE;
   if (!live) return;
   if (extra > CROWD_MOST) extra = CROWD_MOST;
   size_t wanted = USUAL + 100 * extra / live;

@@ -10,8 +10,9 @@
 #define SMALL_MAX 768u /* the stack of a new coroutine is one; larger blocks are malloc's */
 #define CLASSES (SMALL_MAX / GRAIN)
 #define CHUNK 65536u
-/* A state of this size gets more at a time, with its pages in place: page faults one by one took a fifth of
- * the making of a hundred thousand coroutines. */
+/* A state that grows gets its chunks with their pages in place, a large one more at a time: page faults one
+ * by one took a fifth of the making of a hundred thousand coroutines. */
+#define GROWING ((size_t)2 << 20)
 #define LARGE ((size_t)16 << 20)
 #define LARGE_CHUNK ((size_t)1 << 20)
 #define PAGE ((uintptr_t)4096)
@@ -64,7 +65,7 @@ static __attribute__((noinline)) bool renew(void)
   size_t bytes = pool.used < LARGE ? CHUNK : LARGE_CHUNK;
   struct chunk *c = ln_malloc(sizeof *c + bytes);
   if (!c) return false;
-  if (bytes == LARGE_CHUNK) populate(c->bytes, bytes);
+  if (pool.used >= GROWING) populate(c->bytes, bytes);
   while (pool.end - pool.at >= (ptrdiff_t)GRAIN) { /* the rest serves smaller requests */
     size_t left = (size_t)(pool.end - pool.at);
     size_t fit = left < SMALL_MAX ? left / GRAIN : CLASSES;

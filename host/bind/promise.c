@@ -556,6 +556,36 @@ int ln_promise_on_resolve(lua_State *L)
   return 0;
 }
 
+/* forget(p, fn): undoes onResolve, while p pends. A failure of p counts as seen. */
+static int p_forget(lua_State *L)
+{
+  struct ln_promise *p = check(L, 1);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_settop(L, 2);
+  p->handled = true;
+  if (p->state != LN_PROMISE_PENDING) return 0;
+  int type = lua_getiuservalue(L, 1, 1);
+  if (type == LUA_TFUNCTION && lua_rawequal(L, 2, 3)) {
+    lua_pushnil(L);
+    lua_setiuservalue(L, 1, 1);
+    p->carries = false;
+  } else if (type == LUA_TTABLE) {
+    lua_Integer n = (lua_Integer)lua_rawlen(L, 3), kept = 0;
+    for (lua_Integer i = 1; i <= n; i++) {
+      lua_rawgeti(L, 3, i);
+      if (lua_rawequal(L, 2, -1))
+        lua_pop(L, 1);
+      else
+        lua_rawseti(L, 3, ++kept);
+    }
+    for (; kept < n; n--) {
+      lua_pushnil(L);
+      lua_rawseti(L, 3, n);
+    }
+  }
+  return 0;
+}
+
 void ln_promise_join(lua_State *L, int index, int join, lua_Integer key)
 {
   index = lua_absindex(L, index);
@@ -660,6 +690,7 @@ int luaopen__luna_promise(lua_State *L)
                                        {"circle", p_circle},
                                        {"values", p_values},
                                        {"onResolve", ln_promise_on_resolve},
+                                       {"forget", p_forget},
                                        {"callback", p_callback},
                                        {"join", ln_join},
                                        {"is", p_is},

@@ -130,18 +130,24 @@ function combinators.some(items, level) return (collect(items, (level or 1) + 1,
 --- errors, values; never fails.
 function combinators.any(items, level) return (collect(items, (level or 1) + 1, true, "any")) end
 
---- The first success; fails with a MultiReasonException when all fail. Does not cancel the losers.
+--- The first success; fails with a MultiReasonException when all fail. Does not cancel the losers, but forgets them: one of them may be
+--- given to many.
 function combinators.first(items, level)
   local promises, order, _, out = gather(items, (level or 1) + 1, "first")
   if #order == 0 then error("first wants at least one promise or function", (level or 1) + 1) end
-  local reasons, left = {}, #order
+  local reasons, left, told = {}, #order, {}
+  local function settle(by, ...)
+    by(out, ...)
+    for key, fn in pairs(told) do core.forget(promises[key], fn) end
+  end
   for _, key in ipairs(order) do
-    core.onResolve(promises[key], function(err, ...)
+    told[key] = function(err, ...)
       if core.state(out) ~= "pending" then return end
-      if err == nil then return core.resolve(out, ...) end
+      if err == nil then return settle(core.resolve, ...) end
       reasons[key], left = err, left - 1
       if left == 0 then core.fail(out, MultiReasonException(reasons)) end
-    end)
+    end
+    if core.state(out) == "pending" then core.onResolve(promises[key], told[key]) else core.forget(promises[key], told[key]) end
   end
   return out
 end

@@ -21,8 +21,17 @@ local function held()
 end
 
 local function nothing() end
+local lasting = promise.new()
 
 local cases = {
+  ["combinators of one that lasts"] = function(n)
+    for _ = 1, n // 100 do luna.first { lasting, promise.success(1) } end
+    for _ = 1, n // 100 do
+      local p = promise.new()
+      task.spawn(luna.first, { p, lasting })
+      promise.resolve(p)
+    end
+  end,
   ["spawns"] = function(n)
     for _ = 1, n do task.spawn(nothing) end
   end,

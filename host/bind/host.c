@@ -72,6 +72,19 @@ int ln_host_protect(struct ln_host *h, int (*fn)(lua_State *L), void *arg)
   return err;
 }
 
+void ln_host_weak_table(lua_State *L, const void *key)
+{
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, key) == LUA_TTABLE) return;
+  lua_pop(L, 1);
+  lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  lua_pushliteral(L, "k");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, key);
+}
+
 void ln_host_spawn_ref(struct ln_host *h, int ref, int n, struct ln_clock *clock, lua_Integer owner)
 {
   lua_State *L = h->L;

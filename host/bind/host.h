@@ -67,6 +67,9 @@ static inline void ln_host_unref(struct ln_host *h)
 {
   h->refs--;
 }
+/* Pushes the table of the registry under that address, whose keys are weak; it is made where it is not there.
+ */
+void ln_host_weak_table(lua_State *L, const void *key);
 /* Ends the loop after the exit functions have run. */
 void ln_host_exit(struct ln_host *h, int code);
 /* Nothing is left that the program waits for: it ends, or its top level is told that its wait can never end.

@@ -1,5 +1,6 @@
 /* See traceback.h. */
 #include "bind/traceback.h"
+#include "bind/host.h"
 
 #include <lauxlib.h>
 #include <limits.h>
@@ -113,16 +114,7 @@ void ln_traceback(lua_State *L, lua_State *of, const char *message, int level)
   lua_Debug ar;
   luaL_Buffer b;
   luaL_checkstack(L, LUA_MINSTACK, NULL);
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &names_key) != LUA_TTABLE) {
-    lua_pop(L, 1);
-    lua_newtable(L);
-    lua_createtable(L, 0, 1);
-    lua_pushliteral(L, "k");
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &names_key);
-  }
+  ln_host_weak_table(L, &names_key);
   int names = lua_gettop(L);
   int last = last_level(of), head = level + FIRST, tail = last - LAST + 1;
   luaL_buffinit(L, &b);

@@ -114,16 +114,7 @@ static void notice_close(lua_State *L, int index)
 {
   luaL_Stream *file = luaL_testudata(L, index, LUA_FILEHANDLE);
   if (!file || file->closef == close_watched) return;
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &closers) == LUA_TNIL) {
-    lua_pop(L, 1);
-    lua_newtable(L);
-    lua_createtable(L, 0, 1);
-    lua_pushliteral(L, "k");
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &closers);
-  }
+  ln_host_weak_table(L, &closers);
   lua_pushvalue(L, index);
   lua_pushcfunction(L, file->closef);
   lua_rawset(L, -3);
